@@ -1,0 +1,26 @@
+//! The signed log: entries, bodies, keys, admission, roster, status.
+//!
+//! This crate is pure. It does no IO, spawns nothing, reads no clock and owns no randomness: time, salts and seeds
+//! arrive as arguments, and everything it decides is a function of bytes. It has never heard of Automerge, sled or
+//! libp2p. The bytes are written down in `docs/protocol.md`, which is normative.
+//!
+//! Reading order: [`entry`] is what is signed, [`fact`] is what an entry says, [`body`] is what a person typed,
+//! `ledger` is who may say it (admission) and what it counts for (status).
+
+pub mod body;
+mod cbor;
+pub mod entry;
+pub mod fact;
+pub mod ids;
+pub mod key;
+pub mod limits;
+pub mod time;
+pub mod value;
+
+pub use body::{Body, BodyText, Part};
+pub use entry::{BodyRef, Draft, Entry, FormError};
+pub use fact::{Fact, Kind, Malformed};
+pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
+pub use key::{DeviceKey, DeviceSecret, Signature};
+pub use time::{Claimed, Precision, Timestamp, When};
+pub use value::Value;

@@ -1,0 +1,119 @@
+//! The node's side of the task: commands, and nothing else.
+//!
+//! Events come out of [`crate::NetEvents`]; frames go into a [`crate::Link`].
+
+use crate::join::JoinError;
+use crate::limits::MAX_COMMANDS;
+use libp2p::Multiaddr;
+use muster_log::DeviceKey;
+use std::collections::BTreeSet;
+use tokio::sync::{mpsc, oneshot};
+
+/// The network task is not running any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the network task has ended")]
+pub struct NetClosed;
+
+/// Commands the network task. Cheap to clone.
+///
+/// Every method waits only for room in a short queue that the task always drains.
+#[derive(Debug, Clone)]
+pub struct NetHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+/// What the handle asks of the task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    SetMembers(BTreeSet<DeviceKey>),
+    SetAddresses(DeviceKey, Vec<Multiaddr>),
+    Listen(Multiaddr),
+    Cut(Option<DeviceKey>),
+    Heal(Option<DeviceKey>),
+    Join { addrs: Vec<(DeviceKey, Multiaddr)>, request: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, JoinError>> },
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A handle and the end that the task reads.
+pub(crate) fn handle() -> (NetHandle, mpsc::Receiver<Command>) {
+    let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+    (NetHandle { commands }, receiver)
+}
+
+impl NetHandle {
+    /// Says who may sync, all of them. Whoever is left out is disconnected at once; who is new is dialled.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn set_members(&self, members: BTreeSet<DeviceKey>) -> Result<(), NetClosed> {
+        self.tell(Command::SetMembers(members)).await
+    }
+
+    /// Says where a device listens, replacing what was said before; a member without a connection is dialled at once.
+    ///
+    /// Kept for devices that are no members yet, too. A `/p2p/…` tail is ignored, addresses past
+    /// [`crate::MAX_ADDRESSES`] are not kept.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn set_addresses(&self, peer: DeviceKey, addrs: Vec<Multiaddr>) -> Result<(), NetClosed> {
+        self.tell(Command::SetAddresses(peer, addrs)).await
+    }
+
+    /// Listens on one more address; answered by [`crate::NetEvent::Listening`] or [`crate::NetEvent::NotListening`].
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn listen(&self, addr: Multiaddr) -> Result<(), NetClosed> {
+        self.tell(Command::Listen(addr)).await
+    }
+
+    /// Cuts one peer off, or everybody: closes the connections and refuses new ones either way, until healed.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn cut(&self, peer: Option<DeviceKey>) -> Result<(), NetClosed> {
+        self.tell(Command::Cut(peer)).await
+    }
+
+    /// Undoes [`NetHandle::cut`] and dials again at once. `None` undoes every cut, `Some` the one of that peer.
+    ///
+    /// While everybody is cut off, healing one peer heals that one alone.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn heal(&self, peer: Option<DeviceKey>) -> Result<(), NetClosed> {
+        self.tell(Command::Heal(peer)).await
+    }
+
+    /// Asks members at these addresses, in turn, to let this device join, until one answers.
+    ///
+    /// At most the first 32 addresses are tried, each for [`crate::JOIN_TIMEOUT`]. What the answer means is the
+    /// caller's affair.
+    ///
+    /// # Errors
+    /// [`JoinError`] says what went wrong with each address.
+    pub async fn join(&self, addrs: Vec<(DeviceKey, Multiaddr)>, request: Vec<u8>) -> Result<Vec<u8>, JoinError> {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Command::Join { addrs, request, answer }).await.map_err(|NetClosed| JoinError::Closed)?;
+        answered.await.unwrap_or(Err(JoinError::Closed))
+    }
+
+    /// Writes what is queued, for at most [`crate::SHUTDOWN_TIMEOUT`], closes every connection and ends the task.
+    ///
+    /// Returns when that is done.
+    ///
+    /// # Errors
+    /// [`NetClosed`] if the task had ended before.
+    pub async fn shutdown(&self) -> Result<(), NetClosed> {
+        let (done, finished) = oneshot::channel();
+        self.tell(Command::Shutdown(done)).await?;
+        // The task drops the sender when it ends, by whatever way.
+        finished.await.unwrap_or(());
+        Ok(())
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), NetClosed> {
+        self.commands.send(command).await.map_err(|_| NetClosed)
+    }
+}

@@ -1,0 +1,76 @@
+//! The network task: authenticated opaque frames between known peers, over libp2p.
+//!
+//! This crate moves bytes and knows who sent them. What a frame means is `muster-sync`'s affair, what a join request
+//! means the node's; who is a member is told to it. It has never heard of entries, Automerge or the store. QUIC, mDNS,
+//! gossip and relay have no place here yet; they come as further transports and behaviours beside those in [`swarm`].
+//!
+//! # How to drive it
+//!
+//! ```no_run
+//! # async fn example(secret: &muster_log::DeviceSecret) -> Result<(), Box<dyn std::error::Error>> {
+//! use muster_net::{NetEvent, NetTask, parse_address};
+//!
+//! let (task, net, mut events) = NetTask::new(secret, vec![parse_address("127.0.0.1:0")?])?;
+//! tokio::spawn(task.run()); // the caller spawns; nothing in this crate does
+//! while let Some(event) = events.recv().await {
+//!     match event {
+//!         NetEvent::Connected { peer, link, .. } => link.send(b"hello".to_vec())?,
+//!         NetEvent::Frame { peer, bytes } => println!("{peer} said {} bytes", bytes.len()),
+//!         NetEvent::JoinRequest { bytes, reply, .. } => reply.send(bytes),
+//!         _ => {}
+//!     }
+//! }
+//! net.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - **Events.** [`NetEvents::recv`] is the only way out, in order. Take events until it gives `None`, which it does
+//!   after [`NetHandle::shutdown`] or when the task ended. The queue is bounded: when it is full the task stops reading
+//!   from peers (not from the handle), and one peer's unread frames stop that peer alone first.
+//! - **Links.** [`NetEvent::Connected`] carries a [`Link`], the way to send to that peer until the matching
+//!   [`NetEvent::Disconnected`]. There is at most one link per peer at a time; the two events alternate, and frames come
+//!   only between them. What arrives on a link is a prefix of what the peer sent on it: in order, without gaps. A link
+//!   that has ended refuses frames, so a frame meant for an old session never reaches a new one.
+//! - **Sending.** [`Link::send`] never waits. A peer that reads too slowly for [`MAX_OUTGOING_BYTES`] is disconnected;
+//!   sync resumes from durable tips and nothing is lost. [`Link::queued_bytes`] tells how far the peer lags.
+//! - **Commands.** The methods of [`NetHandle`] wait only for room in a short queue that the task always drains, also
+//!   while its events are not being read; calling them from the loop that reads the events cannot deadlock. The task
+//!   starts with no members, no addresses and nothing cut.
+//! - **Members.** Only keys given to [`NetHandle::set_members`] are dialled or may speak `/muster/sync/1`, identify and
+//!   ping. Any other key may do one thing, for ten seconds: ask to join.
+//! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
+//!   joiner hangs up and both sides meet again as members: the answering node calls `set_members` before it replies,
+//!   the joining node calls `set_members` and `set_addresses` when it has the answer.
+//!
+//! # On the wire
+//!
+//! TCP, Noise (XX), yamux. All integers are big-endian.
+//!
+//! | protocol | streams | bytes |
+//! |---|---|---|
+//! | `/muster/sync/1` | one in each direction, each written by the side that opened it | frames: length u32, then that many bytes (≤ [`MAX_FRAME_BYTES`]) |
+//! | `/muster/join/1` | one, opened by the joiner | request: length u32 (≤ [`MAX_JOIN_BYTES`]), bytes; answer: length u32, then status u8 and payload |
+//!
+//! One stream in each direction has no simultaneous opening to settle. Join status: 0 = the payload is the answer; 1 =
+//! too many tries, the payload is the number of seconds to wait, u32; 2 = not answered.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
+
+mod address;
+mod event;
+mod handle;
+mod inbox;
+mod join;
+mod limits;
+mod link;
+mod peer_key;
+
+pub use address::{BadAddress, parse_address};
+pub use event::{DialFault, LinkEnd, NetEvent};
+pub use handle::{NetClosed, NetHandle};
+pub use inbox::NetEvents;
+pub use join::{JoinError, JoinFailure, JoinReply};
+pub use libp2p::Multiaddr;
+pub use limits::*;
+pub use link::{Link, SendError};

@@ -1,0 +1,102 @@
+//! Every bound of the network task, with its unit and its reason.
+//!
+//! All of them are local: they delay or close, they never decide what is admitted (design section 13). The limits of
+//! the sync protocol itself are `muster-sync`'s.
+
+use std::time::Duration;
+
+/// Longest frame of `/muster/sync/1`, in bytes: four times the chunk that sync aims at.
+pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Longest request or answer of `/muster/join/1`, in bytes: a stranger's memory is our memory.
+pub const MAX_JOIN_BYTES: usize = 64 * 1024;
+
+/// Outgoing bytes held for one peer, queued and in the writer's hands; one more frame and the peer is disconnected.
+pub const MAX_OUTGOING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Received bytes of one peer that the node has not taken yet; past it we stop reading from that peer.
+///
+/// With the yamux window and the frame that is being put together it makes the 8 MiB that a peer may cost.
+pub const MAX_UNREAD_BYTES: usize = 2 * 1024 * 1024;
+
+/// Charged for each queued frame besides its bytes, so that a million empty frames are not free.
+pub const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// Events that wait for the node; past it the task reads from nobody.
+pub const MAX_EVENTS: usize = 1024;
+
+/// Commands that wait for the task, which takes them at once: a burst, not a store.
+pub(crate) const MAX_COMMANDS: usize = 32;
+
+/// Receive window of one connection over all its streams, in bytes: 256 KiB for each stream, as yamux demands, and
+/// 1 MiB for the sync stream to grow on a long line. The default allows 1 GiB.
+pub(crate) const YAMUX_WINDOW_BYTES: usize = YAMUX_STREAMS * 256 * 1024 + 1024 * 1024;
+
+/// Streams of one connection: eight opened by each side (sync, ping, identify, its push, and as many in passing).
+pub(crate) const YAMUX_STREAMS: usize = 16;
+
+/// Established connections in all.
+pub(crate) const MAX_CONNECTIONS: u32 = 64;
+
+/// Of those, strangers'; the rest are the members' alone.
+pub(crate) const MAX_STRANGERS: usize = 16;
+
+/// Connections with one peer: two, because both sides may dial at once before one of the two is chosen.
+pub(crate) const MAX_CONNECTIONS_PER_PEER: u32 = 2;
+
+/// Incoming connections that have not shaken hands yet: 1,000 a minute, each silent for the whole
+/// [`HANDSHAKE_TIMEOUT`], are 84 at a time and must not keep a member out.
+pub(crate) const MAX_PENDING_INCOMING: u32 = 128;
+
+/// Outgoing attempts under way: no more than there may be connections.
+pub(crate) const MAX_PENDING_OUTGOING: u32 = 64;
+
+/// From the first byte to an authenticated, multiplexed connection.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From a member's connection to both its sync streams; the other side may wait for a dial of its own until then.
+pub(crate) const SYNC_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All the time that a stranger has, and that a joiner gives one address.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the joiner may take to hang up after the answer was written.
+pub(crate) const JOIN_LINGER: Duration = Duration::from_secs(1);
+
+/// Join requests in [`JOIN_WINDOW`] from one device and from one IP address (one /64 of IPv6); a device that has become
+/// a member is not counted.
+pub const MAX_JOIN_TRIES: usize = 5;
+
+/// Join requests in [`JOIN_WINDOW`] from everybody, so that many addresses do not keep the node from its work.
+pub(crate) const MAX_JOIN_TRIES_IN_ALL: usize = 120;
+
+/// The time over which join requests are counted.
+pub const JOIN_WINDOW: Duration = Duration::from_secs(60);
+
+/// Addresses that one call of [`crate::NetHandle::join`] tries: more than a ticket holds.
+pub(crate) const MAX_JOIN_ADDRESSES: usize = 32;
+
+/// First wait before a member is dialled again.
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+
+/// Longest wait before a member is dialled again, before jitter. A healed cable should not wait long for people in a
+/// hurry, and one SYN per member in ten seconds is nothing.
+pub(crate) const BACKOFF_LAST: Duration = Duration::from_secs(10);
+
+/// A link that lived this long was a good one, and the next wait is the first again.
+pub(crate) const LINK_PROVEN: Duration = Duration::from_secs(30);
+
+/// Two connections between the same two peers, one dialled by each, are the fruit of one moment if the second came
+/// within this time of the first: twice the handshake.
+pub(crate) const SIMULTANEOUS: Duration = Duration::from_secs(10);
+
+/// Between two pings, and until one counts as lost: a dead line is noticed within half a minute.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`PING_INTERVAL`].
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Addresses kept for one peer, and reported of one.
+pub const MAX_ADDRESSES: usize = 16;
+
+/// How long [`crate::NetHandle::shutdown`] lets the task write what is queued.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
