@@ -1,3 +1,36 @@
-//! The binary `muster`.
+//! The binary `muster`: the command line over `muster-node`.
+//!
+//! Words in, requests to the node or the store, answers out. Nothing is decided here about incidents, and nothing is
+//! opened before the words are understood, so that help is there at once. What scripts may rely on is in
+//! `docs/commands.md`.
 
-fn main() {}
+// A failed invariant of a test is a failed test.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod args;
+mod batch;
+mod commands;
+mod demo;
+mod help;
+mod input;
+mod output;
+mod problem;
+mod render;
+mod run;
+mod session;
+mod setting;
+mod text;
+
+use args::Args;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run::run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            problem.tell();
+            problem.code()
+        }
+    }
+}

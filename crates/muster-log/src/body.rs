@@ -201,6 +201,17 @@ impl Body {
         Ok(Self { hash: place.hash(&bytes), bytes: bytes.into() })
     }
 
+    /// Takes encoded bytes as the body at `place`, for an entry that is being put together and will name it.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] past [`BODY_BYTES_MAX`].
+    pub fn take(bytes: &[u8], place: &BodyPlace) -> Result<Self, BodyError> {
+        if bytes.len() > BODY_BYTES_MAX {
+            return Err(BodyError::TooLarge { size: bytes.len() });
+        }
+        Ok(Self { hash: place.hash(bytes), bytes: bytes.into() })
+    }
+
     /// Takes bytes that came from elsewhere, if they are the body that `entry` names.
     ///
     /// # Errors

@@ -114,6 +114,7 @@ fn decode_value(decoder: &mut Decoder<'_>, nesting_left: usize) -> Result<Value,
 }
 
 /// Encodes one value canonically.
+#[cfg(test)]
 pub(crate) fn encode(value: &Value) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.value(value);

@@ -155,6 +155,12 @@ impl LogId {
         Self(tagged_hash("muster/log/1", &[dag.as_bytes(), key.as_bytes(), session.as_bytes()]))
     }
 
+    /// The name that a forked entry of this log, and what follows it there, has in the document instead of the short
+    /// name.
+    pub fn fork_name(&self, forked: &EntryId) -> ShortLog {
+        Self(tagged_hash("muster/fork/1", &[&self.0, forked.as_bytes()])).short()
+    }
+
     /// The short name used on the wire.
     pub fn short(&self) -> ShortLog {
         let mut short = [0; 16];

@@ -5,22 +5,48 @@
 //! libp2p. The bytes are written down in `docs/protocol.md`, which is normative.
 //!
 //! Reading order: [`entry`] is what is signed, [`fact`] is what an entry says, [`body`] is what a person typed,
-//! `ledger` is who may say it (admission) and what it counts for (status).
+//! [`ledger`] is who may say it (admission) and what it counts for (status).
 
+// A test that unwraps what is not there fails, as it should.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod admission;
 pub mod body;
 mod cbor;
+pub mod dag;
+pub mod draft;
 pub mod entry;
 pub mod fact;
 pub mod ids;
 pub mod key;
+pub mod ledger;
 pub mod limits;
+mod pending;
+mod proof;
+pub mod refusal;
+mod roster;
+pub mod status;
+pub mod ticket;
 pub mod time;
 pub mod value;
+pub mod verify;
+mod witness;
 
 pub use body::{Body, BodyText, Part};
+pub use dag::{Dag, Tip};
+pub use draft::DraftError;
 pub use entry::{BodyRef, Draft, Entry, FormError};
 pub use fact::{Fact, Kind, Malformed};
 pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
 pub use key::{DeviceKey, DeviceSecret, Signature};
+pub use ledger::{Ledger, Outcome, Received};
+pub use refusal::Refusal;
+pub use roster::Roster;
+pub use status::Status;
+pub use ticket::{BadTicket, Ticket};
 pub use time::{Claimed, Precision, Timestamp, When};
 pub use value::Value;
+pub use verify::{VerifyReport, verify};
+
+#[cfg(test)]
+mod tests;

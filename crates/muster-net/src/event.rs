@@ -4,10 +4,10 @@
 
 use crate::{JoinReply, Link, Multiaddr};
 use muster_log::DeviceKey;
-use std::fmt;
+use std::error::Error;
+use std::{fmt, io};
 
-/// Something that happened on the network.
-#[derive(Debug)]
+/// Something that happened on the network. Its `Debug` form shows no bytes that a peer sent.
 pub enum NetEvent {
     /// The task listens on this address. A wildcard address gives one event per interface.
     Listening {
@@ -19,7 +19,7 @@ pub enum NetEvent {
         /// As asked for, or as bound.
         addr: Multiaddr,
         /// What the operating system said.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A member is there and both directions are open.
     Connected {
@@ -76,12 +76,29 @@ pub enum NetEvent {
     },
 }
 
+impl fmt::Debug for NetEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NetEvent::Listening { addr } => write!(f, "Listening({addr})"),
+            NetEvent::NotListening { addr, error } => write!(f, "NotListening({addr}, {error})"),
+            NetEvent::Connected { peer, addr, .. } => write!(f, "Connected({peer}, {addr})"),
+            NetEvent::Disconnected { peer, reason } => write!(f, "Disconnected({peer}, {reason:?})"),
+            // Frames hold what people typed, join requests the proof of a ticket.
+            NetEvent::Frame { peer, bytes } => write!(f, "Frame({peer}, {} bytes)", bytes.len()),
+            NetEvent::JoinRequest { peer, bytes, .. } => write!(f, "JoinRequest({peer}, {} bytes)", bytes.len()),
+            NetEvent::AddressesLearned { peer, addrs } => write!(f, "AddressesLearned({peer}, {addrs:?})"),
+            NetEvent::Unreachable { peer, faults } => write!(f, "Unreachable({peer}, {faults:?})"),
+            NetEvent::Rtt { peer, ms } => write!(f, "Rtt({peer}, {ms} ms)"),
+        }
+    }
+}
+
 /// Why a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkEnd {
-    /// The other side hung up or went away.
+    /// The other side hung up or its process ended.
     Closed,
-    /// The line was lost: an error of the connection or pings without an answer.
+    /// The line was lost: no way to the peer, pings without an answer, or an end within a frame.
     Lost,
     /// A newer connection with the same peer took its place; another [`NetEvent::Connected`] follows.
     Replaced,
@@ -89,7 +106,7 @@ pub enum LinkEnd {
     TooSlow,
     /// The peer announced a frame longer than [`crate::MAX_FRAME_BYTES`].
     OversizeFrame,
-    /// We closed it with [`Link::close`].
+    /// We ended it with [`Link::close`] or [`Link::finish`].
     Dropped,
     /// The peer is no longer a member.
     NotAMember,
@@ -97,6 +114,30 @@ pub enum LinkEnd {
     Cut,
     /// The task is stopping.
     Shutdown,
+}
+
+impl LinkEnd {
+    /// What an error of the connection means: a reset is a peer that went away, silence a line that did.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        match io_kind(error) {
+            Some(
+                io::ErrorKind::TimedOut
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::NetworkDown,
+            ) => LinkEnd::Lost,
+            _ => LinkEnd::Closed,
+        }
+    }
+}
+
+/// The kind of the innermost IO error with one of its own: each layer of libp2p wraps what it got in an "other".
+pub(crate) fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let io_error = error.downcast_ref::<io::Error>();
+    // `source` of an IO error is the source of what it wraps, not that itself.
+    let wrapped = io_error.and_then(io::Error::get_ref).map(|inner| inner as &(dyn Error + 'static));
+    let inner = wrapped.or_else(|| error.source()).and_then(io_kind);
+    inner.or_else(|| io_error.map(io::Error::kind).filter(|kind| *kind != io::ErrorKind::Other))
 }
 
 impl fmt::Display for LinkEnd {
@@ -139,4 +180,24 @@ pub enum DialFault {
     /// Anything else, in the transport's words.
     #[error("{0}")]
     Other(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_never_shows_the_bytes_of_a_peer() {
+        let (peer, bytes) = (DeviceKey::from_bytes([0; 32]), vec![171; 3]);
+        let shown = format!("{:?}", NetEvent::Frame { peer, bytes });
+        assert!(!shown.contains("171") && shown.contains("3 bytes"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrapped_error_keeps_its_kind() {
+        let refused = io::Error::other(io::Error::other(io::Error::from(io::ErrorKind::TimedOut)));
+        assert_eq!(io_kind(&refused), Some(io::ErrorKind::TimedOut));
+        assert_eq!(LinkEnd::of(&refused), LinkEnd::Lost);
+        assert_eq!(LinkEnd::of(&io::Error::other("strange")), LinkEnd::Closed);
+    }
 }

@@ -22,8 +22,7 @@ pub struct NetHandle {
     commands: mpsc::Sender<Command>,
 }
 
-/// What the handle asks of the task.
-#[derive(Debug)]
+/// What the handle asks of the task. Not `Debug`: a join request proves the ticket.
 pub(crate) enum Command {
     SetMembers(BTreeSet<DeviceKey>),
     SetAddresses(DeviceKey, Vec<Multiaddr>),

@@ -1,8 +1,9 @@
 //! Asking to join and answering: the errors, the reply, and the answer's bytes.
 //!
-//! How often a stranger may ask is in [`crate::join_rate`]; the streams are driven by [`crate::handler`].
+//! How often a stranger may ask is in [`crate::join_rate`]; the streams are driven by [`crate::handler_join`].
 
 use crate::event::DialFault;
+use crate::handler_join::JoinAnswer;
 use crate::limits::MAX_JOIN_BYTES;
 use libp2p::Multiaddr;
 use muster_log::DeviceKey;
@@ -63,19 +64,21 @@ pub enum JoinFailure {
 
 /// Answers one join request. Dropping it says "not answered".
 pub struct JoinReply {
-    sender: oneshot::Sender<Vec<u8>>,
+    sender: oneshot::Sender<JoinAnswer>,
 }
 
 impl JoinReply {
-    pub(crate) fn new() -> (Self, oneshot::Receiver<Vec<u8>>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self { sender }, receiver)
+    pub(crate) fn new(sender: oneshot::Sender<JoinAnswer>) -> Self {
+        Self { sender }
     }
 
-    /// Sends the answer, opaque bytes, at most [`MAX_JOIN_BYTES`]. Too late is not an error: the joiner asks again.
+    /// Sends the answer, opaque bytes, at most [`MAX_JOIN_BYTES`] (a longer one is dropped). Too late is not an error: the joiner asks again.
     pub fn send(self, answer: Vec<u8>) {
-        debug_assert!(answer.len() <= MAX_JOIN_BYTES, "an answer that the joiner would refuse");
-        let _ = self.sender.send(answer);
+        if answer.len() > MAX_JOIN_BYTES {
+            tracing::error!(bytes = answer.len(), "a join answer is too long to be sent");
+            return;
+        }
+        let _ = self.sender.send(JoinAnswer::Answer(answer));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This crate moves bytes and knows who sent them. What a frame means is `muster-sync`'s affair, what a join request
 //! means the node's; who is a member is told to it. It has never heard of entries, Automerge or the store. QUIC, mDNS,
-//! gossip and relay have no place here yet; they come as further transports and behaviours beside those in [`swarm`].
+//! gossip and relay have no place here yet; they come as further transports and behaviours beside those in `swarm.rs`.
 //!
 //! # How to drive it
 //!
@@ -27,16 +27,20 @@
 //!
 //! - **Events.** [`NetEvents::recv`] is the only way out, in order. Take events until it gives `None`, which it does
 //!   after [`NetHandle::shutdown`] or when the task ended. The queue is bounded: when it is full the task stops reading
-//!   from peers (not from the handle), and one peer's unread frames stop that peer alone first.
+//!   from peers (not from the handle), and one peer's unread frames stop that peer alone first. A node that takes no
+//!   events for ten seconds looks like a dead line to the others.
 //! - **Links.** [`NetEvent::Connected`] carries a [`Link`], the way to send to that peer until the matching
 //!   [`NetEvent::Disconnected`]. There is at most one link per peer at a time; the two events alternate, and frames come
 //!   only between them. What arrives on a link is a prefix of what the peer sent on it: in order, without gaps. A link
 //!   that has ended refuses frames, so a frame meant for an old session never reaches a new one.
 //! - **Sending.** [`Link::send`] never waits. A peer that reads too slowly for [`MAX_OUTGOING_BYTES`] is disconnected;
 //!   sync resumes from durable tips and nothing is lost. [`Link::queued_bytes`] tells how far the peer lags.
+//!   [`Link::close`] ends a link at once, [`Link::finish`] after what is queued.
 //! - **Commands.** The methods of [`NetHandle`] wait only for room in a short queue that the task always drains, also
-//!   while its events are not being read; calling them from the loop that reads the events cannot deadlock. The task
-//!   starts with no members, no addresses and nothing cut.
+//!   while its events are not being read; calling them from the loop that reads the events cannot deadlock. Two wait for
+//!   their outcome: `shutdown`, a second at most, and `join`, which belongs in a task of its own. They take effect in
+//!   the order given, and before anything that the network brings later. The task starts with no members, no addresses
+//!   and nothing cut.
 //! - **Members.** Only keys given to [`NetHandle::set_members`] are dialled or may speak `/muster/sync/1`, identify and
 //!   ping. Any other key may do one thing, for ten seconds: ask to join.
 //! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
@@ -58,13 +62,30 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod address;
+mod backoff;
+mod behaviour;
+mod dial_fault;
 mod event;
+mod frame;
+mod gate;
 mod handle;
+mod handler;
+mod handler_join;
+mod handler_sync;
 mod inbox;
 mod join;
+mod join_rate;
 mod limits;
 mod link;
+mod members_only;
+mod mux;
+mod peer;
 mod peer_key;
+mod swarm;
+mod task;
+mod task_command;
+mod task_join;
+mod task_stop;
 
 pub use address::{BadAddress, parse_address};
 pub use event::{DialFault, LinkEnd, NetEvent};
@@ -74,3 +95,4 @@ pub use join::{JoinError, JoinFailure, JoinReply};
 pub use libp2p::Multiaddr;
 pub use limits::*;
 pub use link::{Link, SendError};
+pub use task::{NetError, NetTask};

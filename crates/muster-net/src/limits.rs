@@ -54,7 +54,7 @@ pub(crate) const MAX_PENDING_OUTGOING: u32 = 64;
 /// From the first byte to an authenticated, multiplexed connection.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From a member's connection to both its sync streams; the other side may wait for a dial of its own until then.
+/// From a member's connection to both its sync streams; the other side may wait for a dial of its own first.
 pub(crate) const SYNC_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All the time that a stranger has, and that a joiner gives one address.
@@ -80,20 +80,28 @@ pub(crate) const MAX_JOIN_ADDRESSES: usize = 32;
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 
 /// Longest wait before a member is dialled again, before jitter. A healed cable should not wait long for people in a
-/// hurry, and one SYN per member in ten seconds is nothing.
-pub(crate) const BACKOFF_LAST: Duration = Duration::from_secs(10);
+/// hurry, and one SYN per member in five seconds is nothing.
+pub(crate) const BACKOFF_LAST: Duration = Duration::from_secs(5);
 
 /// A link that lived this long was a good one, and the next wait is the first again.
 pub(crate) const LINK_PROVEN: Duration = Duration::from_secs(30);
+
+/// How long a peer's call waits for our own dial, which would win. More than a dial takes on most lines; one that goes
+/// to an address where nobody answers must not keep a peer waiting who is there.
+pub(crate) const OWN_DIAL_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a peer may take to hang up after it was sent the last frame.
+pub(crate) const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Two connections between the same two peers, one dialled by each, are the fruit of one moment if the second came
 /// within this time of the first: twice the handshake.
 pub(crate) const SIMULTANEOUS: Duration = Duration::from_secs(10);
 
-/// Between two pings, and until one counts as lost: a dead line is noticed within half a minute.
-pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two pings, and until one counts as lost: a dead line is noticed within a quarter of a minute.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(5);
+
 /// See [`PING_INTERVAL`].
-pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Addresses kept for one peer, and reported of one.
 pub const MAX_ADDRESSES: usize = 16;

@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The node: the event loop around a replica, the control socket, and what a home is made of.
+//!
+//! The only crate that spawns threads and tasks, reads the clock and draws randomness. It decides nothing about
+//! entries: that is done in the pure crates, which [`muster_replica::Replica`] drives. Commands of the binary come in
+//! as [`request::Request`]s, through the socket of a running node or straight onto the store ([`client`]).
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
+
+pub mod client;
+pub mod clock;
+pub mod config;
+mod control;
+mod engine;
+pub mod home;
+pub mod keystore;
+pub mod logging;
+mod mailbox;
+mod node;
+mod opening;
+pub mod request;
+pub mod up;
+pub mod when;
+
+pub use node::Ready;
+pub use opening::Setup;

@@ -1,1 +1,42 @@
-//! Placeholder.
+//! One replica: store, ledgers, replicators and documents, driven by inputs and without a clock of its own.
+//!
+//! The node and the simulator are shells around this crate: they wait, carry bytes and tell the time. It does no
+//! waiting, opens no socket and draws no randomness; entropy is handed in ([`Entropy`]). Rules live further down:
+//! admission in `muster-log`, replication in `muster-sync`, documents and views in `muster-incident`.
+//!
+//! # The one rule of this crate
+//!
+//! 1. Give inputs and local writes ([`Replica::handle`], [`Replica::write`] and siblings). They change memory and
+//!    *stage* records in the store; nothing leaves.
+//! 2. [`Replica::commit`]: one sync to disk for everything staged. Only then come the [`Effect`]s out: frames, replies,
+//!    acknowledgements. So whatever anybody was told is durable.
+//! 3. If the commit fails, memory is ahead of the disk: drop the replica and open the store again. Nothing of the batch
+//!    was told to anybody.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
+
+mod carry;
+mod documents;
+mod effect;
+mod entropy;
+mod error;
+mod join;
+mod local;
+mod membership;
+mod people;
+mod read;
+mod replica;
+mod session;
+mod source;
+mod team;
+mod verify;
+mod write;
+
+pub use effect::Effect;
+pub use entropy::Entropy;
+pub use error::ReplicaError;
+pub use join::JoinAnswer;
+pub use read::Peer;
+pub use replica::{Input, Now, Replica};
+pub use verify::Verification;
+pub use write::Written;

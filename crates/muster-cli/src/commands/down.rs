@@ -1,0 +1,28 @@
+//! `muster down`: stops the node of this home.
+
+use crate::problem::Problem;
+use muster_node::home::Home;
+use muster_node::request::Request;
+use muster_node::{Setup, client};
+
+/// What `down` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Down {}
+
+/// Stops the node; whether there was one.
+pub(crate) fn run(setup: &Setup) -> Result<bool, Problem> {
+    // Without a socket there is no node, and nothing has to be opened or even created to know that.
+    if !has_socket(&setup.home) {
+        return Ok(false);
+    }
+    let mut client = client::open(setup)?;
+    if client.is_node() {
+        client.call(&Request::Down)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn has_socket(home: &Home) -> bool {
+    home.socket().is_ok_and(|socket| socket.exists())
+}

@@ -1,0 +1,70 @@
+//! `muster export md|json [-o FILE]`: the report, or everything.
+
+use super::{Ask, read};
+use crate::problem::Problem;
+use crate::render::Page;
+use crate::setting::Setting;
+use muster_node::request::{self, Failure, Request, What};
+use serde::Deserialize;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What `export` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// md: a report to read; json: everything, for programs
+    format: Format,
+    /// Write it to this file instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Md,
+    Json,
+}
+
+#[derive(Deserialize)]
+struct Exported {
+    text: String,
+}
+
+impl Export {
+    /// Whether the text is JSON by itself, so that `--json` asks for nothing more.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The exported text, byte for byte.
+    pub(crate) fn text(&self, answer: Value) -> Result<String, Problem> {
+        let Exported { mut text } = read(answer)?;
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
+    }
+}
+
+/// Writes a text to a file, durably.
+pub(crate) fn save(path: &Path, text: &str) -> Result<(), Problem> {
+    let written =
+        File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())).into())
+}
+
+impl Ask for Export {
+    fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
+        let what = match self.format {
+            Format::Md => What::ExportMarkdown,
+            Format::Json => What::ExportJson,
+        };
+        Ok(Request::Read(request::Read { incident: setting.incident.clone(), what }))
+    }
+
+    fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
+        self.text(answer)
+    }
+}

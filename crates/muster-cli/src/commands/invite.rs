@@ -1,0 +1,50 @@
+//! `muster invite`: a ticket for one newcomer.
+
+use super::will::minutes;
+use super::{Ask, read};
+use crate::problem::Problem;
+use crate::render::Page;
+use crate::setting::Setting;
+use muster_log::Timestamp;
+use muster_node::request::{self, Request};
+use muster_node::when;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What `invite` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Invite {
+    /// For somebody who watches and writes nothing
+    #[arg(long)]
+    observer: bool,
+    /// How long members let the newcomer in: 20m, 24h
+    #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = minutes)]
+    minutes: u32,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    ticket: String,
+    expires_ms: Option<i64>,
+    capability: String,
+}
+
+impl Ask for Invite {
+    fn request(&self, _: &mut Setting) -> Result<Request, Problem> {
+        let capability = if self.observer { "observer" } else { "responder" };
+        Ok(Request::Invite(request::Invite { capability: capability.to_owned(), minutes: self.minutes }))
+    }
+
+    fn show(&self, answer: Value, page: &Page) -> Result<String, Problem> {
+        let Issued { ticket, expires_ms, capability } = read(answer)?;
+        let until = match expires_ms {
+            Some(ms) => format!("until {}", when::human(Timestamp(ms), page.now, &page.zone)),
+            None => "once".into(),
+        };
+        // The ticket stands alone on its line and is not wrapped: it is copied whole.
+        Ok(format!(
+            "{ticket}\n\nOne {capability} may come in with it, {until}: `muster join TICKET`.\n\
+            Whoever holds the ticket can use it, so hand it over as you would a key.\n"
+        ))
+    }
+}

@@ -1,0 +1,50 @@
+//! `muster join TICKET`: into a team.
+
+use super::{Ask, read};
+use crate::problem::Problem;
+use crate::render::{Page, short};
+use crate::setting::Setting;
+use muster_node::request::Request;
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// What `join` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Join {
+    /// The ticket's text; `-` reads it from stdin
+    ticket: String,
+}
+
+#[derive(Deserialize)]
+struct Joined {
+    team: String,
+    carried: Vec<Carried>,
+    synced: bool,
+}
+
+#[derive(Deserialize)]
+struct Carried {
+    from: String,
+    to: String,
+}
+
+impl Ask for Join {
+    fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
+        let ticket = if self.ticket == "-" { setting.input.text()? } else { self.ticket.clone() };
+        Ok(Request::Join { ticket: ticket.trim().to_owned(), name: setting.name.clone() })
+    }
+
+    fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
+        let joined: Joined = read(answer)?;
+        let mut text = format!("joined team {}\n", short(&joined.team));
+        for Carried { from, to } in &joined.carried {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "came along: incident {}, here {} (the old id still works)", short(from), short(to));
+        }
+        if !joined.synced {
+            text.push_str("the team's entries are still to come: keep `muster up` running, see `muster peers`\n");
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,27 @@
+//! `muster timeline`: what happened, oldest event first.
+
+use super::{Ask, read};
+use crate::problem::Problem;
+use crate::render::{Page, timeline};
+use crate::setting::Setting;
+use muster_node::request::{self, Request, What};
+use serde_json::Value;
+
+/// What `timeline` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Timeline {
+    /// Add what only this node knows: when each entry arrived, and who holds it
+    #[arg(long)]
+    local: bool,
+}
+
+impl Ask for Timeline {
+    fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
+        let what = What::Timeline { local: self.local };
+        Ok(Request::Read(request::Read { incident: setting.incident.clone(), what }))
+    }
+
+    fn show(&self, answer: Value, page: &Page) -> Result<String, Problem> {
+        Ok(timeline::show(&read::<Vec<timeline::Row>>(answer)?, page))
+    }
+}

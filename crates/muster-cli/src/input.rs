@@ -1,0 +1,137 @@
+//! Text from stdin: how much is taken, and where it is kept when it could not be written.
+//!
+//! What a person piped in exists nowhere else, so no refusal may lose it.
+
+use crate::problem::Problem;
+use muster_log::limits::BODY_BYTES_MAX;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes taken from stdin at most. Far more than an entry holds, so that a text that is too long can be kept whole.
+const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Tries at a file name that nobody has taken yet.
+const NAMES_MAX: u32 = 1_000;
+
+/// Stdin, and what was read from it.
+pub(crate) struct Input {
+    source: Box<dyn Read>,
+    read: Vec<u8>,
+}
+
+impl Input {
+    /// An input that has not been touched yet.
+    pub(crate) fn new(source: impl Read + 'static) -> Self {
+        Self { source: Box::new(source), read: Vec::new() }
+    }
+
+    /// Reads all of it as one text, without the line feeds at its end.
+    pub(crate) fn text(&mut self) -> Result<String, Problem> {
+        self.fill()?;
+        let size = self.read.len();
+        if size > BODY_BYTES_MAX {
+            return Err(Problem::refused(
+                format!("the text has {size} bytes, an entry holds at most {BODY_BYTES_MAX}"),
+                "say it in several entries, or save it in a file and point to that with `--link URL`",
+            ));
+        }
+        let text = std::str::from_utf8(&self.read).map_err(|error| {
+            let at = error.valid_up_to();
+            Problem::refused(format!("the text is not UTF-8 (byte {at})"), "convert it, as with `iconv -t UTF-8`")
+        })?;
+        match text.trim_end_matches(['\n', '\r']) {
+            text if text.trim().is_empty() => Err(Problem::refused("stdin held no text", "pipe some in")),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    /// Reads all of it, as bytes.
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Problem> {
+        self.fill()?;
+        Ok(self.read.clone())
+    }
+
+    fn fill(&mut self) -> Result<(), Problem> {
+        let taken = self.source.by_ref().take(STDIN_BYTES_MAX + 1).read_to_end(&mut self.read);
+        taken
+            .map_err(|error| Problem::refused(format!("cannot read stdin: {error}"), "what was read so far counts"))?;
+        if self.read.len() as u64 > STDIN_BYTES_MAX {
+            let message = format!("stdin has more than {STDIN_BYTES_MAX} bytes");
+            return Err(Problem::refused(message, "the rest was not read: split it first"));
+        }
+        Ok(())
+    }
+
+    /// Saves what was read, durably and for the owner only: in the home, else among the temporary files. `None`: nothing
+    /// was read, or it can be saved nowhere.
+    pub(crate) fn keep(&self, home: &Path) -> Option<PathBuf> {
+        if self.read.is_empty() {
+            return None;
+        }
+        // A home that is not there yet is made as the node would make it.
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(home);
+        [home, &std::env::temp_dir()].into_iter().find_map(|dir| self.keep_in(dir).ok())
+    }
+
+    fn keep_in(&self, dir: &Path) -> io::Result<PathBuf> {
+        for number in 1..=NAMES_MAX {
+            let path = dir.join(format!("unsent-{number}.txt"));
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(mut file) => {
+                    file.write_all(&self.read)?;
+                    file.sync_all()?;
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn input(bytes: &[u8]) -> Input {
+        Input::new(io::Cursor::new(bytes.to_vec()))
+    }
+
+    #[test]
+    fn a_text_loses_only_the_line_feeds_at_its_end() {
+        assert_eq!(input(b" a\n\nb \n\n").text().unwrap(), " a\n\nb ");
+    }
+
+    #[test]
+    fn a_text_that_no_entry_holds_is_refused_and_kept_whole() {
+        let typed = vec![b'x'; BODY_BYTES_MAX + 1];
+        let mut input = input(&typed);
+        let problem = input.text().unwrap_err().to_string();
+        assert_eq!(problem, "the text has 16385 bytes, an entry holds at most 16384");
+        let home = tempfile::tempdir().unwrap();
+        let kept = input.keep(home.path()).unwrap();
+        assert_eq!(fs::read(&kept).unwrap(), typed);
+        assert_ne!(input.keep(home.path()).unwrap(), kept, "what was kept before stays");
+    }
+
+    #[test]
+    fn empty_and_broken_texts_are_refused() {
+        for bytes in [&b""[..], b"\n", b" \n ", b"ab\xff"] {
+            assert!(input(bytes).text().is_err(), "{bytes:?}");
+        }
+        assert_eq!(input(b"").keep(Path::new("/nowhere")), None);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_in_the_home_is_kept_among_the_temporary_files() {
+        let mut input = input(b"text");
+        input.text().unwrap();
+        let kept = input.keep(Path::new("/proc/no/home")).unwrap();
+        assert!(kept.starts_with(std::env::temp_dir()));
+        fs::remove_file(kept).unwrap();
+    }
+}

@@ -1,0 +1,68 @@
+//! One file per rendering: the node's JSON in, lines of at most 80 columns out.
+//!
+//! Texts of others are made printable before they come here ([`crate::run`]). Nothing is said by colour alone.
+
+pub(crate) mod actions;
+pub(crate) mod board;
+mod moment;
+mod paint;
+pub(crate) mod peers;
+pub(crate) mod roles;
+pub(crate) mod status;
+mod summary;
+pub(crate) mod team;
+pub(crate) mod timeline;
+pub(crate) mod verify;
+pub(crate) mod whohas;
+mod wrap;
+
+pub(crate) use paint::Paint;
+
+use jiff::tz::TimeZone;
+use muster_log::Timestamp;
+
+/// Columns of a line.
+const WIDTH: usize = 80;
+
+/// Digits of an id that people see and type.
+const SHORT_DIGITS: usize = 8;
+
+/// How a person wants to see answers.
+pub(crate) struct Page {
+    /// Colours, or none.
+    pub(crate) paint: Paint,
+    /// The clock as the command began.
+    pub(crate) now: Timestamp,
+    /// The zone in which times are shown.
+    pub(crate) zone: TimeZone,
+}
+
+/// An id as people read it.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..SHORT_DIGITS).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without colour, at 2023-07-20 12:45 UTC.
+    pub(crate) fn page() -> Page {
+        Page { paint: Paint::off(), now: Timestamp(1_689_857_100_000), zone: TimeZone::UTC }
+    }
+
+    /// Reads a rendering's JSON as the node's answer comes: printable.
+    #[track_caller]
+    pub(crate) fn from<T: serde::de::DeserializeOwned>(answer: serde_json::Value) -> T {
+        serde_json::from_value(crate::run::made_printable(answer)).unwrap()
+    }
+
+    /// What was drawn, if it fits on a screen's width.
+    #[track_caller]
+    pub(crate) fn fits(drawn: String) -> String {
+        for line in drawn.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= WIDTH, "{line}");
+        }
+        drawn
+    }
+}

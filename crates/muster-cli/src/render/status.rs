@@ -1,0 +1,108 @@
+//! `status`: one line about now, as in git, and a word where links are not as they should be.
+
+use super::Page;
+use super::peers::cut_names;
+use super::summary::Summary;
+use super::wrap::wrapped;
+use serde::Deserialize;
+
+/// What this device is in the midst of.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Status {
+    node: bool,
+    #[serde(default)]
+    cut: Vec<String>,
+    chosen: Option<String>,
+    incidents: Vec<Summary>,
+}
+
+/// Draws the open incidents, one line each, the chosen one marked.
+pub(crate) fn show(status: &Status, page: &Page) -> String {
+    let open: Vec<&Summary> = status.incidents.iter().filter(|incident| incident.open).collect();
+    let over = status.incidents.len() - open.len();
+    let mut drawn = match (open.is_empty(), over) {
+        (true, 0) => "no incident; `muster declare TITLE` begins one\n".to_owned(),
+        (true, over) => format!("no open incident, {over} over; `muster declare TITLE` begins one\n"),
+        _ => String::new(),
+    };
+    for incident in &open {
+        let is_chosen = status.chosen.as_ref() == Some(&incident.incident);
+        let head = match (open.len(), is_chosen) {
+            (1, _) => "",
+            (_, true) => "* ",
+            (_, false) => "  ",
+        };
+        drawn.push_str(&wrapped(head, head.len(), &incident.line()));
+    }
+    if !status.cut.is_empty() {
+        drawn.push_str(&cut_line(&cut_names(&status.cut, &[]), page));
+    } else if !status.node {
+        drawn.push_str("no node is running: nothing is sent or received until `muster up`\n");
+    }
+    drawn
+}
+
+/// Links that were cut on purpose, in red words.
+pub(super) fn cut_line(names: &str, page: &Page) -> String {
+    let text = format!("LINKS ARE CUT to {names} by `muster net cut`; `muster net heal` undoes it");
+    wrapped("", 0, &text).lines().map(|line| page.paint.red(line) + "\n").collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::tests::{fits, from, page};
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// An open incident.
+    pub(in crate::render) fn summary(id: &str, title: &str) -> Value {
+        json!({"incident": id.repeat(32), "slug": "checkout-is-down", "title": title, "titles": [title],
+            "severity": 1, "severities": [1], "phase": "declared", "phases": ["declared"], "open": true,
+            "drill": false, "private": false, "declared_time": "2023-07-20T12:31:00+00:00",
+            "commanders": ["alice", "bob"], "actions_open": 2, "actions_clashing": 2,
+            "contested": ["incident-commander"], "entries": 17})
+    }
+
+    #[track_caller]
+    fn check(node: bool, cut: &[&str], chosen: Option<&str>, incidents: Value) -> String {
+        let chosen = chosen.map(|id| id.repeat(32));
+        fits(show(
+            &from(json!({"device": "d", "person": null, "team": null, "node": node, "cut": cut,
+            "chosen": chosen, "incidents": incidents})),
+            &page(),
+        ))
+    }
+
+    #[test]
+    fn status_is_one_line_about_the_only_open_incident() {
+        let text = check(true, &[], None, json!([summary("7f", "Checkout is down")]));
+        insta::assert_snapshot!(text, @r"
+        7f7f7f7f Checkout is down · severity 1 · declared · commander alice and bob ·
+        open actions: 2, 2 CLASH · CONTESTED: incident-commander
+        ");
+    }
+
+    #[test]
+    fn of_several_open_incidents_the_chosen_one_is_marked() {
+        let incidents = json!([summary("7f", "Checkout is down"), summary("8a", "Mail is slow")]);
+        let text = check(false, &[], Some("8a"), incidents);
+        insta::assert_snapshot!(text, @r"
+          7f7f7f7f Checkout is down · severity 1 · declared · commander alice and bob ·
+          open actions: 2, 2 CLASH · CONTESTED: incident-commander
+        * 8a8a8a8a Mail is slow · severity 1 · declared · commander alice and bob · open
+          actions: 2, 2 CLASH · CONTESTED: incident-commander
+        no node is running: nothing is sent or received until `muster up`
+        ");
+    }
+
+    #[test]
+    fn without_an_incident_status_says_how_to_begin_and_that_links_are_cut() {
+        let mut over = summary("7f", "Checkout is down");
+        over["open"] = json!(false);
+        insta::assert_snapshot!(check(true, &["everybody"], None, json!([over])), @r"
+        no open incident, 1 over; `muster declare TITLE` begins one
+        LINKS ARE CUT to everybody by `muster net cut`; `muster net heal` undoes it
+        ");
+        assert!(check(true, &[], None, json!([])).starts_with("no incident; "));
+    }
+}

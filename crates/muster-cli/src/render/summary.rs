@@ -1,0 +1,86 @@
+//! An incident in a few words: the line of `status`, the head of the board.
+
+use super::short;
+use serde::Deserialize;
+
+/// An incident in a few words.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Summary {
+    pub(super) incident: String,
+    pub(super) slug: String,
+    pub(super) title: String,
+    #[serde(default)]
+    titles: Vec<String>,
+    severity: Option<u8>,
+    #[serde(default)]
+    severities: Vec<Option<u8>>,
+    phase: String,
+    #[serde(default)]
+    phases: Vec<String>,
+    pub(super) open: bool,
+    drill: bool,
+    private: bool,
+    pub(super) declared_time: Option<String>,
+    commanders: Vec<String>,
+    actions_open: u64,
+    actions_clashing: u64,
+    contested: Vec<String>,
+}
+
+impl Summary {
+    /// Where it stands: phase, severity, what it is by birth.
+    pub(super) fn standing(&self) -> Vec<String> {
+        let mut facts = vec![match self.severity {
+            Some(severity) => format!("severity {severity}"),
+            None => "severity unknown".to_owned(),
+        }];
+        facts.push(self.phase.clone());
+        facts.extend(self.drill.then(|| "DRILL".to_owned()));
+        facts.extend(self.private.then(|| "private".to_owned()));
+        facts
+    }
+
+    /// One line about now.
+    pub(super) fn line(&self) -> String {
+        let mut facts = vec![format!("{}  {}", short(&self.incident), self.title)];
+        facts.extend(self.standing());
+        facts.push(match self.commanders.as_slice() {
+            [] => "no commander".to_owned(),
+            holders => format!("commander {}", holders.join(" and ")),
+        });
+        match (self.actions_open, self.actions_clashing) {
+            (0, _) => {}
+            (open, 0) => facts.push(format!("open actions: {open}")),
+            (open, clashing) => facts.push(format!("open actions: {open}, {clashing} CLASH")),
+        }
+        if !self.contested.is_empty() {
+            facts.push(format!("CONTESTED: {}", self.contested.join(", ")));
+        }
+        facts.join(" · ")
+    }
+
+    /// What is contested besides roles, each with the command that settles it. Roles say it themselves.
+    pub(super) fn to_settle(&self) -> Vec<String> {
+        let severity = |severity: &Option<u8>| severity.map_or("unknown".to_owned(), |severity| severity.to_string());
+        let several = |values: Vec<String>| format!("{}; settle it with", values.join(" and "));
+        self.contested
+            .iter()
+            .filter_map(|what| match what.split_once(' ') {
+                None if what == "title" => {
+                    Some(format!("title: {} `muster title TITLE`", several(self.titles.clone())))
+                }
+                None if what == "severity" => {
+                    let severities = several(self.severities.iter().map(severity).collect());
+                    Some(format!("severity: {severities} `muster sev N`"))
+                }
+                None if what == "phase" => {
+                    let commands = "`muster confirm`, `dismiss`, `resolve` or `reopen`";
+                    Some(format!("phase: {} {commands}", several(self.phases.clone())))
+                }
+                Some(("milestone", word)) => Some(format!("milestone {word}")),
+                // Roles and actions stand elsewhere on the board with theirs.
+                _ => None,
+            })
+            .collect()
+    }
+}

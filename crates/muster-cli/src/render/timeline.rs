@@ -1,0 +1,277 @@
+//! The timeline as a table: id, time of day, author, what happened. Days are headings.
+
+use super::moment::{self, Moment};
+use super::wrap::{column, cut, width, wrapped};
+use super::{Page, short};
+use serde::Deserialize;
+
+/// Columns of an author's name at most; handles can be of any length.
+const AUTHOR_COLUMNS_MAX: usize = 14;
+
+/// Columns of the time at least and at most.
+const TIME_COLUMNS: std::ops::RangeInclusive<usize> = 5..=20;
+
+/// One entry.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Row {
+    id: String,
+    kind: String,
+    author: Author,
+    #[serde(flatten)]
+    moment: Moment,
+    recorded_time: String,
+    text: String,
+    status: String,
+    #[serde(default)]
+    detail: Detail,
+    #[serde(default)]
+    amended_by: Vec<String>,
+    origin: Option<Origin>,
+    void: Option<String>,
+    #[serde(default)]
+    body_missing: bool,
+    received_time: Option<String>,
+    held_by: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Author {
+    person: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Origin {
+    id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Detail {
+    target: Option<String>,
+    on: Option<String>,
+    state: Option<String>,
+    undo: Option<String>,
+    tested: Option<String>,
+    drill: Option<bool>,
+    private: Option<bool>,
+    phase: Option<String>,
+    severity: Option<u8>,
+    link: Option<String>,
+    who: Option<String>,
+}
+
+/// Draws all rows, oldest first.
+pub(crate) fn show(rows: &[Row], page: &Page) -> String {
+    if rows.is_empty() {
+        return "nothing is logged yet\n".into();
+    }
+    let mut drawn = String::new();
+    let mut day = None;
+    let columns = Columns::of(rows, page);
+    for row in rows {
+        if let Some(start) = row.moment.start() {
+            let its_day = moment::day(start, page);
+            if day.as_ref() != Some(&its_day) {
+                drawn.push_str(&format!("{}\n", page.paint.bold(&its_day)));
+                day = Some(its_day);
+            }
+        }
+        drawn.push_str(&columns.draw(row, page));
+    }
+    drawn
+}
+
+/// How wide the columns of a table are.
+struct Columns {
+    time: usize,
+    author: usize,
+}
+
+impl Columns {
+    fn of(rows: &[Row], page: &Page) -> Self {
+        let widest = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
+        let time = widest(&mut rows.iter().map(|row| width(&row.moment.clock(page))));
+        let author = widest(&mut rows.iter().map(|row| width(&row.author.person)));
+        Self { time: time.clamp(*TIME_COLUMNS.start(), *TIME_COLUMNS.end()), author: author.min(AUTHOR_COLUMNS_MAX) }
+    }
+
+    fn draw(&self, row: &Row, page: &Page) -> String {
+        let (id, time) = (short(&row.id), column(&row.moment.clock(page), self.time));
+        let author = column(&row.author.person, self.author);
+        let columns = width(id) + 2 + self.time + 2 + self.author + 2;
+        wrapped(&format!("{}  {time}  {author}  ", page.paint.dim(id)), columns, &row.words(page))
+    }
+}
+
+impl Row {
+    /// Id, time, author and the text alone, in lines, for the board.
+    pub(super) fn brief(&self, page: &Page) -> Vec<String> {
+        let time = self.moment.start().map_or_else(|| "unknown".into(), |start| moment::day_and_clock(start, page));
+        let head = format!("{}  {time}  ", short(&self.id));
+        let text = format!("{}: {}", cut(&self.author.person, AUTHOR_COLUMNS_MAX), self.text);
+        wrapped(&head, width(&head), &text).lines().map(str::to_owned).collect()
+    }
+
+    /// What happened, and in brackets what else there is to know.
+    fn words(&self, page: &Page) -> String {
+        let text = if self.body_missing { "(the text is not on this device)" } else { self.text.as_str() };
+        let mut words = self.fact(text);
+        for remark in self.remarks(page) {
+            words.push_str(&format!(" [{remark}]"));
+        }
+        if let Some(link) = &self.detail.link {
+            words.push_str(&format!("\n{link}"));
+        }
+        words
+    }
+
+    fn fact(&self, text: &str) -> String {
+        let detail = &self.detail;
+        let about = |id: &Option<String>| id.as_deref().map(short).unwrap_or_default().to_owned();
+        let on = detail.on.as_deref().map(|on| format!(" (on {on})")).unwrap_or_default();
+        match self.kind.as_str() {
+            "declare" => format!("{}: {text}", detail.phase.as_deref().unwrap_or("declared")),
+            "observation" => format!("saw: {text}"),
+            "decision" => format!("decided: {text}"),
+            "request" => format!("needs: {text}"),
+            "action" if detail.state.as_deref() == Some("doing") => format!("is doing: {text}{on}"),
+            "action" => format!("will: {text}{on}"),
+            "action-state" => format!("{text}{on}"),
+            "amendment" => format!("amends {}: {text}", about(&detail.target)),
+            "milestone" => format!("milestone {text}"),
+            "title" => format!("title: {text}"),
+            "note" | "severity" | "selection" | "role" | "phase" => text.to_owned(),
+            kind if text.is_empty() => kind.to_owned(),
+            kind => format!("{kind}: {text}"),
+        }
+    }
+
+    fn remarks(&self, page: &Page) -> Vec<String> {
+        let detail = &self.detail;
+        let mut remarks = Vec::new();
+        if self.status != "active" {
+            remarks.push(format!("{}: without effect", self.status.to_uppercase()));
+        }
+        remarks.extend(self.void.clone());
+        if self.kind == "declare" {
+            remarks.extend(detail.severity.map(|severity| format!("severity {severity}")));
+            remarks.extend((detail.drill == Some(true)).then(|| "DRILL".to_owned()));
+            remarks.extend((detail.private == Some(true)).then(|| "private".to_owned()));
+        }
+        remarks.extend(detail.undo.as_deref().map(|undo| format!("undo: {undo}")));
+        remarks.extend(detail.tested.as_deref().map(|tested| format!("tested: {tested}")));
+        remarks.extend(detail.who.as_deref().map(|who| format!("reported by {who}")));
+        remarks.extend(self.moment.recorded_apart(&self.recorded_time, page).map(|time| format!("recorded {time}")));
+        remarks.extend(self.origin.as_ref().map(|origin| format!("written as {} before joining", short(&origin.id))));
+        if !self.amended_by.is_empty() {
+            let ids: Vec<&str> = self.amended_by.iter().map(|id| short(id)).collect();
+            remarks.push(format!("amended by {}", ids.join(", ")));
+        }
+        let received = self.received_time.as_deref().and_then(moment::read);
+        remarks.extend(received.map(|time| format!("arrived {}", moment::day_and_clock(time, page))));
+        remarks.extend(self.held_by.as_ref().map(|names| format!("held by {}", names.join(", "))));
+        remarks
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::tests::{fits, from, page};
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A row as the node answers it.
+    pub(in crate::render) fn row(id: &str, time: &str, person: &str, kind: &str, text: &str) -> Value {
+        let time = format!("2023-07-20T{time}:00+00:00");
+        json!({
+            "id": id.repeat(8), "incident": "7f".repeat(32), "kind": kind,
+            "author": {"person": person, "device": "12D3KooWabc"},
+            "event_time": time, "event_end": null, "event_precision": "minute", "event_text": null,
+            "recorded_time": time, "text": text, "status": "active", "detail": {}, "amended_by": [],
+            "origin": null, "void": null, "body_missing": false,
+        })
+    }
+
+    fn with(mut row: Value, changes: Value) -> Value {
+        for (key, value) in changes.as_object().unwrap() {
+            row[key] = value.clone();
+        }
+        row
+    }
+
+    #[test]
+    fn a_timeline_is_a_table_with_days_as_headings_and_remarks_in_brackets() {
+        let rows: Vec<Row> = from(json!([
+            with(
+                row("0a1b2c3d", "12:17", "alice", "declare", "Downloads\u{1b}[2J break\nfor everybody"),
+                json!({
+                "detail": {"severity": 1, "drill": true, "private": false, "phase": "suspected"},
+                "event_time": "2023-07-19T12:17:00+00:00"})
+            ),
+            with(
+                row("1a1b2c3d", "12:20", "bob", "observation", "5xx on the CDN"),
+                json!({
+                "event_precision": "about", "detail": {"who": "a customer", "link": "https://example.org/1"}})
+            ),
+            with(
+                row(
+                    "2a1b2c3d",
+                    "12:25",
+                    "a person with a very long name",
+                    "action",
+                    "roll back the deployment of \
+                the service that builds URLs, then purge every edge cache there is"
+                ),
+                json!({
+                "detail": {"on": "api-gateway", "state": "planned", "undo": "deploy again"},
+                "amended_by": ["3a".repeat(32)]})
+            ),
+            with(
+                row("3a1b2c3d", "12:26", "bob", "amendment", "only the URL builder"),
+                json!({
+                "detail": {"target": "2a1b2c3d".repeat(8)}, "status": "revoked"})
+            ),
+            with(
+                row("4a1b2c3d", "12:28", "alice", "milestone", "acknowledged"),
+                json!({
+                "recorded_time": "2023-07-20T12:40:00+00:00", "origin": {"id": "ff".repeat(32), "recorded_time": ""}})
+            ),
+            with(
+                row("5a1b2c3d", "12:30", "日本", "note", ""),
+                json!({"body_missing": true,
+                "received_time": "2023-07-20T12:31:00+00:00", "held_by": ["alice", "bob"]})
+            ),
+            with(
+                row("6a1b2c3d", "12:30", "bob", "note", "some time"),
+                json!({
+                "event_time": null, "event_precision": "unknown"})
+            ),
+        ]));
+        insta::assert_snapshot!(fits(show(&rows, &page())), @r"
+        Wednesday 19 July 2023 (UTC+00:00)
+        0a1b2c3d  12:17        alice           suspected: Downloads�[2J break
+                                               for everybody [severity 1] [DRILL]
+                                               [recorded 20 Jul 12:17]
+        Thursday 20 July 2023 (UTC+00:00)
+        1a1b2c3d  about 12:20  bob             saw: 5xx on the CDN [reported by a
+                                               customer]
+                                               https://example.org/1
+        2a1b2c3d  12:25        a person with…  will: roll back the deployment of the
+                                               service that builds URLs, then purge
+                                               every edge cache there is (on
+                                               api-gateway) [undo: deploy again]
+                                               [amended by 3a3a3a3a]
+        3a1b2c3d  12:26        bob             amends 2a1b2c3d: only the URL builder
+                                               [REVOKED: without effect]
+        4a1b2c3d  12:28        alice           milestone acknowledged [recorded 12:40]
+                                               [written as ffffffff before joining]
+        5a1b2c3d  12:30        日本            (the text is not on this device) [arrived
+                                               12:31] [held by alice, bob]
+        6a1b2c3d  unknown      bob             some time [recorded 20 Jul 12:30]
+        ");
+    }
+
+    #[test]
+    fn an_empty_timeline_says_so() {
+        assert_eq!(show(&[], &page()), "nothing is logged yet\n");
+    }
+}

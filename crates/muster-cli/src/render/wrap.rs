@@ -1,0 +1,144 @@
+//! Lines of a width: wrapped at blanks, indented, cut in columns as a terminal counts them.
+
+use super::WIDTH;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The text in lines, the first behind `head`, the others indented to where it began.
+///
+/// `head` may hold colour; `columns` says how wide it is on a screen.
+pub(super) fn wrapped(head: &str, columns: usize, text: &str) -> String {
+    let indent = " ".repeat(columns);
+    let lines = lines(text, WIDTH.saturating_sub(columns).max(1));
+    let drawn: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| format!("{}{line}", if index == 0 { head } else { &indent }).trim_end().to_owned())
+        .collect();
+    drawn.join("\n") + "\n"
+}
+
+/// The text in lines of at most `width` columns; at least one line.
+pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
+    text.split('\n').flat_map(|line| fold(line, width)).collect()
+}
+
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in words(text, width) {
+        let mut word = word;
+        if !line.is_empty() {
+            if line.width() + 1 + word.width() <= width {
+                line.push(' ');
+                line.push_str(word);
+                continue;
+            }
+            lines.push(std::mem::take(&mut line));
+        }
+        // A word longer than a line: an address, a hash.
+        while word.width() > width {
+            let (start, rest) = word.split_at(split(word, width));
+            lines.push(start.to_owned());
+            word = rest;
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// The words between blanks. A command in backticks that fits on a line is one word, so that it can be copied whole.
+fn words(text: &str, width: usize) -> Vec<&str> {
+    let (mut words, mut rest) = (Vec::new(), text.trim_start_matches(' '));
+    while !rest.is_empty() {
+        let blank = rest.find(' ').unwrap_or(rest.len());
+        let quoted = rest[..blank].find('`').and_then(|opens| {
+            let closes = opens + 1 + rest[opens + 1..].find('`')?;
+            let end = closes + rest[closes..].find(' ').unwrap_or(rest.len() - closes);
+            (rest[..end].width() <= width).then_some(end)
+        });
+        let (word, after) = rest.split_at(quoted.unwrap_or(blank));
+        words.push(word);
+        rest = after.trim_start_matches(' ');
+    }
+    words
+}
+
+/// Where to split a word so that its start fits, at least one character.
+fn split(word: &str, width: usize) -> usize {
+    let mut columns = 0;
+    for (at, c) in word.char_indices() {
+        columns += c.width().unwrap_or(0);
+        if columns > width && at > 0 {
+            return at;
+        }
+    }
+    word.len()
+}
+
+/// At most `width` columns, the last of them an ellipsis where something was cut.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.width() + c.width().unwrap_or(0) + 1 > width {
+            break;
+        }
+        kept.push(c);
+    }
+    kept + "…"
+}
+
+/// Cut or filled to exactly `width` columns.
+pub(super) fn column(text: &str, width: usize) -> String {
+    let cut = cut(text, width);
+    let fill = width.saturating_sub(cut.width());
+    cut + &" ".repeat(fill)
+}
+
+/// Columns on a screen.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, width: usize, expected: &[&str]) {
+        assert_eq!(lines(text, width), expected, "{text:?}");
+    }
+
+    #[test]
+    fn lines_break_at_blanks_and_long_words_break_anywhere() {
+        check("", 5, &[""]);
+        check("a bc def", 5, &["a bc", "def"]);
+        check("a  b\nc", 5, &["a b", "c"]);
+        check("abcdefgh ij", 3, &["abc", "def", "gh", "ij"]);
+        check("日本語テキスト", 5, &["日本", "語テ", "キス", "ト"]);
+        check("so: `a b c` d", 7, &["so:", "`a b c`", "d"]);
+        check("`a b c d e f`", 5, &["`a b", "c d e", "f`"]);
+        check("`a `", 5, &["`a `"]);
+        check("日本", 1, &["日", "本"]);
+        check("e\u{301}e\u{301}", 1, &["e\u{301}", "e\u{301}"]);
+    }
+
+    #[test]
+    fn columns_are_exact_however_wide_the_letters_are() {
+        assert_eq!(column("alice", 7), "alice  ");
+        assert_eq!(column("alice", 4), "ali…");
+        assert_eq!(column("日本語", 4), "日… ");
+    }
+
+    #[test]
+    fn wrapped_lines_stand_below_the_first() {
+        let text = "word ".repeat(20);
+        let drawn = wrapped("head  ", 6, &text);
+        assert_eq!(drawn.lines().count(), 2);
+        assert!(drawn.lines().nth(1).unwrap().starts_with("      word"));
+    }
+}

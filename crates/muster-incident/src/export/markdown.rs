@@ -1,0 +1,162 @@
+//! A report for people: what the incident was, who did what, what happened when.
+//!
+//! All typed text is escaped, so nobody can write a heading, a link or HTML into the report.
+
+use crate::view::{ActionView, MilestoneView, Row, Summary};
+use crate::{View, printable};
+use std::fmt::Write;
+
+/// Writes the report.
+pub fn export_markdown(view: &View) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_report(&mut out, view);
+    out
+}
+
+fn write_report(out: &mut String, view: &View) -> std::fmt::Result {
+    let summary = &view.summary;
+    writeln!(out, "# {}\n", escape(&summary.title))?;
+    write_header(out, summary, &view.people)?;
+    writeln!(out, "\n## Roles\n")?;
+    for (name, role) in view.roles.iter().filter(|(_, role)| !role.holds.is_empty() || !role.offers.is_empty()) {
+        let contested = if role.contested { " (**contested**)" } else { "" };
+        writeln!(out, "- {}{contested}", escape(name))?;
+        for hold in &role.holds {
+            writeln!(out, "  - {}, since {}", escape(&hold.person), hold.since.as_deref().unwrap_or("unknown"))?;
+        }
+        for offer in &role.offers {
+            writeln!(out, "  - offered to {} by {}", escape(&offer.person), escape(&offer.by))?;
+        }
+    }
+    writeln!(out, "\n## Milestones\n")?;
+    view.milestones.iter().try_for_each(|milestone| write_milestone(out, milestone))?;
+    writeln!(out, "\n## Actions\n")?;
+    view.actions.iter().try_for_each(|action| write_action(out, action))?;
+    writeln!(out, "\n## Timeline\n")?;
+    view.timeline.iter().try_for_each(|row| write_row(out, row))
+}
+
+fn write_header(out: &mut String, summary: &Summary, people: &[String]) -> std::fmt::Result {
+    writeln!(out, "- Incident: `{}`", summary.incident)?;
+    if summary.titles.len() > 1 {
+        let titles: Vec<String> = summary.titles.iter().map(|title| escape(title)).collect();
+        writeln!(out, "- Titles given apart: {}", titles.join(" / "))?;
+    }
+    let severity = summary.severity.map_or("unknown".to_owned(), |severity| severity.to_string());
+    writeln!(out, "- Severity: {severity}")?;
+    writeln!(out, "- Phase: {}", summary.phases.join(" / "))?;
+    writeln!(out, "- Declared: {}", summary.declared_time.as_deref().unwrap_or("unknown"))?;
+    if summary.drill {
+        writeln!(out, "- This was a drill.")?;
+    }
+    if summary.private {
+        writeln!(out, "- Private: only named persons may hold this.")?;
+    }
+    if !summary.contested.is_empty() {
+        let contested: Vec<String> = summary.contested.iter().map(|name| escape(name)).collect();
+        writeln!(out, "- **Contested**: {}", contested.join(", "))?;
+    }
+    writeln!(out, "- People: {}", people.iter().map(|name| escape(name)).collect::<Vec<_>>().join(", "))
+}
+
+fn write_milestone(out: &mut String, milestone: &MilestoneView) -> std::fmt::Result {
+    for claim in &milestone.claims {
+        let several = milestone.claims.len() > 1;
+        let chosen = if several && milestone.chosen.as_ref() == Some(&claim.id) { " (chosen)" } else { "" };
+        let (text, person) = (escape(&claim.text), escape(&claim.person));
+        let when = time(claim.event_time.as_deref(), claim.event_end.as_deref(), claim.event_precision);
+        writeln!(out, "- **{}** {when}: {text} (claimed by {person}){chosen}", milestone.letter)?;
+    }
+    Ok(())
+}
+
+fn write_action(out: &mut String, action: &ActionView) -> std::fmt::Result {
+    let (text, target, person) = (escape(&action.text), escape(&action.target), escape(&action.person));
+    let clash = if action.clash { " (**another open action has the same target**)" } else { "" };
+    writeln!(out, "- {}: {text}, on {target}, {person}{clash}", action.states.join(" / "))?;
+    if let Some(undo) = &action.undo {
+        writeln!(out, "  - undone by: {}", escape(undo))?;
+    }
+    if let Some(tested) = &action.tested {
+        writeln!(out, "  - tried: {}", escape(tested))?;
+    }
+    Ok(())
+}
+
+fn write_row(out: &mut String, row: &Row) -> std::fmt::Result {
+    let when = time(row.event_time.as_deref(), row.event_end.as_deref(), row.event_precision);
+    let text = if row.body_missing && row.text.is_empty() { "(text not here)".to_owned() } else { escape(&row.text) };
+    write!(out, "- {when} **{}** {}: {text}", escape(&row.author.person), escape(&row.kind))?;
+    if let Some(on) = &row.detail.on {
+        write!(out, " (on {})", escape(on))?;
+    }
+    if row.event_time.as_ref() != Some(&row.recorded_time) {
+        write!(out, " (recorded {})", row.recorded_time)?;
+    }
+    if let Some(who) = &row.detail.who {
+        write!(out, " (reported by {})", escape(who))?;
+    }
+    if let Some(link) = &row.detail.link {
+        write!(out, " {}", escape(link))?;
+    }
+    if let Some(void) = &row.void {
+        write!(out, " ({void})")?;
+    }
+    if row.status != "active" {
+        write!(out, " ({})", row.status)?;
+    }
+    for amendment in &row.amended_by {
+        write!(out, " (amended by {})", amendment.get(..8).unwrap_or(amendment))?;
+    }
+    writeln!(out, " `{}`", row.short_id())
+}
+
+fn time(start: Option<&str>, end: Option<&str>, precision: &str) -> String {
+    match (start, end) {
+        (None, _) => "time unknown".to_owned(),
+        (Some(start), Some(end)) => format!("{start} to {end}"),
+        (Some(start), None) if precision == "about" => format!("about {start}"),
+        (Some(start), None) => start.to_owned(),
+    }
+}
+
+/// One line in which nothing is Markdown or HTML: CommonMark lets every ASCII punctuation character be escaped.
+fn escape(text: &str) -> String {
+    let text = printable(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // `://` would be made a link by GitHub's dialect.
+        if is_markup(c) || c == ':' && chars.peek() == Some(&'/') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// Characters with a meaning inside a line. A full stop, a dash or a digit has one only where a line begins, and no
+/// typed text begins one.
+fn is_markup(c: char) -> bool {
+    "\\`*_{}[]<>()#+!|~&@".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn typed_text_is_never_markup() {
+        for (typed, expected) in [
+            ("db-1 is slow.", "db-1 is slow."),
+            ("[x](http://y)", r"\[x\]\(http\://y\)"),
+            ("<script>&amp;", r"\<script\>\&amp;"),
+            ("**b** `c`\n# d", r"\*\*b\*\* \`c\` \# d"),
+            ("9: see http://x", r"9: see http\://x"),
+            ("red \u{1b}[0m", "red \u{fffd}\\[0m"),
+        ] {
+            assert_eq!(escape(typed), expected);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The timeline: every entry that says something, oldest event first.
+
+use super::row::{Row, row};
+use crate::People;
+use crate::document::{Document, Node};
+use crate::state::Moment;
+use muster_log::fact::What;
+use std::collections::BTreeMap;
+
+/// Draws the timeline: by event time, then depth, then id. Where nobody knows when, the recording stands in.
+///
+/// A `merge` says nothing and is left out.
+pub fn timeline(doc: &Document, people: &People) -> Vec<Row> {
+    draw(doc, people, &told(doc))
+}
+
+/// The entries that say something, in the timeline's order.
+pub(super) fn told(doc: &Document) -> Vec<u32> {
+    let mut told: Vec<_> = doc
+        .nodes()
+        .filter(|(_, node)| says_something(node))
+        .map(|(place, node)| (Moment::of(node).sort, node.depth, node.id, place))
+        .collect();
+    told.sort_unstable();
+    told.into_iter().map(|(.., place)| place).collect()
+}
+
+/// Draws these entries.
+pub(super) fn draw(doc: &Document, people: &People, places: &[u32]) -> Vec<Row> {
+    let mut amendments: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (place, node) in doc.acting(|what| matches!(what, What::Amendment { .. })) {
+        let Some(What::Amendment { target }) = node.meaning.fact().map(|fact| &fact.what) else { continue };
+        if let Some((target, _)) = doc.find(target) {
+            amendments.entry(target).or_default().push(place);
+        }
+    }
+    places.iter().map(|place| row(doc, people, *place, amended_by(doc, &amendments, *place))).collect()
+}
+
+fn says_something(node: &Node) -> bool {
+    node.has_body || node.meaning.fact().is_none_or(|fact| fact.what != What::JoinHeads)
+}
+
+fn amended_by(doc: &Document, amendments: &BTreeMap<u32, Vec<u32>>, place: u32) -> Vec<String> {
+    let mut places = amendments.get(&place).cloned().unwrap_or_default();
+    places.sort_by_key(|place| (doc.node(*place).depth, doc.node(*place).id));
+    places.iter().map(|place| doc.node(*place).id.to_string()).collect()
+}

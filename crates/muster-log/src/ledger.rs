@@ -1,0 +1,422 @@
+//! The ledger of one team: everything admitted, everything that waits, and what follows from it.
+//!
+//! The public face of admission (`admission`, `proof`, `pending`), roster (`roster`) and status (`status`). No IO: the
+//! caller keeps entries and signatures on disk and brings them back with [`Ledger::restore`].
+
+use crate::admission::{Court, Judged, Names};
+use crate::dag::Dag;
+use crate::entry::Entry;
+use crate::fact::Fact;
+use crate::ids::{DagId, EntryId, IncidentId, PersonId, TeamId};
+use crate::key::{DeviceKey, Signature};
+use crate::limits::RUN_SIGNATURE_EVERY;
+use crate::pending::{Pool, Waiting};
+use crate::proof::{Claim, largest_proven_set};
+use crate::refusal::Refusal;
+use crate::roster::{Fold, Graph, Roster};
+use crate::status::{self, Status};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+/// An entry as it came, with a signature or without.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The entry, of good form.
+    pub entry: Entry,
+    /// Its author's signature, not checked yet.
+    pub signature: Option<Signature>,
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Newly admitted, in causal order; also what had waited before.
+    pub admitted: Vec<EntryId>,
+    /// Refused for good, each with the rule it breaks. If one of the batch is among them, nothing of it was taken.
+    pub refused: Vec<(EntryId, Refusal)>,
+    /// Entries of the batch that wait for a parent, a roster entry or a proof.
+    pub pending: Vec<EntryId>,
+    /// Parents and roster heads that the pending ones lack: to be asked for.
+    pub missing: BTreeSet<EntryId>,
+    /// Good signatures of entries that are admitted by now, each once since the start: to be stored with them.
+    pub signatures: Vec<(EntryId, Signature)>,
+}
+
+/// Everything one replica knows of one team.
+#[derive(Debug)]
+pub struct Ledger {
+    team: TeamId,
+    dags: Vec<Dag>,
+    dag_numbers: BTreeMap<DagId, u32>,
+    /// The DAG of every admitted entry.
+    places: BTreeMap<EntryId, u32>,
+    graph: Graph,
+    names: Names,
+    /// Admitted entries whose own signature was handed to the caller since the start.
+    signed: BTreeSet<EntryId>,
+    pool: Pool,
+    arrivals: u64,
+    whole: OnceLock<Arc<Fold>>,
+}
+
+/// An entry under judgement.
+struct Candidate {
+    waiting: Waiting,
+    /// Whether it came, for the first time or again, with the batch at hand.
+    is_of_batch: bool,
+    had_waited: bool,
+}
+
+impl Ledger {
+    /// An empty ledger of `team`; its first entry must be the team's `team-create`.
+    pub fn new(team: TeamId) -> Self {
+        Self {
+            team,
+            dags: Vec::new(),
+            dag_numbers: BTreeMap::new(),
+            places: BTreeMap::new(),
+            graph: Graph::default(),
+            names: Names::new(),
+            signed: BTreeSet::new(),
+            pool: Pool::default(),
+            arrivals: 0,
+            whole: OnceLock::new(),
+        }
+    }
+
+    /// The team.
+    pub fn team(&self) -> TeamId {
+        self.team
+    }
+
+    /// Takes what came from `sender` (`None`: the own hand) and admits what can be admitted now.
+    ///
+    /// The batch is one unit. An honest peer sends only what it has admitted, so if one entry of the batch is refused,
+    /// nothing of the batch is taken and the ledger is as before. What lacks a parent, a roster entry or a proof waits
+    /// in a bounded pool and is admitted by a later call. An entry that is admitted already is ignored; a signature for
+    /// it, or for one that waits, is taken, for it may prove the run before it.
+    pub fn receive(&mut self, sender: Option<DeviceKey>, batch: Vec<Received>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let fresh = self.check_signatures(sender, batch, &mut outcome);
+        if !outcome.refused.is_empty() {
+            outcome.signatures.clear();
+            return outcome;
+        }
+        self.signed.extend(outcome.signatures.iter().map(|(id, _)| *id));
+        let mut candidates = self.join_pool(fresh);
+        loop {
+            let passing = self.passing(&candidates);
+            let mark = self.graph.mark();
+            let mut judged: BTreeMap<EntryId, Judged> = BTreeMap::new();
+            let mut refused: BTreeMap<EntryId, Refusal> = BTreeMap::new();
+            for position in &passing {
+                let entry = &candidates[*position].waiting.entry;
+                match self.judge_candidate(entry, &judged, &refused) {
+                    Ok(verdict) => drop(judged.insert(entry.id(), verdict)),
+                    Err(refusal) => drop(refused.insert(entry.id(), refusal)),
+                }
+            }
+            if refused.is_empty() {
+                self.admit(candidates, &passing, &judged, &mut outcome);
+                return outcome;
+            }
+            self.take_back(mark, &judged);
+            let blames_batch = candidates.iter().any(|c| c.is_of_batch && refused.contains_key(&c.waiting.entry.id()));
+            candidates.retain(|c| !refused.contains_key(&c.waiting.entry.id()));
+            outcome.refused.extend(refused);
+            if blames_batch {
+                // What had waited goes on waiting; the rest of the batch is dropped.
+                for candidate in candidates.into_iter().filter(|c| c.had_waited) {
+                    self.pool.put(candidate.waiting);
+                }
+                return outcome;
+            }
+        }
+    }
+
+    /// Takes an entry from the own store, in causal order: it was proven before, so no signature is asked for.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that speaks against it: the store holds something that was never admitted.
+    pub fn restore(&mut self, entry: Entry) -> Result<(), Refusal> {
+        if self.places.contains_key(&entry.id()) {
+            return Ok(());
+        }
+        let verdict = self.judge_candidate(&entry, &BTreeMap::new(), &BTreeMap::new())?;
+        self.append(entry, &verdict);
+        Ok(())
+    }
+
+    /// The entry, if it is admitted.
+    pub fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.dag_of(id)?.entry(id)
+    }
+
+    /// The DAG that holds the entry, if it is admitted.
+    pub fn dag_of(&self, id: &EntryId) -> Option<&Dag> {
+        self.dags.get(*self.places.get(id)? as usize)
+    }
+
+    /// Whether the entry is admitted.
+    pub fn contains(&self, id: &EntryId) -> bool {
+        self.places.contains_key(id)
+    }
+
+    /// How many entries are admitted.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nothing is admitted.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The roster's or an incident's DAG.
+    pub fn dag(&self, dag: &DagId) -> Option<&Dag> {
+        self.dags.get(*self.dag_numbers.get(dag)? as usize)
+    }
+
+    /// All DAGs by name, the roster's among them.
+    pub fn dags(&self) -> impl Iterator<Item = (&DagId, &Dag)> {
+        self.dag_numbers.iter().filter_map(|(id, number)| Some((id, self.dags.get(*number as usize)?)))
+    }
+
+    /// All incidents by name.
+    pub fn incidents(&self) -> impl Iterator<Item = IncidentId> {
+        let team: DagId = self.team.into();
+        self.dag_numbers.keys().filter(move |dag| **dag != team).map(|dag| IncidentId::of_genesis(dag.genesis()))
+    }
+
+    /// Who is in the team, by all roster entries here.
+    pub fn roster(&self) -> &Roster {
+        &self.whole().roster
+    }
+
+    /// The roster's heads, by id.
+    pub fn roster_heads(&self) -> Vec<EntryId> {
+        self.dag(&self.team.into()).map(Dag::heads).unwrap_or_default()
+    }
+
+    /// The person of an admitted entry, as its own roster past says.
+    pub fn person(&self, entry: &EntryId) -> Option<PersonId> {
+        self.dag_of(entry)?.find(entry).map(|node| node.author)
+    }
+
+    /// What every entry of an incident counts for; empty if the incident is not here.
+    pub fn statuses(&self, incident: &IncidentId) -> BTreeMap<EntryId, Status> {
+        let dag = self.dag(&(*incident).into());
+        dag.map(|dag| status::statuses(&self.graph, self.whole(), dag)).unwrap_or_default()
+    }
+
+    /// Who may hold an incident: `None` stands for the whole team. Of an incident that is not here, nobody.
+    pub fn names(&self, incident: &IncidentId) -> Option<BTreeSet<PersonId>> {
+        self.names.get(&(*incident).into()).cloned().unwrap_or_else(|| Some(BTreeSet::new()))
+    }
+
+    /// What an admitted entry says, `None` if it is not here or malformed for its kind.
+    pub fn fact(&self, id: &EntryId) -> Option<Fact> {
+        self.entry(id)?.fact().ok()
+    }
+
+    /// Joins that stand and wait for a vouch, with their invites: nobody has joined by these invites yet.
+    ///
+    /// Whether the ticket is still open is for the voucher to say, who knows when it was given out.
+    pub fn joins_to_vouch(&self) -> Vec<(EntryId, EntryId)> {
+        self.graph.joins_to_vouch(self.whole())
+    }
+
+    /// How many entries wait.
+    pub fn pending_len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// The entries that wait, by id.
+    pub fn pending(&self) -> impl Iterator<Item = EntryId> + '_ {
+        self.pool.ids()
+    }
+
+    /// What the entries that wait lack: not admitted and not waiting.
+    pub fn missing(&self) -> BTreeSet<EntryId> {
+        self.pool.needed().filter(|id| !self.contains(id)).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(crate) fn whole(&self) -> &Fold {
+        self.whole.get_or_init(|| self.graph.fold(&self.graph.all()))
+    }
+
+    /// Checks every signature that came; returns the entries that are new here, with their good signatures.
+    fn check_signatures(
+        &self,
+        sender: Option<DeviceKey>,
+        batch: Vec<Received>,
+        outcome: &mut Outcome,
+    ) -> Vec<Candidate> {
+        let mut fresh: Vec<Candidate> = Vec::with_capacity(batch.len());
+        let mut position: BTreeMap<EntryId, usize> = BTreeMap::new();
+        for Received { entry, signature } in batch {
+            let id = entry.id();
+            if entry.team() != self.team {
+                outcome.refused.push((id, Refusal::OtherTeam));
+                continue;
+            }
+            if self.signed.contains(&id) {
+                continue;
+            }
+            if let Some(signature) = &signature
+                && !entry.key().verifies_entry(&id, signature)
+            {
+                outcome.refused.push((id, Refusal::Signature { key: entry.key() }));
+                continue;
+            }
+            if self.contains(&id) {
+                outcome.signatures.extend(signature.map(|signature| (id, signature)));
+            } else if let Some(earlier) = position.get(&id) {
+                let known = &mut fresh[*earlier].waiting.signature;
+                *known = known.or(signature);
+            } else {
+                position.insert(id, fresh.len());
+                let waiting = Waiting { entry, signature, sender, arrival: 0 };
+                fresh.push(Candidate { waiting, is_of_batch: true, had_waited: false });
+            }
+        }
+        fresh
+    }
+
+    /// Adds what waits and hangs together with what came. An entry that waited keeps its place in the queue.
+    fn join_pool(&mut self, fresh: Vec<Candidate>) -> Vec<Candidate> {
+        let seeds = fresh
+            .iter()
+            .flat_map(|candidate| candidate.waiting.needs().chain([candidate.waiting.entry.id()]).collect::<Vec<_>>());
+        let waited = self.pool.take_connected(seeds);
+        let mut candidates: Vec<Candidate> =
+            waited.into_iter().map(|waiting| Candidate { waiting, is_of_batch: false, had_waited: true }).collect();
+        let position: BTreeMap<EntryId, usize> =
+            candidates.iter().enumerate().map(|(i, candidate)| (candidate.waiting.entry.id(), i)).collect();
+        for mut candidate in fresh {
+            match position.get(&candidate.waiting.entry.id()) {
+                Some(earlier) => {
+                    let known = &mut candidates[*earlier];
+                    known.is_of_batch = true;
+                    known.waiting.signature = known.waiting.signature.or(candidate.waiting.signature);
+                }
+                None => {
+                    candidate.waiting.arrival = self.arrivals;
+                    self.arrivals += 1;
+                    candidates.push(candidate);
+                }
+            }
+        }
+        candidates
+    }
+
+    /// The candidates that are complete and proven together, in causal order.
+    fn passing(&self, candidates: &[Candidate]) -> Vec<usize> {
+        let claims: Vec<Claim> = candidates
+            .iter()
+            .map(|Candidate { waiting, .. }| {
+                let items = waiting.entry.items();
+                Claim {
+                    id: waiting.entry.id(),
+                    backlink: items.backlink,
+                    others: items.deps.iter().chain(&items.roster_heads).copied().collect(),
+                    is_signed: waiting.signature.is_some(),
+                }
+            })
+            .collect();
+        largest_proven_set(&claims, |id| self.contains(id))
+    }
+
+    fn judge_candidate(
+        &mut self,
+        entry: &Entry,
+        judged: &BTreeMap<EntryId, Judged>,
+        refused: &BTreeMap<EntryId, Refusal>,
+    ) -> Result<Judged, Refusal> {
+        let mut needs = entry.parents().chain(entry.items().roster_heads.iter().copied());
+        if !refused.is_empty()
+            && let Some(parent) = needs.find(|need| refused.contains_key(need))
+        {
+            return Err(Refusal::BuildsOnRefused { parent });
+        }
+        let (dags, places) = (&self.dags, &self.places);
+        let parent = |id: &EntryId| {
+            judged.get(id).copied().or_else(|| {
+                let dag = dags.get(*places.get(id)? as usize)?;
+                let node = dag.find(id)?;
+                let items = node.entry.items();
+                Some(Judged {
+                    dag: dag.id(),
+                    key: items.key,
+                    session: items.session,
+                    seq: items.seq,
+                    author: node.author,
+                    standpoint: node.standpoint,
+                })
+            })
+        };
+        let mut court = Court { team: self.team, graph: &mut self.graph, names: &mut self.names };
+        court.judge(entry, parent)
+    }
+
+    /// Undoes what judging has left behind.
+    fn take_back(&mut self, mark: crate::roster::Mark, judged: &BTreeMap<EntryId, Judged>) {
+        self.graph.truncate(mark);
+        for id in judged.keys() {
+            self.names.remove(&DagId::of_genesis(*id));
+        }
+    }
+
+    fn admit(
+        &mut self,
+        candidates: Vec<Candidate>,
+        passing: &[usize],
+        judged: &BTreeMap<EntryId, Judged>,
+        outcome: &mut Outcome,
+    ) {
+        let mut slots: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
+        for position in passing {
+            let Some(Candidate { waiting, .. }) = slots[*position].take() else { continue };
+            let id = waiting.entry.id();
+            let Some(verdict) = judged.get(&id) else { continue };
+            if let Some(signature) = waiting.signature {
+                outcome.signatures.push((id, signature));
+                self.signed.insert(id);
+            }
+            outcome.admitted.push(id);
+            self.append(waiting.entry, verdict);
+        }
+        for Candidate { waiting, is_of_batch, .. } in slots.into_iter().flatten() {
+            if is_of_batch {
+                outcome.pending.push(waiting.entry.id());
+                outcome.missing.extend(waiting.needs().filter(|id| !self.contains(id)));
+            }
+            self.pool.put(waiting);
+        }
+        let pool = &self.pool;
+        outcome.missing.retain(|id| !pool.contains(id));
+    }
+
+    fn append(&mut self, entry: Entry, verdict: &Judged) {
+        let (id, next) = (entry.id(), self.dags.len() as u32);
+        let number = *self.dag_numbers.entry(verdict.dag).or_insert(next);
+        if number == next {
+            self.dags.push(Dag::new(verdict.dag));
+        }
+        if entry.kind().is_roster() {
+            self.whole.take();
+        }
+        self.places.insert(id, number);
+        self.dags[number as usize].append(entry, verdict.author, verdict.standpoint);
+    }
+}
+
+/// Whether a signature must travel with the entry of this number, wherever its run ends (proof by run).
+pub const fn is_signature_due(seq: u32) -> bool {
+    seq.is_multiple_of(RUN_SIGNATURE_EVERY)
+}

@@ -1,0 +1,21 @@
+//! The roster: who is in the team, decided from the roster's entries alone.
+//!
+//! `graph` holds the entries and what each one's own past says; `fold` decides what stands, with `forks`, `removals` and
+//! `void`; `people` says what that comes to; `causes` is what follows for incidents. Whether an entry is admitted is
+//! put together in `admission`.
+
+mod causes;
+mod fold;
+mod forks;
+mod graph;
+mod mask;
+mod people;
+mod removals;
+mod void;
+
+pub(crate) use fold::{Fold, recovery_person};
+pub(crate) use graph::{Graph, Mark, Numbers};
+#[cfg(test)]
+pub(crate) use mask::Mask;
+pub use people::Roster;
+pub(crate) use void::DEVICE_TAG;

@@ -1,0 +1,89 @@
+//! A set of roster entries as bits over the graph's own numbering.
+//!
+//! Numbers are local to one replica, so nothing that is decided may depend on them: whatever needs an order takes it
+//! from [`super::graph::Graph::in_order`].
+
+/// A set of small numbers. Trailing zero words are cut, so equal sets are equal values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Mask {
+    words: Vec<u64>,
+}
+
+impl Mask {
+    pub(crate) fn of(number: u32) -> Self {
+        let mut mask = Self::default();
+        mask.insert(number);
+        mask
+    }
+
+    pub(crate) fn insert(&mut self, number: u32) {
+        let word = number as usize / 64;
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= 1 << (number % 64);
+    }
+
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    pub(crate) fn union(&mut self, other: &Self) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let mut words: Vec<u64> = self.words.iter().zip(&other.words).map(|(a, b)| a & b).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self { words }
+    }
+
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
+    }
+
+    pub(crate) fn is_subset(&self, other: &Self) -> bool {
+        self.words.len() <= other.words.len() && self.words.iter().zip(&other.words).all(|(a, b)| a & !b == 0)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words
+            .iter()
+            .enumerate()
+            .flat_map(|(i, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i as u32 * 64 + bit))
+    }
+}
+
+impl FromIterator<u32> for Mask {
+    fn from_iter<T: IntoIterator<Item = u32>>(numbers: T) -> Self {
+        let mut mask = Self::default();
+        numbers.into_iter().for_each(|number| mask.insert(number));
+        mask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_holds_what_was_put_in_and_equal_sets_are_equal() {
+        let a: Mask = [0, 63, 64, 200].into_iter().collect();
+        assert_eq!(a.iter().collect::<Vec<_>>(), [0, 63, 64, 200]);
+        let low = a.and(&[0, 63, 64].into_iter().collect());
+        assert_eq!(low, [64, 63, 0].into_iter().collect());
+        assert!(low.is_subset(&a) && !a.is_subset(&low) && a.meets(&low) && !a.meets(&Mask::of(1)));
+        assert!(a.and(&Mask::of(5)).is_empty());
+    }
+}

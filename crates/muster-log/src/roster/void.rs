@@ -1,0 +1,71 @@
+//! Void roster entries: well-formed and admitted, but with a wrong target, so without effect. A fact of the own past.
+
+use super::graph::{Graph, Place};
+use super::people::Roster;
+use crate::fact::{Kind, RosterFact};
+use crate::ids::{EntryId, PersonId};
+use crate::key::{DeviceKey, Signature};
+use std::collections::BTreeSet;
+
+/// The tag under which a new device agrees to belong to a person.
+pub(crate) const DEVICE_TAG: &str = "muster/device/1";
+
+impl Graph {
+    /// Whether the target of an entry is wrong by its own past.
+    ///
+    /// An `add-device` whose device did not sign is void and not refused: A5 judges who writes, and only of a `join`
+    /// does it judge a second signature, because a `join`'s author has nothing else to show.
+    pub(super) fn is_void(&self, place: &Place<'_>, roster: &Roster, author: PersonId) -> bool {
+        let inside = |id: &EntryId, kind: Kind| {
+            self.number(id).is_some_and(|x| place.past.contains(x) && self.node(x).kind == kind)
+        };
+        match &place.fact {
+            Some(RosterFact::Vouch { join }) => !inside(join, Kind::JOIN) || self.has_rival_vouch(place, join),
+            Some(RosterFact::Confirm { join }) => !inside(join, Kind::JOIN),
+            Some(RosterFact::Cut { revoke, .. }) => !inside(revoke, Kind::REVOKE),
+            Some(RosterFact::Second { removal }) => !self.number(removal).is_some_and(|x| {
+                let own = &self.node(x).own;
+                place.past.contains(x) && own.needs_second && own.person != author
+            }),
+            Some(RosterFact::AddDevice { device, device_signature }) => {
+                roster.person_of(device).is_some() || !self.is_device_willing(device, author, device_signature)
+            }
+            // A grant that changes nothing is void; else a needless grant would make a senior admin junior.
+            Some(RosterFact::SetCapability { person, capability }) => {
+                roster.capability(person).is_none_or(|held| held == *capability)
+            }
+            Some(RosterFact::Revoke { devices, .. }) => !self.are_known(place, devices),
+            _ => false,
+        }
+    }
+
+    fn is_device_willing(&self, device: &DeviceKey, person: PersonId, signature: &Signature) -> bool {
+        self.team().is_some_and(|team| device.verifies(DEVICE_TAG, &[team.as_bytes(), person.as_bytes()], signature))
+    }
+
+    /// Whether the own past holds a vouch for another join by the same invite.
+    fn has_rival_vouch(&self, place: &Place<'_>, join: &EntryId) -> bool {
+        let deps_of = |join: &EntryId| self.number(join).map(|join| &self.node(join).deps);
+        place.past.iter().map(|x| self.node(x)).any(|node| match &node.fact {
+            Some(RosterFact::Vouch { join: other }) => {
+                other != join && !node.own.is_void && deps_of(other) == deps_of(join)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether the own past has introduced all these devices.
+    fn are_known(&self, place: &Place<'_>, devices: &[DeviceKey]) -> bool {
+        let known: BTreeSet<DeviceKey> = place
+            .past
+            .iter()
+            .map(|x| self.node(x))
+            .filter_map(|node| match &node.fact {
+                Some(RosterFact::TeamCreate { .. } | RosterFact::Join { .. }) => Some(node.key),
+                Some(RosterFact::AddDevice { device, .. }) => Some(*device),
+                _ => None,
+            })
+            .collect();
+        devices.iter().all(|device| known.contains(device))
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the ledger as a whole. `world` writes histories, the others judge what comes of them.
+
+mod admission;
+mod histories;
+mod pending;
+mod roster;
+mod vectors;
+
+mod world;

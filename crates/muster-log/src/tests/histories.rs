@@ -1,0 +1,450 @@
+//! Random histories: honest work with partitions, then a removed member who goes on, forks and misbehaviour.
+//!
+//! Whatever the order of arrival, and wherever the signatures come from, all replicas end with the same.
+
+use super::world::{Deed, Dice, View, Way, World, key, note};
+use crate::entry::Entry;
+use crate::fact::{Capability, Fact, IncidentFact, Kind, RevokeMode, RosterFact, Visibility, What};
+use crate::ids::{EntryId, IncidentId, PersonId};
+use crate::key::{DeviceKey, Signature};
+use crate::ledger::{Ledger, Received};
+use crate::status::Status;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Seeds of one run of the suite.
+const SEEDS: u64 = 24;
+
+/// Everything derived, by id.
+#[derive(Debug, PartialEq)]
+struct Derived {
+    admitted: View,
+    statuses: BTreeMap<EntryId, Status>,
+    heads: Vec<EntryId>,
+    counted: BTreeSet<EntryId>,
+    standing: BTreeSet<EntryId>,
+    aside: BTreeMap<EntryId, BTreeSet<EntryId>>,
+    person_of: Vec<(DeviceKey, PersonId)>,
+    capability: Vec<(PersonId, Capability)>,
+}
+
+fn derived(ledger: &Ledger) -> Derived {
+    let graph = ledger.graph();
+    let whole = ledger.whole();
+    let ids: BTreeMap<u32, EntryId> = ledger
+        .dag(&ledger.team().into())
+        .into_iter()
+        .flat_map(|dag| dag.order())
+        .filter_map(|id| Some((graph.number(id)?, *id)))
+        .collect();
+    let roster = ledger.roster();
+    Derived {
+        admitted: ledger.dags().flat_map(|(_, dag)| dag.order()).copied().collect(),
+        statuses: ledger.incidents().flat_map(|incident| ledger.statuses(&incident)).collect(),
+        heads: ledger.roster_heads(),
+        counted: whole.counted.keys().map(|x| ids[x]).collect(),
+        standing: whole.standing.iter().map(|x| ids[&x]).collect(),
+        aside: whole.aside.iter().map(|(x, by)| (ids[x], by.iter().map(|y| ids[y]).collect())).collect(),
+        person_of: roster.bindings().collect(),
+        capability: roster.persons().map(|person| (person, roster.capability(&person).unwrap())).collect(),
+    }
+}
+
+type Pairs = Vec<(Entry, Option<Signature>)>;
+
+fn replica(world: &World, pairs: &Pairs, dice: &mut Dice, batch_max: usize) -> Ledger {
+    let mut ledger = Ledger::new(world.team);
+    let mut rest = pairs.as_slice();
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(rest.len().min(dice.below(batch_max) + 1));
+        rest = later;
+        let one =
+            |(entry, signature): &(Entry, Option<Signature>)| Received { entry: entry.clone(), signature: *signature };
+        let outcome = ledger.receive(Some(key("P1")), batch.iter().map(one).collect());
+        if !outcome.refused.is_empty() && batch.len() > 1 {
+            // The batch was dropped whole: an honest part comes again from somebody else.
+            batch.iter().for_each(|pair| drop(ledger.receive(Some(key("P2")), vec![one(pair)])));
+        }
+    }
+    ledger
+}
+
+/// One random deed of a device, on its own view or, as a rogue, on an old one.
+fn act(w: &mut World, dice: &mut Dice, name: &str, view: &View, is_rogue: bool) {
+    let roster = w.fold(view).roster.clone();
+    let keys: Vec<String> = roster.members().iter().map(|device| w.names[device].clone()).collect();
+    let persons: Vec<PersonId> =
+        roster.bindings().map(|(_, person)| person).collect::<BTreeSet<_>>().into_iter().collect();
+    if keys.is_empty() {
+        return;
+    }
+    let of = |w: &World, kinds: &[Kind]| -> Vec<EntryId> {
+        view.iter().filter(|id| kinds.contains(&w.entries[*id].kind())).copied().collect()
+    };
+    let way = if is_rogue {
+        let session = if dice.chance(50) { 0 } else { 50 + dice.below(3) as u16 };
+        Way { view: Some(view.clone()), session: Some(session), back: dice.pick(&[0, 0, 1, 2]) }
+    } else {
+        Way::default()
+    };
+    let incidents = of(w, &[Kind::DECLARE]);
+    let (invites, joins) = (of(w, &[Kind::INVITE]), of(w, &[Kind::JOIN]));
+    let (revokes, removals) = (of(w, &[Kind::REVOKE]), of(w, &[Kind::REVOKE, Kind::SET_CAPABILITY]));
+    let fact = |fact| Deed::Roster(fact);
+    match dice.below(100) {
+        0..34 if !incidents.is_empty() => {
+            let incident = IncidentId::of_genesis(dice.pick(&incidents));
+            w.write_so(name, Deed::Incident(incident, note()), way);
+        }
+        34..40 => {
+            let visibility = if dice.chance(30) {
+                let named: BTreeSet<PersonId> = (0..2).map(|_| dice.pick(&persons)).collect();
+                Visibility::Private(named.into_iter().collect())
+            } else {
+                Visibility::Team
+            };
+            w.write_so(name, Deed::Declare(visibility), way);
+        }
+        40..48 => {
+            let capability = dice.pick(&[Capability::Observer, Capability::Responder, Capability::Responder]);
+            w.write_so(name, w.invite(capability), way);
+        }
+        48..60 if !invites.is_empty() => {
+            let known: Vec<String> = w.view.keys().filter(|k| *k != name).cloned().collect();
+            let fresh = format!("{}{}", if is_rogue { "S" } else { "J" }, w.written.len());
+            let joiner = match dice.chance(15) && !known.is_empty() {
+                true if is_rogue => name.to_owned(),
+                true => dice.pick(&known),
+                false => fresh,
+            };
+            w.write_so(&joiner, Deed::Join(dice.pick(&invites)), Way::on(view));
+        }
+        60..70 if !joins.is_empty() => {
+            let join = dice.pick(&joins);
+            let vouch = w.write_so(name, fact(RosterFact::Vouch { join }), way);
+            if !is_rogue && w.is_admitted(&vouch) {
+                let (joiner, seen) = (w.names[&w.entries[&join].key()].clone(), w.view[name].clone());
+                w.see(&joiner, &seen);
+            }
+        }
+        70..78 => {
+            let capability =
+                dice.pick(&[Capability::Observer, Capability::Responder, Capability::Admin, Capability::Admin]);
+            w.write_so(name, fact(RosterFact::SetCapability { person: dice.pick(&persons), capability }), way);
+        }
+        78..86 => {
+            let mut frontier = Vec::new();
+            for incident in &incidents {
+                let here: Vec<EntryId> =
+                    view.iter().filter(|id| w.entries[*id].dag().genesis() == *incident).copied().collect();
+                if dice.chance(50) {
+                    frontier.push((IncidentId::of_genesis(*incident), vec![dice.pick(&here)]));
+                }
+            }
+            let mode = dice.pick(&[RevokeMode::Retire, RevokeMode::Compromise, RevokeMode::Compromise]);
+            let target = dice.pick(&keys);
+            w.write_so(name, w.revoke(&[&target], mode, frontier), way);
+        }
+        86..91 if !removals.is_empty() => {
+            w.write_so(name, fact(RosterFact::Second { removal: dice.pick(&removals) }), way);
+        }
+        91..94 if !revokes.is_empty() && !incidents.is_empty() => {
+            let incident = dice.pick(&incidents);
+            let here: Vec<EntryId> =
+                view.iter().filter(|id| w.entries[*id].dag().genesis() == incident).copied().collect();
+            let frontier = vec![(IncidentId::of_genesis(incident), vec![dice.pick(&here)])];
+            w.write_so(name, fact(RosterFact::Cut { revoke: dice.pick(&revokes), frontier }), way);
+        }
+        94..96 if !joins.is_empty() => {
+            w.write_so(name, fact(RosterFact::Confirm { join: dice.pick(&joins) }), way);
+        }
+        96..98 => {
+            let device = format!("{}d{}", &name[..1], w.written.len());
+            let added = w.write_so(name, Deed::AddDevice(device.clone()), way);
+            w.names.insert(key(&device), device.clone());
+            if !is_rogue && w.is_admitted(&added) {
+                let seen = w.view[name].clone();
+                w.see(&device, &seen);
+            }
+        }
+        _ => drop(w.write_so(name, fact(RosterFact::Merge), way)),
+    }
+}
+
+fn honest(dice: &mut Dice) -> World {
+    let mut w = World::new();
+    let c_is_admin = dice.chance(70);
+    for (name, is_admin) in [("B1", true), ("C1", c_is_admin), ("D1", false)] {
+        w.guest("A1", name, is_admin);
+    }
+    w.write("A1", Deed::Declare(Visibility::Team));
+    ["B1", "C1", "D1"].iter().for_each(|name| w.sync("A1", name));
+    let mut sides: BTreeMap<String, usize> = BTreeMap::new();
+    for step in 0..20 + dice.below(35) {
+        let devices: Vec<String> = w.view.keys().cloned().collect();
+        if step % 12 == 0 {
+            sides.clear();
+        }
+        for name in &devices {
+            let side = dice.below(3);
+            sides.entry(name.clone()).or_insert(side);
+        }
+        let name = dice.pick(&devices);
+        let near: Vec<String> = devices.iter().filter(|k| **k != name && sides[*k] == sides[&name]).cloned().collect();
+        if !near.is_empty() && dice.chance(45) {
+            w.sync(&name, &dice.pick(&near));
+        } else {
+            let view = w.view[&name].clone();
+            act(&mut w, dice, &name, &view, false);
+        }
+    }
+    if dice.chance(40) {
+        let ring: &[(&str, &str)] =
+            if dice.chance(50) { &[("A1", "B1"), ("B1", "A1")] } else { &[("A1", "B1"), ("B1", "C1"), ("C1", "A1")] };
+        let views: Vec<View> = ring.iter().map(|(by, _)| w.view[*by].clone()).collect();
+        for ((by, target), view) in ring.iter().zip(&views) {
+            w.write_so(by, w.out(target), Way::on(view));
+        }
+    }
+    w
+}
+
+/// A senior removes B1, who then writes on old views, alone and through invented friends.
+fn rogue(w: &mut World, dice: &mut Dice) {
+    let by = dice.pick(&["A1", "rk0"]);
+    let view = w.view["A1"].clone();
+    let way = if by == "rk0" { Way::on(&view) } else { Way::default() };
+    let removed = w.write_so(by, w.out("B1"), way);
+    if by == "A1" && w.is_admitted(&removed) {
+        let both: View = w.view["A1"].union(&w.view["C1"]).copied().collect();
+        w.write_so("C1", Deed::Roster(RosterFact::Second { removal: removed }), Way::on(&both));
+    }
+    let before = w.all();
+    let olds: Vec<View> = w.snaps["B1"].iter().filter(|snap| !snap.contains(&removed)).cloned().collect();
+    for _ in 0..14 {
+        let mine: Vec<EntryId> = w.all().difference(&before).copied().collect();
+        let mut base = dice.pick(&olds);
+        let mut name = "B1".to_owned();
+        if !mine.is_empty() && dice.chance(70) {
+            let some: Vec<EntryId> = (0..1 + dice.below(3)).map(|_| dice.pick(&mine)).collect();
+            base.extend(w.past_of(some));
+        }
+        let friends: Vec<EntryId> = mine.iter().filter(|id| w.entries[*id].kind() == Kind::JOIN).copied().collect();
+        if !friends.is_empty() && dice.chance(50) {
+            let friend = dice.pick(&friends);
+            name = w.names[&w.entries[&friend].key()].clone();
+            let some: Vec<EntryId> = mine.iter().filter(|_| dice.chance(60)).copied().chain([friend]).collect();
+            base.extend(w.past_of(some));
+        }
+        act(w, dice, &name, &base, true);
+    }
+}
+
+/// A standing member continues old entries of his again and again.
+fn flood(w: &mut World, dice: &mut Dice) {
+    for _ in 0..10 {
+        let view = dice.pick(&w.snaps["D1"]);
+        let incidents: Vec<EntryId> =
+            view.iter().filter(|id| w.entries[*id].kind() == Kind::DECLARE).copied().collect();
+        if !incidents.is_empty() {
+            let deed = Deed::Incident(IncidentId::of_genesis(dice.pick(&incidents)), note());
+            let back = dice.pick(&[0, 0, 1, 2, 3]);
+            w.write_so("D1", deed, Way { view: Some(view), session: None, back });
+        }
+    }
+}
+
+fn history(seed: u64) -> (World, Dice) {
+    let mut dice = Dice(seed);
+    let mut w = honest(&mut dice);
+    if seed % 2 == 1 {
+        rogue(&mut w, &mut dice);
+    } else {
+        flood(&mut w, &mut dice);
+    }
+    for _ in 0..3 {
+        let names: Vec<String> = w.view.keys().cloned().collect();
+        let name = dice.pick(&names);
+        let view = w.view[&name].clone();
+        act(&mut w, &mut dice, &name, &view, true);
+    }
+    (w, dice)
+}
+
+#[test]
+fn every_order_of_arrival_ends_with_the_same_entries_roster_and_statuses() {
+    for seed in 0..SEEDS {
+        let (w, mut dice) = history(seed);
+        let mut pairs: Pairs =
+            w.written.iter().map(|(entry, signature)| (entry.clone(), dice.chance(96).then_some(*signature))).collect();
+        let whole = derived(&replica(&w, &pairs, &mut dice, 1));
+        for batch_max in [1, 1, 7, 30] {
+            dice.shuffle(&mut pairs);
+            let again = derived(&replica(&w, &pairs, &mut dice, batch_max));
+            assert_eq!(again, whole, "seed {seed}, batches up to {batch_max}");
+        }
+    }
+}
+
+#[test]
+fn what_is_admitted_from_a_part_of_the_past_is_admitted_from_the_whole() {
+    for seed in 0..SEEDS {
+        let (w, mut dice) = history(seed);
+        let all: Vec<EntryId> = w.all().into_iter().collect();
+        let full = derived(&w.ledger);
+        for _ in 0..2 {
+            let some: Vec<EntryId> = (0..all.len() / 3 + 1).map(|_| dice.pick(&all)).collect();
+            let part = w.past_of(some);
+            let pairs: Pairs = w
+                .written
+                .iter()
+                .filter(|(entry, _)| part.contains(&entry.id()))
+                .map(|(entry, signature)| (entry.clone(), Some(*signature)))
+                .collect();
+            let ledger = replica(&w, &pairs, &mut dice, 9);
+            assert_eq!(derived(&ledger).admitted, part, "seed {seed}");
+            for (id, status) in derived(&ledger).statuses {
+                let is_judged_otherwise = status == Status::Active && full.statuses[&id] != Status::Active;
+                let has_reason = !full.counted.is_empty() || !full.aside.is_empty() || is_forked(&w, &id);
+                assert!(!is_judged_otherwise || has_reason, "seed {seed}: {id} lost its effect without a reason");
+            }
+        }
+    }
+}
+
+fn is_forked(w: &World, id: &EntryId) -> bool {
+    let entry = &w.entries[id];
+    w.ledger.dag(&entry.dag()).is_some_and(|dag| dag.is_forked(&entry.log().short()))
+}
+
+#[test]
+fn a_member_who_floods_with_forks_takes_nothing_from_the_others() {
+    for seed in (0..SEEDS).step_by(2) {
+        let mut dice = Dice(seed);
+        let mut w = honest(&mut dice);
+        let before = derived(&w.ledger).statuses;
+        flood(&mut w, &mut dice);
+        let after = derived(&w.ledger).statuses;
+        for (id, status) in before {
+            if status == Status::Active && w.entries[&id].key() != key("D1") {
+                assert_eq!(after[&id], Status::Active, "seed {seed}: {id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_read_back_gives_the_same_ledger_and_verifies() {
+    for seed in 0..SEEDS / 3 {
+        let (w, _) = history(seed);
+        let mut again = Ledger::new(w.team);
+        let incidents = w.ledger.dags().filter(|(id, _)| **id != w.team.into());
+        let order = w.ledger.dag(&w.team.into()).into_iter().chain(incidents.map(|(_, dag)| dag));
+        for entry in order.flat_map(|dag| dag.entries()) {
+            assert_eq!(again.restore(entry.clone()), Ok(()), "seed {seed}");
+        }
+        assert_eq!(derived(&again), derived(&w.ledger), "seed {seed}");
+        let signatures: BTreeMap<EntryId, Signature> =
+            w.written.iter().map(|(entry, signature)| (entry.id(), *signature)).collect();
+        let report = again.check_all(|id| signatures.get(id).copied());
+        assert_eq!((report.is_ok(), report.entries), (true, again.len()), "seed {seed}: {report:?}");
+    }
+}
+
+/// Writes histories with what came of them for the reference model, which lives elsewhere: set `MUSTER_HISTORIES` to
+/// a file and `MUSTER_HISTORY_SEEDS` to a number.
+#[test]
+fn histories_can_be_written_down_for_the_reference_model() {
+    let seeds = std::env::var("MUSTER_HISTORY_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    let mut out = String::new();
+    for seed in 0..seeds {
+        let (w, mut dice) = history(seed);
+        let pairs: Pairs =
+            w.written.iter().map(|(entry, signature)| (entry.clone(), dice.chance(96).then_some(*signature))).collect();
+        let ledger = replica(&w, &pairs, &mut dice, 1);
+        writeln!(out, "{}", record(seed, &pairs, &derived(&ledger))).unwrap();
+    }
+    assert!(out.lines().count() as u64 == seeds);
+    if let Ok(path) = std::env::var("MUSTER_HISTORIES") {
+        std::fs::write(path, out).unwrap();
+    }
+}
+
+fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
+    format!("[{}]", items.into_iter().map(one).collect::<Vec<_>>().join(","))
+}
+
+fn text(value: impl std::fmt::Display) -> String {
+    format!("\"{value}\"")
+}
+
+fn hex(device: &DeviceKey) -> String {
+    text(EntryId::from_bytes(*device.as_bytes()))
+}
+
+fn record(seed: u64, pairs: &Pairs, d: &Derived) -> String {
+    let entries = list(pairs, |(entry, signature)| {
+        let items = entry.items();
+        let null = || "null".to_owned();
+        let dag = if entry.is_genesis() { null() } else { text(entry.dag()) };
+        let team = if entry.kind() == Kind::TEAM_CREATE { null() } else { text(entry.team()) };
+        format!(
+            "{{\"id\":{},\"dag\":{dag},\"team\":{team},\"key\":{},\"session\":{},\"seq\":{},\"backlink\":{},\"deps\":{},\
+             \"roster_heads\":{},\"kind\":{},\"fields\":{},\"signed\":{}}}",
+            text(entry.id()),
+            hex(&items.key),
+            text(items.session),
+            items.seq,
+            items.backlink.map_or_else(null, text),
+            list(&items.deps, text),
+            list(&items.roster_heads, text),
+            text(entry.kind()),
+            fields(entry),
+            signature.is_some(),
+        )
+    });
+    format!(
+        "{{\"seed\":{seed},\"entries\":{entries},\"admitted\":{},\"statuses\":{},\"counted\":{},\"standing\":{},\"aside\":{},\
+         \"person_of\":{},\"capability\":{}}}",
+        list(&d.admitted, text),
+        list(&d.statuses, |(id, status)| format!("[{},{}]", text(id), text(status.word()))),
+        list(&d.counted, text),
+        list(&d.standing, text),
+        list(&d.aside, |(id, by)| format!("[{},{}]", text(id), list(by, text))),
+        list(&d.person_of, |(device, person)| format!("[{},{}]", hex(device), text(person))),
+        list(&d.capability, |(person, capability)| format!("[{},{}]", text(person), *capability as u8)),
+    )
+}
+
+fn fields(entry: &Entry) -> String {
+    let frontier = |frontier: &crate::fact::Frontier| {
+        list(frontier, |(incident, heads)| format!("[{},{}]", text(incident), list(heads, text)))
+    };
+    match entry.fact().unwrap() {
+        Fact::Roster(fact) => match fact {
+            RosterFact::TeamCreate { recovery_keys, .. } => format!("{{\"recovery\":{}}}", list(&recovery_keys, hex)),
+            RosterFact::Invite { capability, .. } => format!("{{\"capability\":{}}}", capability as u8),
+            RosterFact::Vouch { join } | RosterFact::Confirm { join } => format!("{{\"join\":{}}}", text(join)),
+            RosterFact::AddDevice { device, .. } => format!("{{\"device\":{}}}", hex(&device)),
+            RosterFact::SetCapability { person, capability } => {
+                format!("{{\"person\":{},\"capability\":{}}}", text(person), capability as u8)
+            }
+            RosterFact::Revoke { devices, mode, frontier: heads } => format!(
+                "{{\"devices\":{},\"mode\":{},\"frontier\":{}}}",
+                list(&devices, hex),
+                text(if mode == RevokeMode::Retire { "retire" } else { "compromise" }),
+                frontier(&heads)
+            ),
+            RosterFact::Second { removal } => format!("{{\"removal\":{}}}", text(removal)),
+            RosterFact::Cut { revoke, frontier: heads } => {
+                format!("{{\"revoke\":{},\"frontier\":{}}}", text(revoke), frontier(&heads))
+            }
+            RosterFact::Join { .. } | RosterFact::Merge => "{}".into(),
+        },
+        Fact::Incident(IncidentFact { what: What::Declare(declare), .. }) => match declare.visibility {
+            Visibility::Private(persons) => format!("{{\"private\":{}}}", list(persons, text)),
+            Visibility::Team => "{\"private\":[]}".into(),
+        },
+        _ => "{}".into(),
+    }
+}

@@ -1,0 +1,158 @@
+//! A command's way to its home: through the running node where there is one, else on the store itself.
+
+use crate::control::REQUEST_BYTES_MAX;
+use crate::engine::Engine;
+use crate::home::Home;
+use crate::opening::{self, Opened, Setup};
+use crate::request::{Failure, Reply, Request};
+use crate::up;
+use muster_store::DiskStore;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+/// Requests sent ahead of their answers. The node commits what waits together, so a few dozen make one sync serve many.
+const AHEAD_MAX: usize = 64;
+
+/// A home, ready for requests.
+pub struct Client {
+    way: Way,
+    setup: Setup,
+}
+
+enum Way {
+    Node { read: BufReader<UnixStream>, write: UnixStream },
+    Store { opened: Box<Opened>, engine: Option<Box<Engine<DiskStore>>> },
+}
+
+/// Opens a home: connects to its node, or else opens the store, creating home and key at first use.
+///
+/// # Errors
+/// A [`Failure`] for a person: the home cannot be used, another process has it, the store is newer or damaged.
+pub fn open(setup: &Setup) -> Result<Client, Failure> {
+    let way = match connect(&setup.home) {
+        Some((read, write)) => Way::Node { read, write },
+        None => match opening::open(setup, false) {
+            Ok((opened, engine)) => Way::Store { opened: Box::new(opened), engine: Some(Box::new(engine)) },
+            // A node may have come up between the two looks.
+            Err(failure) => match connect(&setup.home) {
+                Some((read, write)) => Way::Node { read, write },
+                None => return Err(failure),
+            },
+        },
+    };
+    Ok(Client { way, setup: setup.clone() })
+}
+
+fn connect(home: &Home) -> Option<(BufReader<UnixStream>, UnixStream)> {
+    let stream = UnixStream::connect(home.socket().ok()?).ok()?;
+    let read = BufReader::new(stream.try_clone().ok()?);
+    Some((read, stream))
+}
+
+impl Client {
+    /// Whether a node answers.
+    pub fn is_node(&self) -> bool {
+        matches!(self.way, Way::Node { .. })
+    }
+
+    /// Has one request done. A write is durable when this returns.
+    ///
+    /// # Errors
+    /// What speaks against it, for a person.
+    pub fn call(&mut self, request: &Request) -> Result<Value, Failure> {
+        let mut answer = None;
+        self.call_all(vec![request.clone()], &mut |_, done| answer = Some(done))?;
+        answer.unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Has many requests done, in order; `each` is told each answer with the request's number. What comes after a
+    /// failed one is done all the same.
+    ///
+    /// # Errors
+    /// Where the way to the node breaks; requests without an answer may or may not have been done.
+    pub fn call_all(
+        &mut self,
+        requests: Vec<Request>,
+        each: &mut dyn FnMut(usize, Result<Value, Failure>),
+    ) -> Result<(), Failure> {
+        match &mut self.way {
+            Way::Node { read, write } => pipeline(read, write, &requests, each),
+            Way::Store { .. } => {
+                for (number, request) in requests.iter().enumerate() {
+                    let done = match request {
+                        Request::Join { .. } => self.with_passing_node(request),
+                        _ => self.on_store(request),
+                    };
+                    each(number, done);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn on_store(&mut self, request: &Request) -> Result<Value, Failure> {
+        let Way::Store { opened, engine: slot } = &mut self.way else { return Err(lost()) };
+        let engine = match slot {
+            Some(engine) => engine,
+            // A write failed before and the session ended with it.
+            None => slot.insert(Box::new(opening::reopen(opened)?)),
+        };
+        let done = engine.execute(request);
+        let now = engine.now();
+        if let Err(error) = engine.replica.commit(now) {
+            *slot = None;
+            return done.and(Err(error.into()));
+        }
+        engine.replica.take_effects();
+        opened.renew_lease(engine);
+        done
+    }
+
+    /// Joining needs the network: a node runs for as long as it takes, then the store is opened again.
+    fn with_passing_node(&mut self, request: &Request) -> Result<Value, Failure> {
+        let Way::Store { engine, .. } = &mut self.way else { return Err(lost()) };
+        drop(engine.take());
+        up::passing(&self.setup, request.clone())
+    }
+}
+
+fn pipeline(
+    read: &mut BufReader<UnixStream>,
+    write: &mut UnixStream,
+    requests: &[Request],
+    each: &mut dyn FnMut(usize, Result<Value, Failure>),
+) -> Result<(), Failure> {
+    let mut sent = 0;
+    for answered in 0..requests.len() {
+        while sent < requests.len() && sent - answered < AHEAD_MAX {
+            send(write, &requests[sent])?;
+            sent += 1;
+        }
+        let mut line = String::new();
+        let taken = read.read_line(&mut line).map_err(|_| lost())?;
+        if taken == 0 {
+            return Err(lost());
+        }
+        let reply: Reply = serde_json::from_str(&line).map_err(|_| {
+            Failure::new("the node's answer makes no sense").hint("restart the node: its version may differ")
+        })?;
+        each(answered, reply.into());
+    }
+    Ok(())
+}
+
+fn send(write: &mut UnixStream, request: &Request) -> Result<(), Failure> {
+    let mut line = serde_json::to_vec(request).map_err(|error| Failure::new(error.to_string()))?;
+    line.push(b'\n');
+    if line.len() as u64 > REQUEST_BYTES_MAX {
+        return Err(Failure::new("the text is too long for one entry")
+            .hint("say it in several entries, or keep it in a file and log where that is (--link)"));
+    }
+    write.write_all(&line).map_err(|_| lost())
+}
+
+fn lost() -> Failure {
+    Failure::new("the node went away before it answered")
+        .hint("see `muster timeline` whether it was logged before you say it again")
+}

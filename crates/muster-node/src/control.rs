@@ -1,0 +1,129 @@
+//! The control socket: requests of this machine's user, one JSON line each, answered in order.
+//!
+//! The socket lies in the home (mode 0700) and has mode 0600; besides, the caller's user must be the node's own.
+//! What is asked and answered is in [`crate::request`].
+
+use crate::mailbox::{Mail, Mailbox};
+use crate::request::{Failure, Reply, Request};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Bytes of one request line: a body of 16 KiB in JSON escapes, and room.
+pub(crate) const REQUEST_BYTES_MAX: u64 = 256 * 1024;
+
+/// Requests of one connection that may wait for their answer. More would only wait elsewhere.
+const PIPELINE_MAX: usize = 256;
+
+/// Connections at one time; a person's shell has a few, a script gone wrong has no end.
+const CONNECTIONS_MAX: usize = 64;
+
+/// The socket's file, removed when the node stops.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Binds the socket. The caller holds the store's lock, so whatever lies there is of a dead node.
+    pub(crate) fn bind(path: &Path) -> Result<Self, Failure> {
+        let failed = |what: &str, error: std::io::Error| {
+            Failure::new(format!("cannot {what} the control socket {}: {error}", path.display()))
+                .hint("choose another home with --home DIR, on a local disk")
+        };
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("replace", error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(|error| failed("open", error))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|error| failed("protect", error))?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Serves until the future is dropped.
+    pub(crate) async fn serve(self, mailbox: Mailbox) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let mailbox = mailbox.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = converse(stream, mailbox).await {
+                            tracing::debug!(%error, "control connection ended");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: give others a moment to return some.
+                    tracing::warn!(%error, "cannot accept a control connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Serves one connection: a reader that hands requests in, a writer that gives the answers out in order.
+async fn converse(stream: UnixStream, mailbox: Mailbox) -> std::io::Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    let theirs = stream.peer_cred()?.uid();
+    if theirs != own && theirs != 0 {
+        tracing::warn!(uid = theirs, "control connection of another user refused");
+        return Ok(());
+    }
+    let (read, mut write) = stream.into_split();
+    let (answers_in, mut answers) = tokio::sync::mpsc::channel::<oneshot::Receiver<Reply>>(PIPELINE_MAX);
+    let reading = async move {
+        let mut read = BufReader::new(read);
+        loop {
+            let mut line = Vec::new();
+            let taken = (&mut read).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
+            if taken == 0 {
+                return Ok::<(), std::io::Error>(());
+            }
+            let (reply, answer) = oneshot::channel();
+            let whole = line.ends_with(b"\n");
+            match serde_json::from_slice::<Request>(&line) {
+                Ok(request) if whole => mailbox.put(Mail::Request { request: Box::new(request), reply }).await,
+                Ok(_) | Err(_) => {
+                    let failure = Failure::new("the node does not understand the request")
+                        .hint("the command and the node may be of different versions: restart the node");
+                    let _ = reply.send(Reply::Failed(failure));
+                }
+            }
+            if answers_in.send(answer).await.is_err() || !whole {
+                return Ok(());
+            }
+        }
+    };
+    let writing = async move {
+        while let Some(answer) = answers.recv().await {
+            // The node drops an answer only when it stops or its store failed under it.
+            let reply = answer.await.unwrap_or_else(|_| {
+                Reply::Failed(
+                    Failure::new("the node stopped before it answered")
+                        .hint("look at `muster timeline` before you say it again"),
+                )
+            });
+            let mut line = serde_json::to_vec(&reply)?;
+            line.push(b'\n');
+            write.write_all(&line).await?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    let (read, written) = tokio::join!(reading, writing);
+    read.and(written)
+}

@@ -1,0 +1,174 @@
+//! Executes requests on a replica: the same code for a running node and for a command that opens the store itself.
+//!
+//! It stages and reads; committing, answering and everything that waits is done by its callers, [`crate::node`] and
+//! [`crate::client`]. What is asked is in [`crate::request`].
+
+mod failure;
+mod reads;
+mod resolve;
+mod status;
+mod teams;
+
+pub(crate) use failure::chain;
+
+use crate::clock::{self, SystemClock};
+use crate::request::{Act, Failure, Read, Request, What, Write};
+use muster_incident::command::Aside;
+use muster_log::{DeviceKey, IncidentId, TeamId};
+use muster_replica::{Entropy, Now, Replica};
+use muster_store::Storage;
+use muster_sync::Tick;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Randomness of the operating system.
+pub(crate) struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn sixteen(&mut self) -> [u8; 16] {
+        clock::entropy16().expect("the operating system gave random bytes when the session began")
+    }
+
+    fn thirty_two(&mut self) -> [u8; 32] {
+        clock::entropy32().expect("the operating system gave random bytes when the session began")
+    }
+}
+
+/// What the engine knows besides the replica: this process, not this device.
+pub(crate) struct Surroundings {
+    /// The clock.
+    pub(crate) clock: SystemClock,
+    /// The handle this device's person gets in a team it creates.
+    pub(crate) handle: String,
+    /// The home, for people.
+    pub(crate) home: String,
+    /// Whether a node is running, so that there is a network.
+    pub(crate) is_node: bool,
+    /// Where this node listens.
+    pub(crate) listening: Vec<String>,
+    /// Whom the links are cut to for a drill; `None` inside = everybody.
+    pub(crate) cut: BTreeSet<Option<DeviceKey>>,
+}
+
+/// A replica and its surroundings.
+pub(crate) struct Engine<S> {
+    pub(crate) replica: Replica<S>,
+    pub(crate) around: Surroundings,
+}
+
+impl<S: Storage> Engine<S> {
+    /// The time to hand to the replica.
+    pub(crate) fn now(&self) -> Now {
+        let claimed = self.around.clock.claimed();
+        Now { tick: Tick(self.around.clock.tick_ms()), wall: claimed.time, offset_minutes: claimed.offset_minutes }
+    }
+
+    /// Does what needs no network. Writes are staged: the reply may go out only after the commit.
+    ///
+    /// `Join`, `Cut`, `Heal` and `Down` are the caller's affair.
+    pub(crate) fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        match request {
+            Request::Write(write) => self.write(write),
+            Request::Read(read) => self.read(read),
+            Request::Use { incident } => self.choose(incident.as_deref()),
+            Request::Invite(invite) => self.invite(invite),
+            Request::TeamCreate { name } => self.create_team(name.as_deref()),
+            Request::AddAddress { address } => self.add_address(address),
+            Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
+                Err(Failure::new("no node is running").hint("start one with `muster up`"))
+            }
+        }
+    }
+
+    fn write(&mut self, write: &Write) -> Result<Value, Failure> {
+        let now = self.now();
+        let (team, incident) = match &write.act {
+            Act::Declare { .. } => (self.team_for_declaring(write.name.as_deref())?, None),
+            _ => {
+                let (team, incident) = self.incident_to_write(write.incident.as_deref())?;
+                (team, Some(incident))
+            }
+        };
+        let when = match &write.at {
+            None => None,
+            Some(at) => Some(at.when().ok_or_else(|| Failure::new("the event's time contradicts itself"))?),
+        };
+        let aside = Aside {
+            when,
+            when_text: write.at.as_ref().map(|at| at.text.clone()),
+            who: write.who.clone(),
+            link: write.link.clone(),
+        };
+        let written = self.replica.write(team, incident, &write.act, &aside, now)?;
+        let mut answer = json!({ "entry": written.entry.to_string(), "incident": written.incident.to_string() });
+        if let (Some(answer), false) = (answer.as_object_mut(), written.notes.is_empty()) {
+            answer.insert("note".into(), json!(written.notes.join("\n")));
+        }
+        Ok(answer)
+    }
+
+    fn read(&mut self, read: &Read) -> Result<Value, Failure> {
+        match read.what {
+            What::Status => self.status(),
+            What::Identity => self.identity(),
+            What::Team => self.team_members(),
+            What::Peers => self.peers(),
+            What::Verify => self.verify(),
+            What::WhoHas => self.who_has(read.incident.as_deref().unwrap_or_default()),
+            what => self.read_incident(read.incident.as_deref(), what),
+        }
+    }
+
+    fn choose(&mut self, typed: Option<&str>) -> Result<Value, Failure> {
+        let Some(typed) = typed else {
+            self.replica.choose_incident(None)?;
+            return Ok(json!({ "incident": null, "title": null }));
+        };
+        let (team, incident) = self.incident_typed(typed)?;
+        self.replica.choose_incident(Some(incident))?;
+        let title = self.replica.view(team, incident)?.summary.title;
+        Ok(json!({ "incident": incident.to_string(), "title": title }))
+    }
+
+    fn verify(&mut self) -> Result<Value, Failure> {
+        let report = self.replica.verify()?;
+        let problems: Vec<Value> =
+            report.problems.iter().map(|(entry, what)| json!({ "entry": entry.to_string(), "what": what })).collect();
+        Ok(json!({
+            "ok": problems.is_empty(),
+            "entries": report.entries,
+            "signatures_checked": report.signatures_checked,
+            "problems": problems,
+        }))
+    }
+
+    /// The team in which a new incident is declared: the current one where this device is a member, else a team of one,
+    /// made now if there is none. Declaring never waits for anybody.
+    fn team_for_declaring(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
+        if let Some(team) = self.replica.current_team()?
+            && self.replica.person_in(&team).is_some()
+        {
+            return Ok(team);
+        }
+        let own = self.replica.teams().into_iter().find(|team| self.replica.person_in(team).is_some());
+        match own {
+            Some(team) => Ok(team),
+            None => self.found_team(name),
+        }
+    }
+
+    /// Creates a team of this device's person.
+    pub(crate) fn found_team(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
+        let handle = name.unwrap_or(&self.around.handle).trim().to_owned();
+        let now = self.now();
+        Ok(self.replica.create_team(&handle, now)?)
+    }
+
+    fn incident_to_write(&mut self, typed: Option<&str>) -> Result<(TeamId, IncidentId), Failure> {
+        match self.incident_meant(typed)? {
+            Some(found) => Ok(found),
+            None => Err(Failure::new("there is no open incident")
+                .hint("begin one with `muster declare \"what is wrong\"`, or name one with `-i PREFIX`")),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Errors of the crates below, as a person should read them: what happened, and what to do next.
+
+use crate::request::Failure;
+use muster_replica::ReplicaError;
+use muster_store::StoreError;
+
+impl From<ReplicaError> for Failure {
+    fn from(error: ReplicaError) -> Self {
+        let hint = match &error {
+            ReplicaError::Command(command) => command.hint(),
+            ReplicaError::Store(store) => store_hint(store).map(str::to_owned),
+            ReplicaError::Body(_) => {
+                Some("say it in several entries, or keep the long text in a file and log where it is (--link)".into())
+            }
+            ReplicaError::NotAllowed(_) => Some("see `muster team show` for who may write here".into()),
+            ReplicaError::Damaged { .. } => {
+                Some("copy the home away before anything else, then run `muster verify` on it".into())
+            }
+            ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
+            ReplicaError::NoSuchTeam(_) => None,
+        };
+        Self { message: chain(&error), hint }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        ReplicaError::from(error).into()
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<&'static str> {
+    Some(match error {
+        StoreError::InUse { .. } => {
+            "another muster is using this home; wait for it, or stop its node with `muster down`"
+        }
+        StoreError::Newer { .. } => "use the newer muster that wrote it; nothing was touched",
+        StoreError::ReadOnly { .. } => "make the home writable, or choose another with --home DIR",
+        StoreError::Full { .. } => "free some space and say it again; what was logged before is safe",
+        StoreError::Damaged { .. } => "copy the home away first; `muster verify` names what is affected",
+        StoreError::Poisoned => "the entry was not accepted; try again, and check the disk if it happens twice",
+        StoreError::NoStore { .. } => "nothing was logged in this home yet; check --home",
+        _ => return None,
+    })
+}
+
+/// An error with its sources, once each.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}

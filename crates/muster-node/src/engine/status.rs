@@ -1,0 +1,78 @@
+//! What this device is and whom it can reach.
+
+use super::Engine;
+use super::reads::to_value;
+use crate::request::Failure;
+use muster_log::TeamId;
+use muster_store::Storage;
+use serde_json::{Value, json};
+
+impl<S: Storage> Engine<S> {
+    pub(crate) fn status(&mut self) -> Result<Value, Failure> {
+        let mut incidents = Vec::new();
+        for (team, incident) in self.replica.incidents()? {
+            incidents.push(to_value(&self.replica.view(team, incident)?.summary));
+        }
+        let team = self.replica.current_team()?;
+        let person = match team {
+            Some(team) => {
+                let people = self.replica.people(&team)?;
+                self.replica.person_in(&team).map(|person| people.name(&person))
+            }
+            None => None,
+        };
+        let chosen = match self.replica.chosen_incident()? {
+            Some(chosen) => Some(self.replica.carried_to(chosen)?.to_string()),
+            None => None,
+        };
+        Ok(json!({
+            "device": self.replica.device().to_string(),
+            "person": person,
+            "team": team.map(|team| team.to_string()),
+            "node": self.around.is_node,
+            "cut": self.cut_names(),
+            "chosen": chosen,
+            "incidents": incidents,
+        }))
+    }
+
+    pub(crate) fn identity(&mut self) -> Result<Value, Failure> {
+        let teams: Vec<String> = self.replica.teams().iter().map(TeamId::to_string).collect();
+        Ok(json!({
+            "device": self.replica.device().to_string(),
+            "home": self.around.home,
+            "teams": teams,
+            "listening": self.around.listening,
+        }))
+    }
+
+    pub(crate) fn peers(&mut self) -> Result<Value, Failure> {
+        match self.replica.current_team()? {
+            Some(team) => self.peers_of(&team),
+            None => Ok(json!([])),
+        }
+    }
+
+    /// The other devices of a team.
+    pub(crate) fn peers_of(&self, team: &TeamId) -> Result<Value, Failure> {
+        let peers = self.replica.peers(team)?.into_iter().map(|peer| {
+            json!({
+                "person": peer.person,
+                "device": peer.device.to_string(),
+                "connected": peer.connected,
+                "last_heard_ms": peer.last_heard.map(|at| at.0),
+                "missing_here": peer.missing_here,
+                "missing_there": peer.missing_there,
+                "clock_offset_ms": peer.clock_offset_ms,
+                "cut": self.around.cut.contains(&None) || self.around.cut.contains(&Some(peer.device)),
+            })
+        });
+        Ok(Value::Array(peers.collect()))
+    }
+
+    /// Whom the links are cut to, for the board.
+    pub(crate) fn cut_names(&self) -> Vec<String> {
+        let all = |cut: &Option<muster_log::DeviceKey>| cut.map_or("everybody".to_owned(), |device| device.to_string());
+        self.around.cut.iter().map(all).collect()
+    }
+}

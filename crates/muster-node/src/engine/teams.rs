@@ -1,0 +1,111 @@
+//! Requests about teams: create, invite, who is in it, where members listen.
+
+use super::Engine;
+use crate::request::{Failure, Invite};
+use muster_log::DeviceKey;
+use muster_log::fact::Capability;
+use muster_store::Storage;
+use serde_json::{Value, json};
+
+/// The longest time a ticket may be honoured: a day. Somebody who has not joined by then asks again.
+const TICKET_MINUTES_MAX: u32 = 24 * 60;
+
+impl<S: Storage> Engine<S> {
+    pub(crate) fn create_team(&mut self, name: Option<&str>) -> Result<Value, Failure> {
+        let team = self.found_team(name)?;
+        Ok(json!({ "team": team.to_string() }))
+    }
+
+    pub(crate) fn invite(&mut self, invite: &Invite) -> Result<Value, Failure> {
+        let capability = match invite.capability.as_str() {
+            "responder" => Capability::Responder,
+            "observer" => Capability::Observer,
+            other => {
+                return Err(Failure::new(format!("a ticket cannot make somebody `{other}`"))
+                    .hint("responder or observer; an admin is made later, of a member"));
+            }
+        };
+        let minutes = invite.minutes.clamp(1, TICKET_MINUTES_MAX);
+        let team = match self.replica.current_team()? {
+            Some(team) => team,
+            None => self.found_team(None)?,
+        };
+        let mut addresses = self.around.listening.clone();
+        if addresses.is_empty() {
+            addresses = self.replica.addresses(&self.replica.device())?;
+        }
+        if addresses.is_empty() {
+            return Err(Failure::new("this device has no address that a newcomer could reach")
+                .hint("start the node first with `muster up`, then invite from another terminal"));
+        }
+        let now = self.now();
+        let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
+        let ticket = self.replica.invite(team, capability, expires, &reachable(&addresses), now)?;
+        Ok(json!({
+            "ticket": ticket.to_string(),
+            "expires_ms": expires.0,
+            "capability": capability.word(),
+        }))
+    }
+
+    pub(crate) fn team_members(&mut self) -> Result<Value, Failure> {
+        let Some(team) = self.replica.current_team()? else {
+            return Ok(json!({ "team": null, "members": [] }));
+        };
+        let people = self.replica.people(&team)?;
+        let roster = self.replica.ledger(&team)?.roster();
+        let me = roster.person_of(&self.replica.device());
+        let members: Vec<Value> = roster
+            .persons()
+            .map(|person| {
+                let devices: Vec<String> = roster.devices(&person).iter().map(ToString::to_string).collect();
+                json!({
+                    "person": people.name(&person),
+                    "id": person.to_string(),
+                    "capability": roster.capability(&person).map(Capability::word),
+                    "devices": devices,
+                    "me": me == Some(person),
+                })
+            })
+            .collect();
+        Ok(json!({ "team": team.to_string(), "members": members }))
+    }
+
+    /// The other device that a typed handle or device means: of a person with several, the first.
+    pub(crate) fn device_typed(&self, typed: &str) -> Result<DeviceKey, Failure> {
+        if let Ok(device) = typed.parse() {
+            return Ok(device);
+        }
+        let team = self.replica.current_team()?.ok_or_else(|| Failure::new("there is no team here yet"))?;
+        let people = self.replica.people(&team)?;
+        let person = people
+            .find(typed)
+            .map_err(|error| Failure::new(error.to_string()).hint("`muster team show` lists everybody"))?;
+        people.devices(&person).first().copied().ok_or_else(|| Failure::new(format!("{typed} has no device")))
+    }
+
+    /// Saves an address with `/p2p/DEVICE` for that member.
+    pub(crate) fn add_address(&mut self, address: &str) -> Result<Value, Failure> {
+        let hint = "an address looks like /ip4/192.0.2.7/tcp/7001/p2p/12D3KooW..., as `muster up` prints it";
+        let (address, device) = address
+            .rsplit_once("/p2p/")
+            .ok_or_else(|| Failure::new("the address does not say whose it is").hint(hint))?;
+        let device = device.parse().map_err(|_| Failure::new("that is not a device").hint(hint))?;
+        let parsed = muster_net::parse_address(address).map_err(|error| Failure::new(error.to_string()).hint(hint))?;
+        let mut saved = self.replica.addresses(&device)?;
+        let text = parsed.to_string();
+        if !saved.contains(&text) {
+            saved.insert(0, text);
+        }
+        self.replica.save_addresses(&device, &saved)?;
+        Ok(json!({ "device": device.to_string(), "addresses": saved }))
+    }
+}
+
+/// Addresses in the order in which a newcomer should try them: others' first, loopback last, for it leads to the
+/// newcomer's own machine.
+fn reachable(addresses: &[String]) -> Vec<String> {
+    let is_loopback = |address: &&String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    let (near, far): (Vec<&String>, Vec<&String>) = addresses.iter().partition(is_loopback);
+    far.into_iter().chain(near).take(8).cloned().collect()
+}

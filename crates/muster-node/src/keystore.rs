@@ -1,0 +1,395 @@
+//! The device's secret key on disk: an OpenSSH private-key file (ed25519) that only its owner can read.
+//!
+//! Made at first use and never changed. What a key signs is decided in `muster-log`; where the file stands is
+//! [`crate::home`]'s. Secrets in memory are zeroed when dropped, and no error or `Debug` here shows key material.
+
+use crate::clock::{EntropyError, entropy16, entropy32};
+use muster_log::{DeviceKey, DeviceSecret};
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData, PrivateKey};
+use ssh_key::public::Ed25519PublicKey;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes of a key file. One ed25519 key has about 400; an RSA key, met by mistake, some 3,000.
+const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
+
+/// Permission bits that let somebody besides the owner use the key.
+const OTHERS_ANYTHING: u32 = 0o077;
+
+/// Written into the file for whoever finds it; not secret, not read back.
+const COMMENT: &str = "muster device key";
+
+/// Why there is no key to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A symbolic link could point to somebody else's file.
+    #[error("the key file `{}` is a symbolic link", path.display())]
+    Symlink {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A directory, pipe or device.
+    #[error("the key file `{}` is not a regular file", path.display())]
+    NotAFile {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// Group or others may read or write the secret.
+    #[error("other users have access to the key file `{}` (mode {mode:04o})", path.display())]
+    OthersHaveAccess {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// An SSH key of another algorithm.
+    #[error("the key in `{}` is {found}, not ed25519", path.display())]
+    WrongType {
+        /// The key file.
+        path: PathBuf,
+        /// The algorithm found.
+        found: String,
+    },
+    /// Protected with a passphrase, which this version cannot ask for.
+    #[error("the key in `{}` is protected with a passphrase, which muster cannot open yet", path.display())]
+    Passphrase {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// Damaged, or no OpenSSH private key at all.
+    #[error("the key file `{}` is damaged or not an OpenSSH private key", path.display())]
+    Corrupt {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// No randomness to make a key of.
+    #[error("no key could be made")]
+    Entropy(#[from] EntropyError),
+    /// The file system said no.
+    #[error("cannot {doing} the key file `{}`", path.display())]
+    Io {
+        /// What was tried: "read", "write".
+        doing: &'static str,
+        /// The key file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl KeyError {
+    /// What to do about it: one line, without the word "hint".
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Symlink { .. } | Self::NotAFile { .. } => "put the key itself there, as a file of mode 0600".into(),
+            Self::OthersHaveAccess { path, .. } => {
+                format!("run `chmod 600 '{}'`; if others may have read it, have the device revoked", path.display())
+            }
+            Self::WrongType { .. } => "only ed25519 keys work; move the file away and a new key is made".into(),
+            Self::Passphrase { path } => {
+                format!("passphrases come later; remove it with `ssh-keygen -p -N '' -f '{}'`", path.display())
+            }
+            Self::Corrupt { .. } => {
+                "restore it from a backup, or move it away: a new key is made, and this device must join again".into()
+            }
+            Self::Entropy(_) => "try again when the system has started".into(),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "the home is read-only; choose another with `--home DIR`".into()
+            }
+            Self::Io { .. } => "check the disk's free space and the permissions of the home".into(),
+        }
+    }
+}
+
+/// Reads the device's key, or makes one where the file does not exist; `true` when it was made now.
+///
+/// A new key is on disk (file and directory synced) before it is returned. Two processes that meet at the first start
+/// end with the same key.
+///
+/// # Errors
+/// [`KeyError`]; an existing file is never changed.
+pub fn load_or_create(path: &Path) -> Result<(DeviceSecret, bool), KeyError> {
+    if let Some(secret) = load(path)? {
+        return Ok((secret, false));
+    }
+    let secret = DeviceSecret::from_seed(&Zeroizing::new(entropy32()?));
+    if create(path, &encode(&secret, path)?)? {
+        return Ok((secret, true));
+    }
+    let vanished = || failed("read", path, io::ErrorKind::NotFound.into());
+    load(path)?.map(|secret| (secret, false)).ok_or_else(vanished)
+}
+
+/// Reads the device's key; `None` where there is no file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn load(path: &Path) -> Result<Option<DeviceSecret>, KeyError> {
+    let owned = || path.to_owned();
+    // Opened first and judged by the handle, so that nothing can be swapped in between. NONBLOCK: a pipe would hang.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            return Err(KeyError::Symlink { path: owned() });
+        }
+        Err(source) => return Err(failed("read", path, source)),
+    };
+    let found = file.metadata().map_err(|source| failed("read", path, source))?;
+    if !found.is_file() {
+        return Err(KeyError::NotAFile { path: owned() });
+    }
+    if found.mode() & OTHERS_ANYTHING != 0 {
+        return Err(KeyError::OthersHaveAccess { path: owned(), mode: found.mode() & 0o7777 });
+    }
+    let bytes = read_bounded(&mut file).map_err(|source| failed("read", path, source))?;
+    decode(&bytes, path).map(Some)
+}
+
+/// Reads at most one byte more than a key file may have, into a buffer that never moves: growing would leave copies.
+fn read_bounded(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; KEY_FILE_BYTES_MAX + 1]);
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8], path: &Path) -> Result<DeviceSecret, KeyError> {
+    let corrupt = || KeyError::Corrupt { path: path.to_owned() };
+    if bytes.len() > KEY_FILE_BYTES_MAX {
+        return Err(corrupt());
+    }
+    let wrong = |found: String| KeyError::WrongType { path: path.to_owned(), found };
+    let key = PrivateKey::from_openssh(bytes).map_err(|error| match error {
+        ssh_key::Error::AlgorithmUnsupported { algorithm } => wrong(algorithm.to_string()),
+        ssh_key::Error::AlgorithmUnknown => wrong("of an unknown type".into()),
+        _ => corrupt(),
+    })?;
+    match key.key_data() {
+        KeypairData::Encrypted(_) => Err(KeyError::Passphrase { path: path.to_owned() }),
+        KeypairData::Ed25519(pair) => {
+            let secret = DeviceSecret::from_seed(pair.private.as_ref());
+            // Signing as one device and being known as another would fork nothing and confuse everybody.
+            if secret.public() == DeviceKey::from_bytes(pair.public.0) { Ok(secret) } else { Err(corrupt()) }
+        }
+        _ => Err(wrong(key.algorithm().to_string())),
+    }
+}
+
+fn encode(secret: &DeviceSecret, path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    let pair = Ed25519Keypair {
+        public: Ed25519PublicKey(*secret.public().as_bytes()),
+        private: Ed25519PrivateKey::from_bytes(&secret.seed()),
+    };
+    let unwritable = |error: ssh_key::Error| failed("write", path, io::Error::other(error));
+    let key = PrivateKey::new(KeypairData::Ed25519(pair), COMMENT).map_err(unwritable)?;
+    key.to_openssh(ssh_key::LineEnding::LF).map_err(unwritable)
+}
+
+/// Writes beside the file, syncs, and moves into place; `false` when another process was first.
+fn create(path: &Path, text: &str) -> Result<bool, KeyError> {
+    let mut suffix = entropy16()?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".new-{:016x}", u128::from_be_bytes(suffix) >> 64));
+    suffix.zeroize();
+    let beside = PathBuf::from(beside);
+    let done = write_and_sync(&beside, text).and_then(|()| move_unless_present(&beside, path));
+    if !matches!(done, Ok(true)) {
+        // Best effort: what stays is a key that nobody uses.
+        let _ = fs::remove_file(&beside);
+    }
+    let moved = done.map_err(|source| failed("write", path, source))?;
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(|source| failed("write", path, source))?;
+    Ok(moved)
+}
+
+fn write_and_sync(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn move_unless_present(from: &Path, to: &Path) -> io::Result<bool> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        // File systems without that flag; a hard link never replaces either.
+        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        },
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
+    KeyError::Io { doing, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    // Made with ssh-keygen of OpenSSH for these tests and used nowhere else; the passphrase of the first is "muster".
+    const ENCRYPTED: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABCO8FwWaI
+f+dCeD+3S8aq1mAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIMx2QeieNWDhneE0
+QrRhuB0OoBq54lRhdQELkJDsl62LAAAAkAa01HBj5AibNYN35nZ2hRg2Cdi3niVtoxRlCD
+hAQ/Mf5VojmzFRhbnXIvXQi/Q2Y6Ug0wGt0aRKrjrWmB/s1HJTdNfL1uZgGzUJvnIXJJ58
+Ddsv+lEkQHAVyt1scIrmCV0Duj33dgw05INnY/pT/aj/OOlMad+kMHLjE7P9/VMKZmQPiG
+FYcd1bJf8V8uji4Q==
+-----END OPENSSH PRIVATE KEY-----
+";
+    const FOREIGN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACB7c10bXFDS68VA7GMbd0PXBmpttcpu3kz6ObS6OWIXigAAAIhrPHIwazxy
+MAAAAAtzc2gtZWQyNTUxOQAAACB7c10bXFDS68VA7GMbd0PXBmpttcpu3kz6ObS6OWIXig
+AAAEAwNei9bk4OL6pl1twZD6PIJIfnWA9sCsJ6BzB37ANfPntzXRtcUNLrxUDsYxt3Q9cG
+am21ym7eTPo5tLo5YheKAAAAAAECAwQF
+-----END OPENSSH PRIVATE KEY-----
+";
+    const FOREIGN_PUBLIC: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtzXRtcUNLrxUDsYxt3Q9cGam21ym7eTPo5tLo5YheK";
+    const ECDSA: &str = "-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAaAAAABNlY2RzYS
+1zaGEyLW5pc3RwMjU2AAAACG5pc3RwMjU2AAAAQQTFBIaW5XAWaY7piTUDT53sk4+LLIGF
++c4Rprn3+zP4c8BBjKfenwoSEL+Gb9z6jluwfam2AlBbZj6uI9urjVTdAAAAmNtZLQHbWS
+0BAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBMUEhpblcBZpjumJ
+NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
+0AAAAgX3X/tQZ3NYn+BUMzSuV3QhNOUldwrTHS/wrFPoYxFIgAAAAA
+-----END OPENSSH PRIVATE KEY-----
+";
+
+    /// What [`load_or_create`] says to a file of this content and mode, which it must leave alone.
+    #[track_caller]
+    fn refused(content: &str, mode: u32) -> KeyError {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("device.key");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = load_or_create(&path).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), content, "the file was changed");
+        assert!(!error.hint().is_empty());
+        error
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_read_back_ever_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("device.key");
+        let (made, created) = load_or_create(&path).unwrap();
+        assert!(created);
+        let (read, created_again) = load_or_create(&path).unwrap();
+        assert!(!created_again);
+        assert_eq!(made.public(), read.public());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside the key");
+    }
+
+    #[test]
+    fn processes_that_meet_at_the_first_start_end_with_one_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("device.key");
+        let load = || load_or_create(&path).map(|(secret, created)| (secret.public(), created)).unwrap();
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|(key, _)| *key == all[0].0));
+        assert_eq!(all.iter().filter(|(_, created)| *created).count(), 1);
+    }
+
+    #[test]
+    fn a_key_that_ssh_keygen_made_is_read() {
+        let secret = decode(FOREIGN.as_bytes(), Path::new("k")).unwrap();
+        let public = ssh_key::PublicKey::from_openssh(FOREIGN_PUBLIC).unwrap();
+        assert_eq!(public.key_data().ed25519().unwrap().0, *secret.public().as_bytes());
+    }
+
+    #[test]
+    fn a_link_is_refused_even_to_a_good_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("device.key"));
+        load_or_create(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        assert!(matches!(load_or_create(&link), Err(KeyError::Symlink { .. })));
+        symlink(dir.path().join("nowhere"), dir.path().join("dangling")).unwrap();
+        assert!(matches!(load_or_create(&dir.path().join("dangling")), Err(KeyError::Symlink { .. })));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_hanging() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(load_or_create(dir.path()), Err(KeyError::NotAFile { .. })));
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(CWD, &pipe, 0o600.into()).unwrap();
+        assert!(matches!(load_or_create(&pipe), Err(KeyError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        for mode in [0o640, 0o604, 0o620, 0o777] {
+            let error = refused(FOREIGN, mode);
+            assert!(matches!(error, KeyError::OthersHaveAccess { mode: found, .. } if found == mode), "{error}");
+            assert!(error.hint().contains("chmod 600"));
+        }
+    }
+
+    #[test]
+    fn a_passphrase_is_named_as_the_reason() {
+        let error = refused(ENCRYPTED, 0o600);
+        assert!(matches!(error, KeyError::Passphrase { .. }), "{error}");
+        assert!(error.hint().contains("ssh-keygen -p"));
+    }
+
+    #[test]
+    fn keys_of_other_types_are_refused_by_type() {
+        let error = refused(ECDSA, 0o600);
+        assert!(matches!(&error, KeyError::WrongType { .. }), "{error}");
+    }
+
+    #[test]
+    fn damaged_files_are_refused_as_damaged() {
+        let half = &FOREIGN[..FOREIGN.len() / 2];
+        let swapped = FOREIGN.replacen("AAAA", "AAAB", 1);
+        let long = "x".repeat(KEY_FILE_BYTES_MAX + 1);
+        for content in ["", "hello", half, &swapped, &long, "-----BEGIN RSA PRIVATE KEY-----\n"] {
+            let error = refused(content, 0o600);
+            assert!(matches!(error, KeyError::Corrupt { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_public_half_that_does_not_belong_to_the_secret_is_refused() {
+        let pair = Ed25519Keypair {
+            public: Ed25519PublicKey(*DeviceSecret::from_seed(&[1; 32]).public().as_bytes()),
+            private: Ed25519PrivateKey::from_bytes(&[2; 32]),
+        };
+        let key = PrivateKey::new(KeypairData::Ed25519(pair), "").unwrap();
+        assert!(matches!(refused(&key.to_openssh(ssh_key::LineEnding::LF).unwrap(), 0o600), KeyError::Corrupt { .. }));
+    }
+
+    #[test]
+    fn no_error_shows_what_is_in_the_file() {
+        let secret_line = FOREIGN.lines().nth(2).unwrap();
+        for error in [refused(FOREIGN, 0o644), refused(&FOREIGN[..FOREIGN.len() - 60], 0o600)] {
+            assert!(!format!("{error:?} {error} {}", error.hint()).contains(&secret_line[..8]));
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! The engine's thread: takes mail in batches, commits once, then answers and sends.
+//!
+//! One thread owns the replica, so there is nothing to lock. What it decides is decided in the crates below; here
+//! letters are sorted, effects carried out and failures of the store survived.
+
+use crate::engine::Engine;
+use crate::mailbox::{Mail, Mailbox};
+use crate::opening::{self, Opened};
+use crate::request::{Failure, Reply, Request};
+use muster_log::{DeviceKey, TeamId, Ticket};
+use muster_net::{JoinReply, Link, NetEvent, NetHandle, parse_address};
+use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
+use muster_store::DiskStore;
+use muster_sync::Tick;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Letters worked off before one commit: enough for everybody who waits, few enough that the first does not wait long.
+const BATCH_MAX: usize = 256;
+
+/// How long a newcomer's command waits for the roster after a member said welcome, in milliseconds.
+const ROSTER_WAIT_MS: u64 = 8_000;
+
+/// How long after the last address became known the node counts as ready, in milliseconds: a wildcard address gives one
+/// event per interface.
+const SETTLE_MS: u64 = 30;
+
+/// Between two tries to open a store that failed, in milliseconds.
+const REOPEN_EVERY_MS: u64 = 1_000;
+
+/// What a started node tells its caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// This device.
+    pub peer: String,
+    /// Where it listens, with `/p2p/` and this device.
+    pub addrs: Vec<String>,
+    /// The current team, where there is one.
+    pub team: Option<String>,
+}
+
+/// A newcomer's command that waits for the roster.
+struct Joining {
+    ticket: Box<Ticket>,
+    reply: oneshot::Sender<Reply>,
+    until: Tick,
+}
+
+/// An answer that may go out after the commit.
+enum Answer {
+    Request(oneshot::Sender<Reply>, Result<Value, Failure>),
+    Join(JoinReply, Vec<u8>),
+}
+
+/// Everything the engine's thread owns.
+pub(crate) struct Node {
+    pub(crate) opened: Opened,
+    pub(crate) engine: Option<Engine<DiskStore>>,
+    pub(crate) net: NetHandle,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
+    links: BTreeMap<DeviceKey, Link>,
+    joining: Vec<Joining>,
+    answers: Vec<Answer>,
+    settled_at: Option<Tick>,
+    reopen_at: Option<Tick>,
+}
+
+impl Node {
+    /// A node around an engine whose store is open.
+    pub(crate) fn new(
+        opened: Opened,
+        engine: Engine<DiskStore>,
+        net: NetHandle,
+        runtime: tokio::runtime::Handle,
+        mailbox: Mailbox,
+        ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
+    ) -> Self {
+        Self {
+            opened,
+            engine: Some(engine),
+            net,
+            runtime,
+            mailbox,
+            ready,
+            links: BTreeMap::new(),
+            joining: Vec::new(),
+            answers: Vec::new(),
+            settled_at: None,
+            reopen_at: None,
+        }
+    }
+
+    /// Works until told to stop; returns after the last commit.
+    pub(crate) fn run(mut self, mut mail: mpsc::Receiver<Mail>) {
+        self.carry_out_effects();
+        loop {
+            let wait = self.wait();
+            let waited = self.runtime.block_on(async { tokio::time::timeout(wait, mail.recv()).await });
+            let mut batch = Vec::new();
+            match waited {
+                Ok(Some(letter)) => batch.push(letter),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            while batch.len() < BATCH_MAX
+                && let Ok(letter) = mail.try_recv()
+            {
+                batch.push(letter);
+            }
+            let mut stop = false;
+            for letter in batch {
+                stop |= matches!(letter, Mail::Stop);
+                self.take(letter);
+            }
+            self.timeouts();
+            self.commit();
+            if stop {
+                break;
+            }
+        }
+        tracing::info!("stopping");
+        // The store closes with the engine; the links were told by the network task.
+        drop(self.engine.take());
+        let _ = self.runtime.block_on(self.net.shutdown());
+    }
+
+    fn wait(&self) -> Duration {
+        let Some(engine) = &self.engine else { return Duration::from_millis(REOPEN_EVERY_MS) };
+        let now = engine.now().tick;
+        let deadlines = engine.replica.deadline().into_iter().chain(self.settled_at);
+        let due = deadlines.chain(self.joining.iter().map(|joining| joining.until)).min();
+        Duration::from_millis(due.map_or(60_000, |due| due.since_ms(now)))
+    }
+
+    fn take(&mut self, letter: Mail) {
+        match letter {
+            Mail::Request { request, reply } => self.take_request(*request, reply),
+            Mail::Net(event) => self.take_event(event),
+            Mail::Joined { ticket, answer, reply } => self.take_joined(ticket, answer, reply),
+            Mail::Stop => {}
+        }
+    }
+
+    fn take_request(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
+        let done = match request {
+            Request::Join { ticket, name } => return self.begin_join(&ticket, name.as_deref(), reply),
+            Request::Cut { peer } => self.cut(peer.as_deref()),
+            Request::Heal { peer } => self.heal(peer.as_deref()),
+            Request::Down => self.stop(),
+            request => self.with_engine(|engine| engine.execute(&request)),
+        };
+        self.answers.push(Answer::Request(reply, done));
+    }
+
+    fn with_engine<T>(&mut self, act: impl FnOnce(&mut Engine<DiskStore>) -> Result<T, Failure>) -> Result<T, Failure> {
+        match &mut self.engine {
+            Some(engine) => act(engine),
+            None => Err(Failure::new("the store failed and could not be opened again yet")
+                .hint("nothing was accepted; check the disk, the node tries again by itself")),
+        }
+    }
+
+    fn stop(&mut self) -> Result<Value, Failure> {
+        let mailbox = self.mailbox.clone();
+        self.runtime.spawn(async move { mailbox.put(Mail::Stop).await });
+        Ok(json!({ "stopping": true }))
+    }
+
+    fn take_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Listening { addr } => self.note_listening(&addr.to_string()),
+            NetEvent::NotListening { addr, error } => tracing::error!(%addr, %error, "not listening"),
+            NetEvent::Connected { peer, addr, link } => {
+                tracing::info!(%peer, %addr, "connected");
+                self.links.insert(peer, link);
+                self.input(Input::Connected { peer });
+            }
+            NetEvent::Disconnected { peer, reason } => {
+                tracing::info!(%peer, %reason, "disconnected");
+                self.links.remove(&peer);
+                self.input(Input::Disconnected { peer });
+            }
+            NetEvent::Frame { peer, bytes } => self.input(Input::Frame { peer, bytes }),
+            NetEvent::JoinRequest { peer, bytes, reply } => self.answer_join(&peer, &bytes, reply),
+            NetEvent::AddressesLearned { peer, addrs } => {
+                let addresses: Vec<String> = addrs.iter().map(ToString::to_string).collect();
+                let saved = self.with_engine(|engine| Ok(engine.replica.save_addresses(&peer, &addresses)?));
+                if let Err(failure) = saved {
+                    tracing::warn!(%failure, "addresses not saved");
+                }
+                self.tell_net(self.net.set_addresses(peer, addrs));
+            }
+            NetEvent::Unreachable { peer, faults } => {
+                let faults: Vec<String> = faults.iter().map(|(addr, fault)| format!("{addr}: {fault}")).collect();
+                tracing::debug!(%peer, ?faults, "unreachable");
+            }
+            NetEvent::Rtt { .. } => {}
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let Some(engine) = &mut self.engine else { return };
+        let now = engine.now();
+        if let Err(error) = engine.replica.handle(input, now) {
+            self.survive(error);
+            return;
+        }
+        // The frame's admission was committed, and with it everything that waited for an answer.
+        self.release();
+    }
+
+    fn timeouts(&mut self) {
+        let Some(engine) = &self.engine else { return self.reopen() };
+        let now = engine.now().tick;
+        if engine.replica.deadline().is_some_and(|due| due <= now) {
+            self.input(Input::Timeout);
+        }
+        if self.settled_at.is_some_and(|at| at <= now) {
+            self.settled_at = None;
+            self.tell_ready();
+        }
+        self.look_at_joining(now);
+    }
+
+    /// Commits what is staged, then answers and sends.
+    fn commit(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            let now = engine.now();
+            if let Err(error) = engine.replica.commit(now) {
+                self.survive(error);
+                return;
+            }
+            self.opened.renew_lease(engine);
+        }
+        self.release();
+    }
+
+    /// Lets out everything that the last commit backs.
+    fn release(&mut self) {
+        self.carry_out_effects();
+        for answer in std::mem::take(&mut self.answers) {
+            match answer {
+                Answer::Request(reply, done) => drop(reply.send(Reply::from(done))),
+                Answer::Join(reply, bytes) => reply.send(bytes),
+            }
+        }
+    }
+
+    fn carry_out_effects(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        for effect in engine.replica.take_effects() {
+            match effect {
+                Effect::Send { peer, frame } => {
+                    if let Some(link) = self.links.get(&peer)
+                        && let Err(error) = link.send(frame)
+                    {
+                        tracing::debug!(%peer, %error, "frame not sent");
+                    }
+                }
+                Effect::Close { peer, reason } => {
+                    tracing::warn!(%peer, reason, "closing the link");
+                    if let Some(link) = self.links.remove(&peer) {
+                        link.close();
+                    }
+                }
+                Effect::Members(members) => {
+                    for device in &members {
+                        let saved = engine.replica.addresses(device).unwrap_or_default();
+                        let addrs = saved.iter().filter_map(|text| parse_address(text).ok()).collect();
+                        let _ = self.runtime.block_on(self.net.set_addresses(*device, addrs));
+                    }
+                    let _ = self.runtime.block_on(self.net.set_members(members));
+                }
+                Effect::Changed { incident, entries, .. } => {
+                    tracing::debug!(%incident, entries = entries.len(), "incident advanced");
+                }
+            }
+        }
+    }
+
+    /// The store failed under the batch: nobody is told anything good, and the store is opened again.
+    fn survive(&mut self, error: ReplicaError) {
+        tracing::error!(error = crate::engine::chain(&error), "the store failed; opening it again");
+        let failure = Failure::from(error);
+        for answer in std::mem::take(&mut self.answers) {
+            // A join request without an answer is tried again by the newcomer.
+            if let Answer::Request(reply, done) = answer {
+                let _ = reply.send(Reply::from(done.and(Err(failure.clone()))));
+            }
+        }
+        drop(self.engine.take());
+        for (_, link) in std::mem::take(&mut self.links) {
+            link.close();
+        }
+        self.reopen();
+    }
+
+    fn reopen(&mut self) {
+        let now = Tick(self.opened.clock.tick_ms());
+        if self.reopen_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.reopen_at = Some(now.plus_ms(REOPEN_EVERY_MS));
+        match opening::reopen(&mut self.opened) {
+            Ok(engine) => {
+                self.engine = Some(engine);
+                self.reopen_at = None;
+                self.carry_out_effects();
+            }
+            Err(failure) => tracing::error!(%failure, "the store cannot be opened"),
+        }
+    }
+
+    fn note_listening(&mut self, addr: &str) {
+        let Some(engine) = &mut self.engine else { return };
+        tracing::info!(addr, "listening");
+        if !engine.around.listening.iter().any(|known| known == addr) {
+            engine.around.listening.push(addr.to_owned());
+        }
+        self.opened.listening.clone_from(&engine.around.listening);
+        let (me, now) = (engine.replica.device(), engine.now().tick);
+        if let Err(error) = engine.replica.save_addresses(&me, &engine.around.listening) {
+            tracing::warn!(%error, "own addresses not saved");
+        }
+        self.settled_at = Some(now.plus_ms(SETTLE_MS));
+    }
+
+    fn tell_ready(&mut self) {
+        let (Some(tell), Some(engine)) = (self.ready.take(), &self.engine) else { return };
+        let peer = engine.replica.device().to_string();
+        tell(&Ready {
+            addrs: engine.around.listening.iter().map(|addr| format!("{addr}/p2p/{peer}")).collect(),
+            team: engine.replica.current_team().ok().flatten().map(|team| team.to_string()),
+            peer,
+        });
+    }
+
+    fn answer_join(&mut self, peer: &DeviceKey, request: &[u8], reply: JoinReply) {
+        let Some(engine) = &mut self.engine else { return };
+        let now = engine.now();
+        match engine.replica.answer_join(peer, request, now) {
+            Ok(answer) => {
+                tracing::info!(%peer, welcome = (answer == JoinAnswer::Welcome), "asked to join");
+                self.answers.push(Answer::Join(reply, answer.encode()));
+            }
+            Err(error) => self.survive(error),
+        }
+    }
+
+    fn begin_join(&mut self, text: &str, name: Option<&str>, reply: oneshot::Sender<Reply>) {
+        let begun = self.with_engine(|engine| {
+            let ticket: Ticket = text.trim().parse().map_err(|error: muster_log::BadTicket| {
+                Failure::new(error.to_string()).hint("copy the whole ticket; it begins with muster1")
+            })?;
+            let handle = name.unwrap_or(&engine.around.handle).to_owned();
+            let now = engine.now();
+            let request = engine.replica.join_request(&ticket, &handle, now)?;
+            Ok((ticket, request))
+        });
+        match begun {
+            Ok((ticket, request)) => {
+                let addrs = ticket
+                    .addresses
+                    .iter()
+                    .filter_map(|(device, text)| Some((*device, parse_address(text).ok()?)))
+                    .collect();
+                let (net, mailbox) = (self.net.clone(), self.mailbox.clone());
+                self.runtime.spawn(async move {
+                    let answer = net.join(addrs, request).await;
+                    mailbox.put(Mail::Joined { ticket: Box::new(ticket), answer, reply }).await;
+                });
+            }
+            Err(failure) => self.answers.push(Answer::Request(reply, Err(failure))),
+        }
+    }
+
+    fn take_joined(
+        &mut self,
+        ticket: Box<Ticket>,
+        answer: Result<Vec<u8>, muster_net::JoinError>,
+        reply: oneshot::Sender<Reply>,
+    ) {
+        let welcomed = match answer {
+            Err(error) => Err(Failure::new(format!("no member could be asked: {error}"))
+                .hint("is one of their nodes up and reachable from here? then join again with the same ticket")),
+            Ok(bytes) => match JoinAnswer::decode(&bytes) {
+                Some(JoinAnswer::Welcome) => Ok(()),
+                Some(JoinAnswer::Refused { reason }) => Err(Failure::new(muster_incident::printable(&reason))
+                    .hint("ask a member for a new ticket: `muster invite`")),
+                None => Err(Failure::new("the member's answer makes no sense")
+                    .hint("its muster may be of another version than this one")),
+            },
+        };
+        let joined = welcomed.and_then(|()| self.with_engine(|engine| Ok(engine.replica.joined(&ticket)?)));
+        match joined {
+            Ok(()) => {
+                let until = Tick(self.opened.clock.tick_ms()).plus_ms(ROSTER_WAIT_MS);
+                self.joining.push(Joining { ticket, reply, until });
+            }
+            Err(failure) => self.answers.push(Answer::Request(reply, Err(failure))),
+        }
+    }
+
+    /// Answers newcomers' commands whose roster has come, or whose patience has ended.
+    fn look_at_joining(&mut self, now: Tick) {
+        let Some(engine) = &self.engine else { return };
+        for joining in std::mem::take(&mut self.joining) {
+            let person = engine.replica.person_in(&joining.ticket.team);
+            if person.is_none() && now < joining.until {
+                self.joining.push(joining);
+                continue;
+            }
+            let done = join_result(engine, joining.ticket.team);
+            self.answers.push(Answer::Request(joining.reply, done));
+        }
+    }
+
+    fn cut(&mut self, typed: Option<&str>) -> Result<Value, Failure> {
+        let peer = self.peer_typed(typed)?;
+        self.tell_net(self.net.cut(peer));
+        self.with_engine(|engine| {
+            engine.around.cut.insert(peer);
+            Ok(json!({ "cut": engine.cut_names() }))
+        })
+    }
+
+    fn heal(&mut self, typed: Option<&str>) -> Result<Value, Failure> {
+        let peer = self.peer_typed(typed)?;
+        self.tell_net(self.net.heal(peer));
+        self.with_engine(|engine| {
+            match peer {
+                None => engine.around.cut.clear(),
+                Some(_) => drop(engine.around.cut.remove(&peer)),
+            }
+            Ok(json!({ "cut": engine.cut_names() }))
+        })
+    }
+
+    /// The device that a typed handle or device means.
+    fn peer_typed(&mut self, typed: Option<&str>) -> Result<Option<DeviceKey>, Failure> {
+        let Some(typed) = typed else { return Ok(None) };
+        self.with_engine(|engine| engine.device_typed(typed).map(Some))
+    }
+
+    /// Gives the network task a command. It ends before the engine only if it failed, and then restarting is the cure.
+    fn tell_net(&self, told: impl Future<Output = Result<(), muster_net::NetClosed>>) {
+        if let Err(error) = self.runtime.block_on(told) {
+            tracing::error!(%error, "restart the node");
+        }
+    }
+}
+
+fn join_result(engine: &Engine<DiskStore>, team: TeamId) -> Result<Value, Failure> {
+    let carried: Vec<Value> = engine
+        .replica
+        .carried()?
+        .iter()
+        .map(|(from, to)| json!({ "from": from.to_string(), "to": to.to_string() }))
+        .collect();
+    let person = engine.replica.person_in(&team);
+    Ok(json!({
+        "team": team.to_string(),
+        "person": person.map(|person| person.to_string()),
+        "synced": person.is_some(),
+        "carried": carried,
+    }))
+}

@@ -1,0 +1,169 @@
+//! Opening a home: key, store, session, replica. For a node and for a command that works without one.
+
+use crate::clock::{self, SystemClock};
+use crate::config::Config;
+use crate::engine::{Engine, OsEntropy, Surroundings};
+use crate::home::{Access, Home, HomeError};
+use crate::keystore::{self, KeyError};
+use crate::request::Failure;
+use muster_log::{DeviceSecret, SessionId};
+use muster_replica::Replica;
+use muster_store::{DiskStore, IndexReport, Lease, OpenOptions, OpenReport, StoreError};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a command waits for another that has the home for a moment. A node keeps it, but then there is a socket.
+const IN_USE_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two looks at a home that is in use.
+const IN_USE_STEP: Duration = Duration::from_millis(20);
+
+/// What a command or node starts from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where everything is kept.
+    pub home: Home,
+    /// The settings.
+    pub config: Config,
+    /// `--as NAME`: the own handle, should this be its first use.
+    pub name: Option<String>,
+}
+
+impl Setup {
+    /// The handle for a team that is created now: the flag, else the settings, else the login name.
+    pub(crate) fn handle(&self) -> String {
+        let configured = self.name.clone().or_else(|| self.config.name.value.clone());
+        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        configured.or_else(login).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "responder".into())
+    }
+}
+
+/// What stays of an opening, so that the store can be opened again should it fail.
+pub(crate) struct Opened {
+    pub(crate) clock: SystemClock,
+    pub(crate) listening: Vec<String>,
+    setup: Setup,
+    secret_file: PathBuf,
+    is_node: bool,
+    lease: Option<Lease>,
+}
+
+impl Opened {
+    /// Tells the lease where the own logs stand after a commit. A node needs none: it keeps its session in memory.
+    pub(crate) fn renew_lease(&mut self, engine: &Engine<DiskStore>) {
+        if self.is_node {
+            return;
+        }
+        let tips = engine.replica.own_tips();
+        if let Some(lease) = &self.lease
+            && !tips.is_empty()
+            && let Err(error) = lease.write(&engine.replica.session(), &tips)
+        {
+            // Without a lease the next command begins a new session: more logs, nothing worse.
+            tracing::debug!(%error, "session lease not written");
+            self.lease = None;
+        }
+    }
+}
+
+/// Opens a home for writing, creating it at first use.
+pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskStore>), Failure> {
+    match setup.home.open()? {
+        Access::ReadWrite => {}
+        Access::ReadOnly => return Err(StoreError::ReadOnly { path: setup.home.root().to_owned() }.into()),
+    }
+    let mut opened = Opened {
+        clock: SystemClock::new(setup.config.zone().clone()),
+        listening: Vec::new(),
+        setup: setup.clone(),
+        secret_file: setup.home.key_file(),
+        is_node,
+        lease: None,
+    };
+    let engine = reopen(&mut opened)?;
+    Ok((opened, engine))
+}
+
+/// Opens the store of an opened home, again or for the first time.
+pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> {
+    let secret: DeviceSecret = keystore::load_or_create(&opened.secret_file)?.0;
+    let fresh = |error: clock::EntropyError| Failure::new(error.to_string());
+    let options = OpenOptions::write(clock::entropy16().map_err(fresh)?);
+    let (store, report) = open_patiently(opened, options)?;
+    tell(&report);
+    let new_session = SessionId::from_bytes(clock::entropy16().map_err(fresh)?);
+    let mut replica = Replica::open(store, secret, new_session, Box::new(OsEntropy))?;
+    if !opened.is_node {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        opened.lease = Lease::find(runtime.as_deref(), replica.store().store_id());
+        if let Some(lease) = &opened.lease
+            && let Some(session) = lease.resume(|session| replica.own_tips_in(session))
+        {
+            replica.continue_session(session);
+        }
+    }
+    let around = Surroundings {
+        clock: opened.clock.clone(),
+        handle: opened.setup.handle(),
+        home: opened.setup.home.root().display().to_string(),
+        is_node: opened.is_node,
+        listening: opened.listening.clone(),
+        cut: BTreeSet::new(),
+    };
+    Ok(Engine { replica, around })
+}
+
+/// Says what was not plain about the opening. Repairs are told as warnings: what was acknowledged is whole.
+fn tell(report: &OpenReport) {
+    if let Some(torn) = &report.torn {
+        tracing::warn!(
+            bytes = torn.bytes,
+            "an unfinished write at the journal's end was cut off; it was never acknowledged"
+        );
+    }
+    match &report.index {
+        IndexReport::Whole => {}
+        IndexReport::CaughtUp(rows) => tracing::info!(rows, "the index was behind the journal and caught up"),
+        IndexReport::Rebuilt { reason, quarantine } => {
+            tracing::warn!(reason, quarantine = %quarantine.display(), "the index was damaged and was rebuilt from the journal");
+        }
+        IndexReport::InMemory { reason: Some(reason) } => tracing::warn!(reason, "the index is kept in memory"),
+        IndexReport::InMemory { reason: None } => {}
+    }
+    if report.full {
+        tracing::warn!("the disk is full: nothing can be logged until there is room");
+    }
+}
+
+/// Opens the store, waiting a moment for a command that has it.
+fn open_patiently(opened: &Opened, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
+    let began = Instant::now();
+    loop {
+        match DiskStore::open(&opened.setup.home.store(), options.clone()) {
+            Err(StoreError::InUse { .. }) if began.elapsed() < IN_USE_WAIT && !is_served(&opened.setup.home) => {
+                std::thread::sleep(IN_USE_STEP);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether a node answers on the home's socket; waiting for its lock would be in vain.
+pub(crate) fn is_served(home: &Home) -> bool {
+    home.socket().is_ok_and(|path| std::os::unix::net::UnixStream::connect(path).is_ok())
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let hint = error.hint();
+        Failure::new(crate::engine::chain(&error)).hint(hint)
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let hint = error.hint();
+        Failure::new(crate::engine::chain(&error)).hint(hint)
+    }
+}

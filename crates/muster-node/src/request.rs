@@ -1,0 +1,219 @@
+//! What a command asks of a home, and the answer: the same whether a node runs it or the command opens the store itself.
+//!
+//! One request is one JSON line on the control socket, one reply is one JSON line back, in order. Executing them is in
+//! [`crate::engine`]; carrying them in [`crate::control`] and [`crate::client`].
+
+pub use muster_incident::Act;
+use muster_log::time::PointPrecision;
+use muster_log::{Precision, Timestamp, When};
+use serde::{Deserialize, Serialize};
+
+/// One request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Writes one entry (or a few, where an act needs it).
+    Write(Write),
+    /// Reads something.
+    Read(Read),
+    /// Chooses the incident that commands mean from now on; `None` forgets the choice.
+    Use {
+        /// Id, prefix or slug.
+        incident: Option<String>,
+    },
+    /// Issues a ticket for one newcomer.
+    Invite(Invite),
+    /// Joins a team by a ticket.
+    Join {
+        /// The ticket's text.
+        ticket: String,
+        /// The newcomer's handle; `None` = the one in use or configured.
+        name: Option<String>,
+    },
+    /// Creates a team besides those at hand.
+    TeamCreate {
+        /// The author's handle in it.
+        name: Option<String>,
+    },
+    /// Drops the links to one member (a handle or device) or to all.
+    Cut {
+        /// Whom; `None` = everybody.
+        peer: Option<String>,
+    },
+    /// Undoes [`Request::Cut`].
+    Heal {
+        /// Whom; `None` = everybody.
+        peer: Option<String>,
+    },
+    /// Saves an address under which a member listens.
+    AddAddress {
+        /// A multiaddr with `/p2p/`, or an address to be tried for every member.
+        address: String,
+    },
+    /// Asks the node to stop.
+    Down,
+}
+
+/// A write: what, where and when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Write {
+    /// Which incident; `None` = the chosen one, or the only open one. Ignored by `Declare`.
+    pub incident: Option<String>,
+    /// What is said.
+    pub act: Act,
+    /// When it happened; `None` = now.
+    pub at: Option<At>,
+    /// Who reported it, where that is not the author.
+    pub who: Option<String>,
+    /// A link that belongs to it.
+    pub link: Option<String>,
+    /// The author's handle, should this be their first use.
+    pub name: Option<String>,
+}
+
+/// When something happened, as parsed from what was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    /// `exact`, `minute`, `about`, `range`, `unknown`.
+    pub precision: String,
+    /// Milliseconds since the Unix epoch.
+    pub start_ms: Option<i64>,
+    /// The end of a range.
+    pub end_ms: Option<i64>,
+    /// Give or take, for `about`.
+    pub tolerance_ms: Option<i64>,
+    /// Minutes east of UTC.
+    pub offset_minutes: i16,
+    /// As typed.
+    pub text: String,
+}
+
+impl At {
+    /// Makes the socket's form of a time and the words it was read from.
+    pub fn new(when: &When, text: impl Into<String>) -> Self {
+        Self {
+            precision: when.precision().word().to_owned(),
+            start_ms: when.start().map(|t| t.0),
+            end_ms: when.end().map(|t| t.0),
+            tolerance_ms: when.tolerance_ms(),
+            offset_minutes: when.offset_minutes(),
+            text: text.into(),
+        }
+    }
+
+    /// The time; `None` if the parts do not fit together.
+    pub fn when(&self) -> Option<When> {
+        let time = |ms: Option<i64>| ms.map(Timestamp);
+        Some(match self.precision.as_str() {
+            "exact" => When::at(time(self.start_ms)?, PointPrecision::Exact, self.offset_minutes),
+            "minute" => When::at(time(self.start_ms)?, PointPrecision::Minute, self.offset_minutes),
+            "about" => When::about(time(self.start_ms)?, self.tolerance_ms, self.offset_minutes),
+            "range" => When::between(time(self.start_ms)?, time(self.end_ms)?, self.offset_minutes),
+            word if word == Precision::Unknown.word() => When::unknown(),
+            _ => return None,
+        })
+    }
+}
+
+/// Which ticket to make.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Invite {
+    /// `responder` or `observer`.
+    pub capability: String,
+    /// How long members let the newcomer in, in minutes.
+    pub minutes: u32,
+}
+
+/// A read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Read {
+    /// Which incident, where one is meant; `None` = the chosen one, or the only open one.
+    pub incident: Option<String>,
+    /// What.
+    pub what: What,
+}
+
+/// What to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// All incidents, one summary each.
+    Status,
+    /// Everything the board shows of one incident.
+    Board,
+    /// The timeline; with received times and holders where `local`.
+    Timeline {
+        /// Adds what only this node knows.
+        local: bool,
+    },
+    /// Who holds which role.
+    Roles,
+    /// Actions and their clashes.
+    Actions,
+    /// The members' nodes and what they lack.
+    Peers,
+    /// Who holds one entry; the incident field names the entry.
+    WhoHas,
+    /// The team and its members.
+    Team,
+    /// The complete export, as JSON.
+    ExportJson,
+    /// The report, as Markdown.
+    ExportMarkdown,
+    /// Checks every signature and rule again.
+    Verify,
+    /// What this home is: device, teams, node.
+    Identity,
+}
+
+/// The answer to one request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done, durably where it wrote something.
+    Done(serde_json::Value),
+    /// It is not done.
+    Failed(Failure),
+}
+
+/// Why a request was not done, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Result<serde_json::Value, Failure>> for Reply {
+    fn from(done: Result<serde_json::Value, Failure>) -> Self {
+        match done {
+            Ok(value) => Self::Done(value),
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<Reply> for Result<serde_json::Value, Failure> {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Done(value) => Ok(value),
+            Reply::Failed(failure) => Err(failure),
+        }
+    }
+}

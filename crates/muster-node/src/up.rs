@@ -1,0 +1,145 @@
+//! Running a node: `muster up` until it is told to stop, or in passing for one request that needs the network.
+
+use crate::control::ControlSocket;
+use crate::mailbox::{Mail, Mailbox};
+use crate::node::{Node, Ready};
+use crate::opening::{self, Setup};
+use crate::request::{Failure, Request};
+use muster_net::{Multiaddr, NetTask, parse_address};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+/// What a node is started with.
+pub struct UpOptions {
+    /// Home and settings.
+    pub setup: Setup,
+    /// Where to listen; empty = as configured.
+    pub listen: Vec<String>,
+    /// Told once, when the node listens.
+    pub ready: Box<dyn FnOnce(&Ready) + Send>,
+}
+
+/// Runs a node in the foreground until SIGTERM, SIGINT or `muster down`.
+///
+/// # Errors
+/// What kept it from starting, for a person.
+pub fn run(options: UpOptions) -> Result<(), Failure> {
+    let UpOptions { setup, listen, ready } = options;
+    let socket_path = setup.home.socket()?;
+    let runtime = runtime()?;
+    let (opened, mut engine) = opening::open(&setup, true)?;
+    if engine.replica.teams().is_empty() {
+        let now = engine.now();
+        engine.replica.create_team(&setup.handle(), now)?;
+        engine.replica.commit(now)?;
+    }
+    let configured = if listen.is_empty() { setup.config.listen.value.clone() } else { listen };
+    let saved = engine.replica.addresses(&engine.replica.device())?;
+    let addresses = listen_addresses(&configured, &saved)?;
+    let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
+    let _within = runtime.enter();
+    let (task, net, mut events) = NetTask::new(&secret, addresses)
+        .map_err(|error| Failure::new(format!("the network cannot be started: {error}")))?;
+    let control = ControlSocket::bind(&socket_path)?;
+    let (mailbox, mail) = Mailbox::new();
+    runtime.spawn(task.run());
+    let to_engine = mailbox.clone();
+    runtime.spawn(async move {
+        while let Some(event) = events.recv().await {
+            to_engine.put(Mail::Net(event)).await;
+        }
+    });
+    let serving = runtime.spawn(control.serve(mailbox.clone()));
+    runtime.spawn(stop_on_signal(mailbox.clone()));
+    let node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox, Some(ready));
+    let engine_thread = std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || node.run(mail))
+        .map_err(|error| Failure::new(format!("the node cannot be started: {error}")))?;
+    let ended = engine_thread.join();
+    serving.abort();
+    // The socket's file goes with the task that owns it.
+    let _ = runtime.block_on(serving);
+    ended.map_err(|_| {
+        Failure::new("the node failed (a bug in muster)").hint("what was acknowledged is on disk; start it again")
+    })
+}
+
+/// Runs a node that listens nowhere and has no control socket, for one request.
+pub(crate) fn passing(setup: &Setup, request: Request) -> Result<Value, Failure> {
+    let runtime = runtime()?;
+    let (opened, engine) = opening::open(setup, true)?;
+    let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
+    let _within = runtime.enter();
+    let (task, net, mut events) = NetTask::new(&secret, Vec::new())
+        .map_err(|error| Failure::new(format!("the network cannot be started: {error}")))?;
+    let (mailbox, mail) = Mailbox::new();
+    runtime.spawn(task.run());
+    let to_engine = mailbox.clone();
+    runtime.spawn(async move {
+        while let Some(event) = events.recv().await {
+            to_engine.put(Mail::Net(event)).await;
+        }
+    });
+    let node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox.clone(), None);
+    let engine_thread = std::thread::spawn(move || node.run(mail));
+    let answer = runtime.block_on(async {
+        let (reply, answer) = oneshot::channel();
+        mailbox.put(Mail::Request { request: Box::new(request), reply }).await;
+        let answer = answer.await;
+        mailbox.put(Mail::Stop).await;
+        answer
+    });
+    let ended = engine_thread.join();
+    match (answer, ended) {
+        (Ok(reply), Ok(())) => reply.into(),
+        _ => {
+            Err(Failure::new("the network could not be used (a bug in muster)")
+                .hint("try again with `muster up` running"))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("the system gives no threads: {error}")))
+}
+
+/// The addresses to listen on. Where the port is left open, the port of last time is taken if it is free, so that the
+/// addresses others have saved go on to work.
+fn listen_addresses(configured: &[String], saved: &[String]) -> Result<Vec<Multiaddr>, Failure> {
+    let mut addresses = Vec::new();
+    for text in configured {
+        let address = parse_address(text).map_err(|error| {
+            Failure::new(format!("cannot listen on `{text}`: {error}"))
+                .hint("an address looks like /ip4/0.0.0.0/tcp/7001")
+        })?;
+        addresses.push(with_last_port(&address.to_string(), saved).unwrap_or(address));
+    }
+    Ok(addresses)
+}
+
+fn with_last_port(configured: &str, saved: &[String]) -> Option<Multiaddr> {
+    let stem = configured.strip_suffix("/tcp/0")?;
+    let port: u16 = saved.iter().find_map(|address| address.rsplit_once("/tcp/")?.1.parse().ok())?;
+    let ip = stem.rsplit('/').next()?;
+    std::net::TcpListener::bind((ip, port)).ok()?;
+    parse_address(&format!("{stem}/tcp/{port}")).ok()
+}
+
+async fn stop_on_signal(mailbox: Mailbox) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught; stop the node with `muster down`");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("SIGINT"),
+    }
+    mailbox.put(Mail::Stop).await;
+}

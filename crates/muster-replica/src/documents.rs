@@ -1,0 +1,112 @@
+//! The incidents' documents, derived when somebody looks and kept up to date from then on.
+//!
+//! A document is a cache: whenever applying does not fit, it is derived anew from the ledger.
+
+use crate::error::ReplicaError;
+use crate::team::Bodies;
+use muster_incident::{Document, Source};
+use muster_log::ledger::Ledger;
+use muster_log::{Body, DagId, Entry, EntryId, IncidentId};
+use muster_store::Storage;
+use std::collections::BTreeMap;
+
+/// Documents in memory. The oldest look goes first.
+const DOCUMENTS_MAX: usize = 32;
+
+/// A document and how far it has come.
+struct Kept {
+    document: Document,
+    /// How many entries of the DAG's order are in it.
+    applied: usize,
+    /// Bodies arrived, so it must be derived anew.
+    stale: bool,
+    last_look: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Documents {
+    kept: BTreeMap<IncidentId, Kept>,
+    looks: u64,
+}
+
+impl Documents {
+    /// The document of an incident, up to date with the ledger.
+    pub(crate) fn get<S: Storage>(
+        &mut self,
+        incident: &IncidentId,
+        ledger: &Ledger,
+        bodies: &Bodies<'_, S>,
+    ) -> Result<&Document, ReplicaError> {
+        self.looks += 1;
+        let order = ledger.dag(&DagId::from(*incident)).map_or(&[][..], |dag| dag.order());
+        let kept = match self.kept.remove(incident).filter(|kept| !kept.stale) {
+            Some(mut kept) => {
+                let new = sources(incident, ledger, bodies, order, kept.applied)?;
+                match kept.document.apply(&new) {
+                    Ok(()) => {
+                        kept.applied = order.len();
+                        kept
+                    }
+                    Err(_) => self.derive(incident, ledger, bodies, order)?,
+                }
+            }
+            None => self.derive(incident, ledger, bodies, order)?,
+        };
+        self.evict();
+        let looks = self.looks;
+        let kept = self.kept.entry(*incident).or_insert(kept);
+        kept.last_look = looks;
+        Ok(&kept.document)
+    }
+
+    fn derive<S: Storage>(
+        &self,
+        incident: &IncidentId,
+        ledger: &Ledger,
+        bodies: &Bodies<'_, S>,
+        order: &[EntryId],
+    ) -> Result<Kept, ReplicaError> {
+        let all = sources(incident, ledger, bodies, order, 0)?;
+        let document = Document::derive(&all)
+            .map_err(|error| ReplicaError::Damaged { id: incident.genesis(), what: error.to_string() })?;
+        Ok(Kept { document, applied: order.len(), stale: false, last_look: self.looks })
+    }
+
+    fn evict(&mut self) {
+        if self.kept.len() >= DOCUMENTS_MAX
+            && let Some(oldest) = self.kept.iter().min_by_key(|(_, kept)| kept.last_look).map(|(id, _)| *id)
+        {
+            self.kept.remove(&oldest);
+        }
+    }
+
+    /// A body arrived for an entry that may have been applied without it.
+    pub(crate) fn body_arrived(&mut self, entry: &Entry) {
+        if let Some(kept) = self.kept.get_mut(&IncidentId::of_genesis(entry.dag().genesis()))
+            && kept.document.contains(&entry.id())
+        {
+            kept.stale = true;
+        }
+    }
+}
+
+/// What the document is made of: entries from the `skip`-th on, and earlier ones whose status is not what it was.
+fn sources<'a, S: Storage>(
+    incident: &IncidentId,
+    ledger: &'a Ledger,
+    bodies: &Bodies<'_, S>,
+    order: &[EntryId],
+    skip: usize,
+) -> Result<Vec<Source<'a>>, ReplicaError> {
+    let statuses = ledger.statuses(incident);
+    let mut out = Vec::with_capacity(order.len().saturating_sub(skip));
+    for id in &order[skip.min(order.len())..] {
+        let (Some(entry), Some(status)) = (ledger.entry(id), statuses.get(id)) else { continue };
+        let body = match entry.body() {
+            Some(reference) => bodies.get(&reference.hash)?.map(|bytes| Body::read(&bytes)),
+            None => None,
+        };
+        out.push(Source { entry, status: *status, person: ledger.person(id), body });
+    }
+    Ok(out)
+}

@@ -1,0 +1,36 @@
+//! Why a replica did not do something: the store failed, the caller asked for the impossible, or a rule says no.
+
+use muster_incident::CommandError;
+use muster_log::{EntryId, TeamId};
+use muster_store::StoreError;
+
+/// Why a replica refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The store could not read or write. Nothing of the batch may be acknowledged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was asked makes no sense in the incident as it stands.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// What was typed does not fit in one entry.
+    #[error(transparent)]
+    Body(#[from] muster_log::body::BodyError),
+    /// The own ledger would not take the entry.
+    #[error("this device may not write that: {0}")]
+    NotAllowed(String),
+    /// The team is not at hand.
+    #[error("team {0} is not on this device")]
+    NoSuchTeam(TeamId),
+    /// Something in the store contradicts itself.
+    #[error("entry {id} in the store is damaged: {what}")]
+    Damaged {
+        /// The entry.
+        id: EntryId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The ticket cannot be used.
+    #[error("the ticket cannot be used: {0}")]
+    Ticket(String),
+}

@@ -1,0 +1,222 @@
+//! Joining a team by ticket: the newcomer's side and the member's side.
+//!
+//! The newcomer writes a `join` entry, which needs no roster, and hands it to a member over `/muster/join/1`. A member
+//! that honours the ticket admits it, writes a `vouch` and says so; the roster then comes by ordinary sync, because from
+//! then on the newcomer is a member. The bytes are in `docs/protocol.md`, section "Joining".
+
+use crate::error::ReplicaError;
+use crate::local;
+use crate::replica::{Now, Replica};
+use crate::team::Team;
+use minicbor::{Decoder, Encoder};
+use muster_log::draft;
+use muster_log::fact::{PersonKind, RosterFact};
+use muster_log::ledger::Received;
+use muster_log::ticket::Ticket;
+use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, EntryId, Fact, Kind, Signature, TeamId};
+use muster_store::Storage;
+use std::collections::BTreeSet;
+
+/// The version of request and answer.
+const JOIN_VERSION: u8 = 1;
+
+/// What a member answers to a join request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinAnswer {
+    /// Vouched for: connect and sync.
+    Welcome,
+    /// Not let in.
+    Refused {
+        /// Why, for the newcomer.
+        reason: String,
+    },
+}
+
+impl<S: Storage> Replica<S> {
+    /// Writes this device's `join` for `ticket` and gives the request to carry to a member. Staged: commit before
+    /// sending, so that a second try after a crash sends the same entry.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Ticket`] where the team is here already,
+    /// [`ReplicaError::Store`].
+    pub fn join_request(&mut self, ticket: &Ticket, handle: &str, now: Now) -> Result<Vec<u8>, ReplicaError> {
+        let team = ticket.team;
+        if self.person_in(&team).is_some() {
+            return Err(ReplicaError::Ticket("this device is in that team already".into()));
+        }
+        let key = local::joining(&ticket.invite);
+        if let Some(request) = self.store.local(&key)? {
+            return Ok(request);
+        }
+        let draft = draft::join(ticket, self.device(), self.session, now.claimed(), PersonKind::Human);
+        let (entry, body) = self.seal(draft, &BodyText::plain(handle))?;
+        let signature = self.secret.sign_entry(&entry.id());
+        let request = encode_request(&entry, &signature, body.as_ref().map(Body::bytes).unwrap_or_default());
+        self.set_local(key, Some(request.clone()))?;
+        Ok(request)
+    }
+
+    /// A member has welcomed this device: from now on the ticket's members may bring the roster. Durable with the next
+    /// commit.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn joined(&mut self, ticket: &Ticket) -> Result<(), ReplicaError> {
+        let team = ticket.team;
+        let sponsors: BTreeSet<DeviceKey> = ticket.addresses.iter().map(|(device, _)| *device).collect();
+        let lines: Vec<String> = sponsors.iter().map(DeviceKey::to_string).collect();
+        self.set_local(local::sponsors(&team), Some(lines.join("\n").into_bytes()))?;
+        for device in &sponsors {
+            let addresses: Vec<String> =
+                ticket.addresses.iter().filter(|(d, _)| d == device).map(|(_, address)| address.clone()).collect();
+            self.save_addresses(device, &addresses)?;
+        }
+        self.set_local(local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))?;
+        self.set_local(local::joining(&ticket.invite), None)?;
+        let me = self.device();
+        self.teams.entry(team).or_insert_with(|| Team::new(team, me)).sponsors = sponsors;
+        Ok(())
+    }
+
+    /// Teams that were joined and whose roster is still to come.
+    pub(crate) fn restore_joining(&mut self) -> Result<(), ReplicaError> {
+        let me = self.device();
+        for (key, lines) in self.store.locals(local::SPONSORS)? {
+            let Ok(team) = key[local::SPONSORS.len()..].parse::<TeamId>() else { continue };
+            let sponsors = String::from_utf8_lossy(&lines).lines().filter_map(|line| line.parse().ok()).collect();
+            self.teams.entry(team).or_insert_with(|| Team::new(team, me)).sponsors = sponsors;
+        }
+        Ok(())
+    }
+
+    /// Answers a newcomer who asks to join, and vouches if all is well. Staged: commit before answering.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`]. Whatever is wrong with the request is an answer, not an error.
+    pub fn answer_join(&mut self, peer: &DeviceKey, request: &[u8], now: Now) -> Result<JoinAnswer, ReplicaError> {
+        match self.try_vouch(peer, request, now) {
+            Ok(()) => Ok(JoinAnswer::Welcome),
+            Err(ReplicaError::Store(error)) => Err(error.into()),
+            Err(error) => Ok(JoinAnswer::Refused { reason: error.to_string() }),
+        }
+    }
+
+    fn try_vouch(&mut self, peer: &DeviceKey, request: &[u8], now: Now) -> Result<(), ReplicaError> {
+        let refuse = |reason: &str| ReplicaError::Ticket(reason.to_owned());
+        let (entry, signature, body) = decode_request(request).ok_or_else(|| refuse("the request is malformed"))?;
+        let team = entry.team();
+        if entry.kind() != Kind::JOIN || entry.key() != *peer {
+            return Err(refuse("the request is not this device's own"));
+        }
+        let [invite] = entry.items().deps[..] else { return Err(refuse("the request names no ticket")) };
+        let state = self.teams.get(&team).ok_or_else(|| refuse("this member is not in that team"))?;
+        if state.ledger.roster().person_of(peer).is_some() {
+            return Ok(()); // the answer to an earlier request was lost
+        }
+        let known = state.ledger.entry(&invite).cloned();
+        let known = known.ok_or_else(|| refuse("this member does not know it (yet); try again when it has synced"))?;
+        if !self.honours(&known, now)? {
+            return Err(refuse("it has expired; ask for a new one"));
+        }
+        if self.used_by_another(&team, &invite, &entry.id()) {
+            return Err(refuse("it was used already; ask for a new one"));
+        }
+        let id = entry.id();
+        let body = Body::check(&entry, &body).ok();
+        self.admit_foreign(team, entry, signature, body, now)?;
+        let vouch = RosterFact::Vouch { join: id };
+        self.author(team, Some(DagId::from(team)), vouch.kind(), vouch.fields(), &BodyText::default(), now)?;
+        Ok(())
+    }
+
+    /// Whether a vouch for another join by the same invite is here.
+    fn used_by_another(&self, team: &TeamId, invite: &EntryId, join: &EntryId) -> bool {
+        let Some(state) = self.teams.get(team) else { return false };
+        let Some(roster) = state.ledger.dag(&DagId::from(*team)) else { return false };
+        roster.entries().any(|entry| match entry.fact() {
+            Ok(Fact::Roster(RosterFact::Vouch { join: other })) => {
+                other != *join && roster.entry(&other).is_some_and(|other| other.items().deps.contains(invite))
+            }
+            _ => false,
+        })
+    }
+
+    /// Admits and stages one entry that came outside of sync.
+    fn admit_foreign(
+        &mut self,
+        team: TeamId,
+        entry: Entry,
+        signature: Signature,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<(), ReplicaError> {
+        let id = entry.id();
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let known = state.ledger.entry(&id).is_some();
+        let received = Received { entry: entry.clone(), signature: Some(signature) };
+        let outcome = state.ledger.receive(Some(entry.key()), vec![received]);
+        if !known && !outcome.admitted.contains(&id) {
+            let why = outcome.refused.first().map_or("it is not complete".into(), |(_, refusal)| refusal.to_string());
+            return Err(ReplicaError::NotAllowed(why));
+        }
+        if !known {
+            self.stage_entry(team, &entry, Some(signature), now)?;
+        }
+        match body {
+            Some(body) => self.stage_body(team, &entry, body.bytes().to_vec()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn encode_request(entry: &Entry, signature: &Signature, body: &[u8]) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::new());
+    let written = e
+        .array(4)
+        .and_then(|e| e.u8(JOIN_VERSION))
+        .and_then(|e| e.bytes(entry.bytes()))
+        .and_then(|e| e.bytes(signature.as_bytes()))
+        .and_then(|e| e.bytes(body))
+        .is_ok();
+    debug_assert!(written, "writing to memory cannot fail");
+    e.into_writer()
+}
+
+fn decode_request(bytes: &[u8]) -> Option<(Entry, Signature, Vec<u8>)> {
+    let mut d = Decoder::new(bytes);
+    if d.array().ok()? != Some(4) || d.u8().ok()? != JOIN_VERSION {
+        return None;
+    }
+    let entry = Entry::decode(d.bytes().ok()?).ok()?;
+    let signature = Signature::try_from(d.bytes().ok()?).ok()?;
+    let body = d.bytes().ok()?.to_vec();
+    (d.position() == bytes.len()).then_some((entry, signature, body))
+}
+
+impl JoinAnswer {
+    /// The bytes that go back over `/muster/join/1`.
+    pub fn encode(&self) -> Vec<u8> {
+        let (code, reason) = match self {
+            Self::Welcome => (0, ""),
+            Self::Refused { reason } => (1, reason.as_str()),
+        };
+        let mut e = Encoder::new(Vec::new());
+        let written =
+            e.array(3).and_then(|e| e.u8(JOIN_VERSION)).and_then(|e| e.u8(code)).and_then(|e| e.str(reason)).is_ok();
+        debug_assert!(written, "writing to memory cannot fail");
+        e.into_writer()
+    }
+
+    /// Reads an answer; `None` where it has no known form.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut d = Decoder::new(bytes);
+        if d.array().ok()? != Some(3) || d.u8().ok()? != JOIN_VERSION {
+            return None;
+        }
+        match (d.u8().ok()?, d.str().ok()?) {
+            (0, _) => Some(Self::Welcome),
+            (1, reason) => Some(Self::Refused { reason: reason.to_owned() }),
+            _ => None,
+        }
+    }
+}

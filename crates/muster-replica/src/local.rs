@@ -1,0 +1,44 @@
+//! Local facts: what only this device knows, kept in the journal under text keys. Keys are built here and nowhere else.
+
+use muster_log::{DeviceKey, EntryId, IncidentId, TeamId};
+
+/// The team that new incidents are declared in: its id in hex.
+pub(crate) const CURRENT_TEAM: &str = "team/current";
+
+/// The incident that commands mean: its id in hex.
+pub(crate) const CHOSEN_INCIDENT: &str = "use/incident";
+
+/// Devices that are trusted to bring the roster of a team this device is joining: keys in text, one a line.
+pub(crate) const SPONSORS: &str = "team/sponsors/";
+
+/// Key of [`SPONSORS`] for one team.
+pub(crate) fn sponsors(team: &TeamId) -> String {
+    format!("{SPONSORS}{team}")
+}
+
+/// The request by which this device asks to join with a ticket, kept until it is answered, so that a second try sends
+/// the same entry.
+pub(crate) fn joining(invite: &EntryId) -> String {
+    format!("joining/{invite}")
+}
+
+/// Until when, by this device's clock, it vouches for a newcomer with this invite: ms since the epoch.
+pub(crate) fn invite(invite: &EntryId) -> String {
+    format!("invite/{invite}")
+}
+
+/// Where incidents declared alone went.
+pub(crate) const CARRIED: &str = "carried/";
+
+/// Key of [`CARRIED`] for one incident.
+pub(crate) fn carried(incident: &IncidentId) -> String {
+    format!("{CARRIED}{incident}")
+}
+
+/// Saved addresses of devices.
+pub(crate) const ADDRESSES: &str = "address/";
+
+/// Key of [`ADDRESSES`] for one device: multiaddrs, one a line.
+pub(crate) fn addresses(device: &DeviceKey) -> String {
+    format!("{ADDRESSES}{device}")
+}

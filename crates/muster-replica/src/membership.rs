@@ -1,0 +1,131 @@
+//! Teams of this device: creating one, inviting into one, letting a newcomer in.
+//!
+//! Who counts as a member is the ledger's affair. Local here: until when a ticket is honoured, by this device's clock.
+
+use crate::error::ReplicaError;
+use crate::local;
+use crate::replica::{Now, Replica};
+use crate::team::Team;
+use muster_log::draft;
+use muster_log::fact::{Capability, PersonKind, RosterFact};
+use muster_log::ticket::Ticket;
+use muster_log::{BodyText, DagId, DeviceKey, DeviceSecret, Entry, PersonId, TeamId, Timestamp};
+use muster_store::Storage;
+
+/// Tickets that are open at one time. More are a sign of a script gone wrong, and each lets somebody in.
+const OPEN_TICKETS_MAX: usize = 32;
+
+/// How long a ticket of another member is honoured, from the time its invite claims: a day, in milliseconds.
+const TICKET_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
+
+/// Addresses of other members that a ticket carries besides the inviter's own.
+const TICKET_MEMBERS_MAX: usize = 4;
+
+impl<S: Storage> Replica<S> {
+    /// Creates a team with this device's person, called `handle`, as its first admin, and makes it the current one.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Store`].
+    pub fn create_team(&mut self, handle: &str, now: Now) -> Result<TeamId, ReplicaError> {
+        let draft = draft::team_create(self.device(), self.session, now.claimed(), PersonKind::Human, Vec::new());
+        // The genesis has no ledger to be admitted to before it exists: its id names the ledger.
+        let (genesis, body) = self.seal(draft, &BodyText::plain(handle))?;
+        let team = TeamId::of_genesis(genesis.id());
+        self.teams.insert(team, Team::new(team, self.device()));
+        self.admit_own(team, &genesis, body, now)?;
+        self.set_current(team)?;
+        Ok(team)
+    }
+
+    /// Makes `team` the one that new incidents are declared in; durable with the next commit.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`].
+    pub fn set_current(&mut self, team: TeamId) -> Result<(), ReplicaError> {
+        if !self.teams.contains_key(&team) {
+            return Err(ReplicaError::NoSuchTeam(team));
+        }
+        self.set_local(local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))
+    }
+
+    /// The team that new incidents are declared in; none before the first was created.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn current_team(&self) -> Result<Option<TeamId>, ReplicaError> {
+        let chosen = self.store.local(local::CURRENT_TEAM)?;
+        let chosen = chosen.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+        Ok(chosen.filter(|team| self.teams.contains_key(team)).or_else(|| self.teams.keys().next().copied()))
+    }
+
+    /// Issues a ticket for one newcomer, good until `expires` by the clocks of the members who honour it.
+    ///
+    /// `own_addresses` are where this device listens; saved addresses of other members go along.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NotAllowed`] where this person is no admin or has too many tickets open.
+    pub fn invite(
+        &mut self,
+        team: TeamId,
+        capability: Capability,
+        expires: Timestamp,
+        own_addresses: &[String],
+        now: Now,
+    ) -> Result<Ticket, ReplicaError> {
+        let open = self.store.locals("invite/")?.iter().filter(|(_, until)| read_ms(until) > Some(now.wall.0)).count();
+        if open >= OPEN_TICKETS_MAX {
+            return Err(ReplicaError::NotAllowed(format!("{open} tickets are open already")));
+        }
+        let seed = self.entropy.thirty_two();
+        let ticket_key = DeviceSecret::from_seed(&seed).public();
+        let fact = RosterFact::Invite { ticket_key, capability };
+        let roster = DagId::from(team);
+        let invite = self.author(team, Some(roster), fact.kind(), fact.fields(), &BodyText::default(), now)?;
+        self.set_local(local::invite(&invite), Some(expires.0.to_string().into_bytes()))?;
+        let me = self.device();
+        let mut addresses: Vec<(DeviceKey, String)> = own_addresses.iter().map(|text| (me, text.clone())).collect();
+        let members = self.teams.get(&team).map(|team| team.ledger.roster().members()).unwrap_or_default();
+        for member in members.iter().filter(|member| **member != me).take(TICKET_MEMBERS_MAX) {
+            addresses.extend(self.addresses(member)?.into_iter().take(2).map(|address| (*member, address)));
+        }
+        Ok(Ticket { team, invite, seed: seed.into(), expires, addresses })
+    }
+
+    /// Whether this device lets a newcomer in with `invite`, by its own clock: until the time it gave the ticket, or for a
+    /// day where another member issued it.
+    pub(crate) fn honours(&self, invite: &Entry, now: Now) -> Result<bool, ReplicaError> {
+        let noted = self.store.local(&local::invite(&invite.id()))?.and_then(|ms| read_ms(&ms));
+        let until = noted.unwrap_or(invite.claimed().time.plus_ms(TICKET_MS_DEFAULT).0);
+        Ok(now.wall.0 <= until)
+    }
+
+    /// Saves where a device listens, replacing what was saved; durable with the next commit.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn save_addresses(&mut self, device: &DeviceKey, addresses: &[String]) -> Result<(), ReplicaError> {
+        let saved = self.addresses(device)?;
+        if saved == addresses {
+            return Ok(());
+        }
+        self.set_local(local::addresses(device), Some(addresses.join("\n").into_bytes()))
+    }
+
+    /// Where a device was last known to listen.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn addresses(&self, device: &DeviceKey) -> Result<Vec<String>, ReplicaError> {
+        let saved = self.store.local(&local::addresses(device))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&saved).lines().map(str::to_owned).collect())
+    }
+
+    /// The person of this device in a team.
+    pub fn person_in(&self, team: &TeamId) -> Option<PersonId> {
+        self.teams.get(team)?.person_of(&self.device())
+    }
+}
+
+fn read_ms(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,177 @@
+//! Reading: which incidents there are, and one incident's view. Everything shown comes from the document.
+
+use crate::error::ReplicaError;
+use crate::local;
+use crate::replica::Replica;
+use crate::source::LedgerSource;
+use crate::team::{Bodies, Team};
+use muster_incident::{Document, People, View, incident_view};
+use muster_log::{DagId, DeviceKey, EntryId, IncidentId, TeamId, Timestamp};
+use muster_store::Storage;
+use std::collections::BTreeSet;
+
+/// A member's device as this node knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The person's name as shown.
+    pub person: String,
+    /// The device.
+    pub device: DeviceKey,
+    /// Whether a link is open.
+    pub connected: bool,
+    /// When it was last heard, by this device's clock; unknown since this node started.
+    pub last_heard: Option<Timestamp>,
+    /// Its clock less ours, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+    /// Entries that the peer has and this device lacks; unknown while no link is open.
+    pub missing_here: Option<u64>,
+    /// Entries that this device has and the peer has not acknowledged; unknown before its first receipt.
+    pub missing_there: Option<u64>,
+}
+
+impl<S: Storage> Replica<S> {
+    /// The teams on this device, by id.
+    pub fn teams(&self) -> Vec<TeamId> {
+        self.teams.keys().copied().collect()
+    }
+
+    /// All incidents with their teams, without those that went along to another team.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn incidents(&self) -> Result<Vec<(TeamId, IncidentId)>, ReplicaError> {
+        let mut all = Vec::new();
+        for (team, state) in &self.teams {
+            for incident in state.incidents() {
+                if self.carried_to(incident)? == incident {
+                    all.push((*team, incident));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The team that holds an incident.
+    pub fn team_of(&self, incident: &IncidentId) -> Option<TeamId> {
+        let dag = DagId::from(*incident);
+        self.teams.iter().find(|(_, state)| state.ledger.dag(&dag).is_some()).map(|(team, _)| *team)
+    }
+
+    /// The incident's document and the people in it.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`] where the incident is not here, [`ReplicaError::Store`].
+    pub fn document(&mut self, team: TeamId, incident: IncidentId) -> Result<(&Document, People), ReplicaError> {
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let people = state.people();
+        let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+        Ok((state.documents.get(&incident, &state.ledger, &bodies)?, people))
+    }
+
+    /// Everything the interfaces show of one incident.
+    ///
+    /// # Errors
+    /// As [`Replica::document`].
+    pub fn view(&mut self, team: TeamId, incident: IncidentId) -> Result<View, ReplicaError> {
+        let (document, people) = self.document(team, incident)?;
+        Ok(incident_view(document, &people))
+    }
+
+    /// The people of a team.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`].
+    pub fn people(&self, team: &TeamId) -> Result<People, ReplicaError> {
+        Ok(self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?.people())
+    }
+
+    /// The ledger of a team.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`].
+    pub fn ledger(&self, team: &TeamId) -> Result<&muster_log::ledger::Ledger, ReplicaError> {
+        Ok(&self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?.ledger)
+    }
+
+    /// The incident that commands mean, where one was chosen.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn chosen_incident(&self) -> Result<Option<IncidentId>, ReplicaError> {
+        let chosen = self.store.local(local::CHOSEN_INCIDENT)?;
+        Ok(chosen.and_then(|text| String::from_utf8(text).ok()?.parse().ok()))
+    }
+
+    /// Chooses the incident that commands mean; durable with the next commit.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn choose_incident(&mut self, incident: Option<IncidentId>) -> Result<(), ReplicaError> {
+        self.set_local(local::CHOSEN_INCIDENT.to_owned(), incident.map(|id| id.to_string().into_bytes()))
+    }
+
+    /// When this device received or wrote an entry.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn received(&self, id: &EntryId) -> Result<Option<Timestamp>, ReplicaError> {
+        Ok(self.store.entry(id)?.map(|stored| stored.received))
+    }
+
+    /// The other members' devices of a team, by device.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`].
+    pub fn peers(&self, team: &TeamId) -> Result<Vec<Peer>, ReplicaError> {
+        let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
+        let (people, me) = (state.people(), self.device());
+        let mut devices = state.ledger.roster().members();
+        devices.extend(&state.sponsors);
+        devices.remove(&me);
+        let source = LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
+        let standing = |device: &DeviceKey| state.replicator.standing(device, &source);
+        let peer = |device: DeviceKey| Peer {
+            person: state.ledger.roster().person_of(&device).map(|p| people.name(&p)).unwrap_or_default(),
+            device,
+            connected: self.connected.contains(&device),
+            last_heard: state.heard.get(&device).map(|heard| heard.at),
+            clock_offset_ms: state.heard.get(&device).and_then(|heard| heard.clock_offset_ms),
+            missing_here: standing(&device).and_then(|standing| standing.missing_here),
+            missing_there: standing(&device).and_then(|standing| standing.missing_there),
+        };
+        Ok(devices.into_iter().map(peer).collect())
+    }
+
+    /// The devices that are known to hold an entry durably, this one among them where it does.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`].
+    pub fn holders(&self, team: &TeamId, id: &EntryId) -> Result<BTreeSet<DeviceKey>, ReplicaError> {
+        let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
+        let mut holders: BTreeSet<DeviceKey> = BTreeSet::new();
+        if let Some(entry) = state.ledger.entry(id) {
+            holders.insert(self.device());
+            // Whoever wrote it has it, unless their disk was lost; a device of one's own counts for itself.
+            holders.insert(entry.key());
+            let dag = entry.dag();
+            holders.extend(state.receipts.keys().filter(|peer| state.holds(peer, &dag, id)));
+        }
+        Ok(holders)
+    }
+}
+
+impl Team {
+    /// The people, by the names to show.
+    pub(crate) fn people(&self) -> People {
+        self.handles.people(self.ledger.roster())
+    }
+
+    /// Whether a receipt of the peer covers the entry.
+    fn holds(&self, peer: &DeviceKey, dag: &DagId, id: &EntryId) -> bool {
+        let Some(graph) = self.ledger.dag(dag) else { return false };
+        self.receipts
+            .get(peer)
+            .and_then(|dags| dags.get(dag))
+            .is_some_and(|held| held.iter().any(|tip| tip == id || graph.is_past(id, tip)))
+    }
+}

@@ -1,0 +1,371 @@
+//! The replica itself: what it holds, how inputs go in, how a batch is committed and effects come out.
+
+use crate::effect::Effect;
+use crate::entropy::Entropy;
+use crate::error::ReplicaError;
+use crate::source::LedgerSource;
+use crate::team::Team;
+use muster_log::ledger::Received;
+use muster_log::{
+    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, Signature, TeamId,
+    Timestamp,
+};
+use muster_store::{Storage, Write};
+use muster_sync::frame::TeamPrefix;
+use muster_sync::{Admission, ChunkId, Output, Refused, Tick};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The time as the shell sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since the shell started; never goes back.
+    pub tick: Tick,
+    /// The wall clock, for what is written and shown; decides nothing.
+    pub wall: Timestamp,
+    /// The device's zone, in minutes east of UTC.
+    pub offset_minutes: i16,
+}
+
+impl Now {
+    /// What an entry written now claims.
+    pub(crate) fn claimed(self) -> Claimed {
+        Claimed { time: self.wall, offset_minutes: self.offset_minutes }
+    }
+}
+
+/// What happened on the network, or that time went by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A member is connected.
+    Connected {
+        /// Who.
+        peer: DeviceKey,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Whose.
+        peer: DeviceKey,
+    },
+    /// A frame arrived.
+    Frame {
+        /// From whom, authenticated.
+        peer: DeviceKey,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// The time that [`Replica::deadline`] named has come.
+    Timeout,
+}
+
+/// One device's replica of all its teams.
+pub struct Replica<S> {
+    pub(crate) store: S,
+    pub(crate) secret: DeviceSecret,
+    pub(crate) session: SessionId,
+    pub(crate) entropy: Box<dyn Entropy>,
+    pub(crate) teams: BTreeMap<TeamId, Team>,
+    /// Entries admitted and staged since the last commit.
+    pub(crate) news: Vec<(TeamId, EntryId, DagId)>,
+    /// Bodies staged since the last commit.
+    pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
+    /// Whether anything at all is staged.
+    pub(crate) dirty: bool,
+    /// Inputs for replicators that must not be given before the commit.
+    pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
+    pub(crate) connected: BTreeSet<DeviceKey>,
+    /// Which team's replicator knows which connected peer.
+    greeted: BTreeSet<(TeamId, DeviceKey)>,
+    effects: Vec<Effect>,
+    members_told: BTreeSet<DeviceKey>,
+}
+
+impl<S: Storage> Replica<S> {
+    /// Reads everything the store holds. Nothing is written.
+    ///
+    /// `session` is new, or continued by a lease of the store.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`] and [`ReplicaError::Damaged`].
+    pub fn open(
+        store: S,
+        secret: DeviceSecret,
+        session: SessionId,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Self, ReplicaError> {
+        let me = secret.public();
+        let mut teams = BTreeMap::new();
+        for team in store.teams() {
+            teams.insert(team, Team::restore(team, me, &store)?);
+        }
+        let mut this = Self {
+            store,
+            secret,
+            session,
+            entropy,
+            teams,
+            news: Vec::new(),
+            staged_bodies: BTreeMap::new(),
+            dirty: false,
+            after_commit: Vec::new(),
+            connected: BTreeSet::new(),
+            greeted: BTreeSet::new(),
+            effects: Vec::new(),
+            members_told: BTreeSet::new(),
+        };
+        this.restore_joining()?;
+        this.tell_members();
+        Ok(this)
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceKey {
+        self.secret.public()
+    }
+
+    /// The session that this replica writes in.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The store, for reads that the replica has no word for.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Gives the store back, so that it can be closed or opened again.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Takes one input. What was staged before is committed first, and what the input brings is committed too, so that
+    /// every effect is backed by the disk.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`]: drop the replica and open the store again.
+    pub fn handle(&mut self, input: Input, now: Now) -> Result<(), ReplicaError> {
+        self.commit(now)?;
+        match input {
+            Input::Connected { peer } => {
+                self.connected.insert(peer);
+                self.greet(now)?;
+            }
+            Input::Disconnected { peer } => {
+                self.connected.remove(&peer);
+                self.greeted.retain(|(_, greeted)| *greeted != peer);
+                self.each_team(muster_sync::Input::Disconnected { peer }, now)?;
+            }
+            Input::Frame { peer, bytes } => match self.team_of_frame(&bytes) {
+                Some(team) => self.feed(team, muster_sync::Input::Frame { peer, bytes }, now)?,
+                // A team that the peer has and this device has not: silence is the right answer.
+                None => tracing::debug!(%peer, "frame for a team that is not here"),
+            },
+            Input::Timeout => self.each_team(muster_sync::Input::Timeout, now)?,
+        }
+        self.commit(now)
+    }
+
+    /// Makes everything staged durable, tells the replicators and releases the effects.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`]: nothing of the batch may be acknowledged; drop the replica and open the store again.
+    pub fn commit(&mut self, now: Now) -> Result<(), ReplicaError> {
+        // Feeding the replicators after a commit can bring no new entries, but the loop costs nothing and keeps the rule
+        // should that change.
+        while self.dirty || !self.after_commit.is_empty() {
+            if std::mem::take(&mut self.dirty) {
+                self.store.commit()?;
+            }
+            self.staged_bodies.clear();
+            let news = std::mem::take(&mut self.news);
+            let after = std::mem::take(&mut self.after_commit);
+            self.announce(&news);
+            for (team, entries) in by_team(&news) {
+                self.feed(team, muster_sync::Input::Advanced { entries }, now)?;
+                // A new fold may change who may see what, and what earlier entries count for.
+                if news.iter().any(|(of, _, dag)| *of == team && *dag == DagId::from(team)) {
+                    self.feed(team, muster_sync::Input::Reconsider, now)?;
+                }
+            }
+            for (team, input) in after {
+                self.feed(team, input, now)?;
+            }
+            self.carry_along(now)?;
+            self.tell_members();
+            self.greet(now)?;
+        }
+        Ok(())
+    }
+
+    /// What the shell has to do now, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Input::Timeout`] is due.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.teams.values().filter_map(|team| team.replicator.poll_deadline()).min()
+    }
+
+    /// Keeps a local fact; durable with the next commit.
+    pub(crate) fn set_local(&mut self, key: String, value: Option<Vec<u8>>) -> Result<(), ReplicaError> {
+        self.stage(Write::Local { key, value })
+    }
+
+    /// Stages one record for the next commit.
+    pub(crate) fn stage(&mut self, write: Write) -> Result<(), ReplicaError> {
+        self.store.stage(write)?;
+        self.dirty = true;
+        Ok(())
+    }
+
+    fn team_of_frame(&self, bytes: &[u8]) -> Option<TeamId> {
+        let prefix = muster_sync::frame::team_of(bytes)?;
+        self.teams.keys().find(|team| TeamPrefix::from(**team) == prefix).copied()
+    }
+
+    fn each_team(&mut self, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
+        let teams: Vec<TeamId> = self.teams.keys().copied().collect();
+        teams.into_iter().try_for_each(|team| self.feed(team, input.clone(), now))
+    }
+
+    /// Tells the replicator of each team which connected peers it may speak with, once per peer and connection. A peer
+    /// that was a stranger to a team at first is greeted when its membership arrives.
+    fn greet(&mut self, now: Now) -> Result<(), ReplicaError> {
+        let due: Vec<(TeamId, DeviceKey)> = self
+            .teams
+            .iter()
+            .flat_map(|(team, state)| {
+                self.connected.iter().filter(|peer| state.admits(peer)).map(|peer| (*team, *peer))
+            })
+            .filter(|pair| !self.greeted.contains(pair))
+            .collect();
+        for (team, peer) in due {
+            self.greeted.insert((team, peer));
+            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Gives one input to one replicator and carries out what it wants.
+    fn feed(&mut self, team: TeamId, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
+        let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
+        if let muster_sync::Input::Frame { peer, .. } | muster_sync::Input::Connected { peer, .. } = &input {
+            state.heard.entry(*peer).or_default().at = now.wall;
+        }
+        let source = LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
+        state.replicator.handle_input(input, now.tick, &source);
+        let outputs: Vec<Output> = std::iter::from_fn(|| state.replicator.poll_output()).collect();
+        for output in outputs {
+            match output {
+                Output::Send { peer, frame } => self.effects.push(Effect::Send { peer, frame }),
+                Output::Close { peer, reason } => {
+                    self.effects.push(Effect::Close { peer, reason: reason.to_string() });
+                }
+                Output::Admit { chunk, peer, received, bodies, .. } => {
+                    self.admit(team, chunk, peer, received, bodies, now)?;
+                }
+                Output::Receipt { peer, dag, entries } => self.note_receipt(team, peer, dag, entries),
+                Output::Greeted { peer, clock_offset_ms, .. } => {
+                    if let Some(state) = self.teams.get_mut(&team) {
+                        state.heard.entry(peer).or_default().clock_offset_ms = Some(clock_offset_ms);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges a chunk, stages what was admitted, and tells the replicator after the commit.
+    fn admit(
+        &mut self,
+        team: TeamId,
+        chunk: ChunkId,
+        peer: DeviceKey,
+        received: Vec<muster_sync::Received>,
+        bodies: Vec<(EntryId, Body)>,
+        now: Now,
+    ) -> Result<(), ReplicaError> {
+        let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
+        let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
+        let outcome = state.ledger.receive(Some(peer), received);
+        let admission = Admission {
+            admitted: outcome.admitted.len(),
+            missing: outcome.missing.clone(),
+            refused: outcome.refused.first().map(|(id, refusal)| Refused {
+                id: *id,
+                code: refusal.code(),
+                reason: refusal.to_string(),
+            }),
+        };
+        for (id, refusal) in &outcome.refused {
+            tracing::warn!(%peer, entry = %id, %refusal, "entry refused");
+        }
+        let mut signatures: BTreeMap<EntryId, Signature> = outcome.signatures.into_iter().collect();
+        for id in &outcome.admitted {
+            let Some(entry) = self.teams.get(&team).and_then(|state| state.ledger.entry(id)).cloned() else {
+                continue;
+            };
+            self.stage_entry(team, &entry, signatures.remove(id), now)?;
+        }
+        for (entry, signature) in signatures {
+            self.stage(Write::Signature { entry, signature })?;
+        }
+        for (id, body) in bodies {
+            let entry = self.teams.get(&team).and_then(|state| state.ledger.entry(&id)).cloned();
+            if let Some(entry) = entry {
+                self.stage_body(team, &entry, body.bytes().to_vec())?;
+            }
+        }
+        self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
+        Ok(())
+    }
+
+    /// Remembers what a peer holds. A later receipt stands for the earlier ones in its past.
+    fn note_receipt(&mut self, team: TeamId, peer: DeviceKey, dag: DagId, entries: Vec<EntryId>) {
+        let Some(state) = self.teams.get_mut(&team) else { return };
+        let Some(graph) = state.ledger.dag(&dag) else { return };
+        let held = state.receipts.entry(peer).or_default().entry(dag).or_default();
+        for entry in entries {
+            if held.iter().any(|known| *known == entry || graph.is_past(&entry, known)) {
+                continue;
+            }
+            held.retain(|known| !graph.is_past(known, &entry));
+            held.insert(entry);
+        }
+    }
+
+    fn announce(&mut self, news: &[(TeamId, EntryId, DagId)]) {
+        let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
+        for (team, entry, dag) in news {
+            changed.entry((*team, *dag)).or_default().push(*entry);
+        }
+        for ((team, dag), entries) in changed {
+            if dag != DagId::from(team) {
+                let incident = IncidentId::of_genesis(dag.genesis());
+                self.effects.push(Effect::Changed { team, incident, entries });
+            }
+        }
+    }
+
+    /// Tells the shell who may sync, if that has changed.
+    fn tell_members(&mut self) {
+        let mut members: BTreeSet<DeviceKey> = BTreeSet::new();
+        for team in self.teams.values() {
+            members.extend(team.ledger.roster().members());
+            members.extend(&team.sponsors);
+        }
+        members.remove(&self.device());
+        if members != self.members_told {
+            self.members_told.clone_from(&members);
+            self.effects.push(Effect::Members(members));
+        }
+    }
+}
+
+fn by_team(news: &[(TeamId, EntryId, DagId)]) -> BTreeMap<TeamId, Vec<EntryId>> {
+    let mut teams: BTreeMap<TeamId, Vec<EntryId>> = BTreeMap::new();
+    for (team, entry, _) in news {
+        teams.entry(*team).or_default().push(*entry);
+    }
+    teams
+}

@@ -1,0 +1,76 @@
+//! What the replicators may ask of this replica: the ledger's entries, the store's signatures and bodies.
+
+use crate::team::{incidents, person_may_see};
+use muster_log::dag::Tip;
+use muster_log::ledger::Ledger;
+use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
+use muster_store::Storage;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A read-only view of one team, committed or about to be before any frame leaves.
+pub(crate) struct LedgerSource<'a, S> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) missing_bodies: &'a BTreeMap<DagId, BTreeSet<EntryId>>,
+    pub(crate) store: &'a S,
+}
+
+impl<S: Storage> LedgerSource<'_, S> {
+    /// A read that fails is answered as "not here": the peer asks somebody else, and the own next commit will find out
+    /// what ails the store.
+    fn read<T>(&self, what: &'static str, result: Result<Option<T>, muster_store::StoreError>) -> Option<T> {
+        result.unwrap_or_else(|error| {
+            tracing::error!(%error, what, "the store could not be read");
+            None
+        })
+    }
+}
+
+impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
+    fn incidents(&self) -> Vec<DagId> {
+        incidents(self.ledger).map(DagId::from).collect()
+    }
+
+    fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool {
+        person_may_see(self.ledger, incident, peer)
+    }
+
+    fn len(&self, dag: &DagId) -> u64 {
+        self.ledger.dag(dag).map_or(0, |dag| dag.len() as u64)
+    }
+
+    fn heads(&self, dag: &DagId) -> Vec<EntryId> {
+        self.ledger.dag(dag).map(|dag| dag.heads()).unwrap_or_default()
+    }
+
+    fn tips(&self, dag: &DagId) -> Vec<Tip> {
+        self.ledger.dag(dag).map(|dag| dag.tips().collect()).unwrap_or_default()
+    }
+
+    fn range(&self, dag: &DagId, log: &ShortLog, from: u32, to: u32) -> Vec<EntryId> {
+        self.ledger.dag(dag).map(|dag| dag.range(log, from, to)).unwrap_or_default()
+    }
+
+    fn order(&self, dag: &DagId) -> &[EntryId] {
+        self.ledger.dag(dag).map_or(&[], |dag| dag.order())
+    }
+
+    fn is_past(&self, dag: &DagId, earlier: &EntryId, later: &EntryId) -> bool {
+        self.ledger.dag(dag).is_some_and(|dag| dag.is_past(earlier, later))
+    }
+
+    fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.ledger.entry(id)
+    }
+
+    fn signature(&self, id: &EntryId) -> Option<Signature> {
+        self.read("signature", self.store.entry(id).map(|stored| stored.and_then(|stored| stored.signature)))
+    }
+
+    fn body(&self, hash: &BodyHash) -> Option<Vec<u8>> {
+        self.read("body", self.store.body(hash))
+    }
+
+    fn missing_bodies(&self, dag: &DagId, limit: usize) -> Vec<EntryId> {
+        self.missing_bodies.get(dag).map(|missing| missing.iter().take(limit).copied().collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,140 @@
+//! One team on this device: its ledger, its replicator, its people and its documents.
+
+use crate::documents::Documents;
+use crate::error::ReplicaError;
+use crate::people::Handles;
+use muster_log::ledger::Ledger;
+use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, PersonId, TeamId, Timestamp};
+use muster_store::Storage;
+use muster_sync::{Config, Replicator};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where bodies are found: first among those staged and not yet committed.
+pub(crate) struct Bodies<'a, S> {
+    pub(crate) store: &'a S,
+    pub(crate) staged: &'a BTreeMap<BodyHash, Vec<u8>>,
+}
+
+impl<S: Storage> Bodies<'_, S> {
+    pub(crate) fn get(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, ReplicaError> {
+        match self.staged.get(hash) {
+            Some(bytes) => Ok(Some(bytes.clone())),
+            None => Ok(self.store.body(hash)?),
+        }
+    }
+}
+
+pub(crate) struct Team {
+    pub(crate) ledger: Ledger,
+    pub(crate) replicator: Replicator,
+    pub(crate) handles: Handles,
+    pub(crate) documents: Documents,
+    /// Devices that may bring the roster while it does not name anybody yet.
+    pub(crate) sponsors: BTreeSet<DeviceKey>,
+    /// Admitted entries whose bodies have not come yet.
+    pub(crate) missing_bodies: BTreeMap<DagId, BTreeSet<EntryId>>,
+    /// What peers said they hold durably, with everything in its past: peer → DAG → entries.
+    pub(crate) receipts: BTreeMap<DeviceKey, BTreeMap<DagId, BTreeSet<EntryId>>>,
+    /// When each peer was last heard, and how far its clock was off.
+    pub(crate) heard: BTreeMap<DeviceKey, Heard>,
+}
+
+/// The last sign of life of a peer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Heard {
+    /// This device's wall clock at the time.
+    pub(crate) at: Timestamp,
+    /// The peer's clock less ours, in milliseconds, where it has greeted.
+    pub(crate) clock_offset_ms: Option<i64>,
+}
+
+impl Team {
+    /// An empty replica of a team.
+    pub(crate) fn new(team: TeamId, me: DeviceKey) -> Self {
+        Self {
+            ledger: Ledger::new(team),
+            replicator: Replicator::new(Config { team, me }),
+            handles: Handles::default(),
+            documents: Documents::default(),
+            sponsors: BTreeSet::new(),
+            missing_bodies: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            heard: BTreeMap::new(),
+        }
+    }
+
+    /// The team as the store holds it: roster first, then each incident, in the order in which they were admitted.
+    pub(crate) fn restore<S: Storage>(team: TeamId, me: DeviceKey, store: &S) -> Result<Self, ReplicaError> {
+        let mut this = Self::new(team, me);
+        let roster = DagId::from(team);
+        let dags = store.dags(&team);
+        let incidents = dags.iter().filter(|dag| **dag != roster);
+        for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
+            for stored in store.entries(dag)? {
+                let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
+                let entry = Entry::decode(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
+                if entry.id() != stored.id {
+                    return Err(damaged("its bytes have another hash".into()));
+                }
+                if let Some(body) = entry.body()
+                    && store.body(&body.hash)?.is_none()
+                {
+                    this.missing_bodies.entry(*dag).or_default().insert(stored.id);
+                }
+                this.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
+            }
+        }
+        let nothing_staged = BTreeMap::new();
+        this.refresh_handles(&Bodies { store, staged: &nothing_staged })?;
+        Ok(this)
+    }
+
+    /// Reads the handles of persons that are not known yet.
+    pub(crate) fn refresh_handles<S: Storage>(&mut self, bodies: &Bodies<'_, S>) -> Result<(), ReplicaError> {
+        let roster = self.ledger.roster();
+        for person in roster.persons() {
+            if self.handles.knows(&person) {
+                continue;
+            }
+            let entry = self.ledger.entry(&person.genesis());
+            if let Some(body) = entry.and_then(Entry::body)
+                && let Some(bytes) = bodies.get(&body.hash)?
+            {
+                self.handles.learn(person, &bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// This device's person, where the roster knows one.
+    pub(crate) fn person_of(&self, device: &DeviceKey) -> Option<PersonId> {
+        self.ledger.roster().person_of(device)
+    }
+
+    /// The team's incidents, by id.
+    pub(crate) fn incidents(&self) -> Vec<IncidentId> {
+        incidents(&self.ledger).map(|dag| IncidentId::of_genesis(dag.genesis())).collect()
+    }
+
+    /// Whether the team is this device's person alone: a team of one, made before any other was joined.
+    pub(crate) fn is_solo(&self) -> bool {
+        self.ledger.roster().persons().take(2).count() == 1
+    }
+
+    /// Whether `device` may sync: a member, or a sponsor while there is no roster.
+    pub(crate) fn admits(&self, device: &DeviceKey) -> bool {
+        self.ledger.roster().person_of(device).is_some() || self.sponsors.contains(device)
+    }
+}
+
+/// Whether the person of a device may hold an incident: it is the team's, or private and names the person.
+pub(crate) fn person_may_see(ledger: &Ledger, incident: &DagId, device: &DeviceKey) -> bool {
+    let Some(names) = ledger.names(&IncidentId::of_genesis(incident.genesis())) else { return true };
+    ledger.roster().person_of(device).is_some_and(|person| names.contains(&person))
+}
+
+/// The DAGs of a team's incidents, by id.
+pub(crate) fn incidents(ledger: &Ledger) -> impl Iterator<Item = DagId> {
+    let roster = DagId::from(ledger.team());
+    ledger.dags().map(|(dag, _)| *dag).filter(move |dag| *dag != roster)
+}

@@ -1,0 +1,174 @@
+//! Writing with the own hand: draft, body, signature, own admission, stage.
+
+use crate::error::ReplicaError;
+use crate::replica::{Now, Replica};
+use crate::team::Bodies;
+use muster_incident::command::{Aside, Prepared};
+use muster_incident::{Act, command};
+use muster_log::body::BodyPlace;
+use muster_log::draft::DraftError;
+use muster_log::ledger::Received;
+use muster_log::{Body, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Value};
+use muster_store::{Storage, StoredEntry, Write};
+
+/// What a write made. It may be told to anybody only after the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The entry.
+    pub entry: EntryId,
+    /// The incident it belongs to.
+    pub incident: IncidentId,
+    /// What the author should know about it, such as an action on the same target.
+    pub notes: Vec<String>,
+}
+
+impl<S: Storage> Replica<S> {
+    /// Writes what a person does in an incident; an incident begins with [`Act::Declare`], which needs none.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Command`] where the act makes no sense there, [`ReplicaError::NotAllowed`] where this device may
+    /// not write, [`ReplicaError::Body`] where too much was typed, [`ReplicaError::Store`].
+    pub fn write(
+        &mut self,
+        team: TeamId,
+        incident: Option<IncidentId>,
+        act: &Act,
+        aside: &Aside,
+        now: Now,
+    ) -> Result<Written, ReplicaError> {
+        let prepared = self.prepare(team, incident, act, aside)?;
+        let kind = prepared.fact.kind();
+        let entry = self.author(team, incident.map(DagId::from), kind, prepared.fact.fields(), &prepared.body, now)?;
+        Ok(Written { entry, incident: incident.unwrap_or(IncidentId::of_genesis(entry)), notes: prepared.notes })
+    }
+
+    fn prepare(
+        &mut self,
+        team: TeamId,
+        incident: Option<IncidentId>,
+        act: &Act,
+        aside: &Aside,
+    ) -> Result<Prepared, ReplicaError> {
+        let device = self.device();
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let people = state.handles.people(state.ledger.roster());
+        let me = state
+            .person_of(&device)
+            .ok_or_else(|| ReplicaError::NotAllowed("it is not a member of the team (yet)".into()))?;
+        match incident {
+            None => Ok(command::declare(act, aside, &people)?),
+            Some(incident) => {
+                let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+                let document = state.documents.get(&incident, &state.ledger, &bodies)?;
+                Ok(command::prepare(document, &people, me, act, aside)?)
+            }
+        }
+    }
+
+    /// Drafts, signs, admits and stages one own entry; heads that do not fit are joined by merge entries first.
+    pub(crate) fn author(
+        &mut self,
+        team: TeamId,
+        dag: Option<DagId>,
+        kind: Kind,
+        fields: Vec<Value>,
+        body: &BodyText,
+        now: Now,
+    ) -> Result<EntryId, ReplicaError> {
+        let device = self.device();
+        let claimed = now.claimed();
+        let draft = loop {
+            let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+            match state.ledger.draft(dag, device, self.session, claimed, kind, fields.clone()) {
+                Ok(draft) => break draft,
+                Err(DraftError::TooManyHeads { dag, .. }) => {
+                    let merge = state.ledger.draft_merge(dag, device, self.session, claimed);
+                    let merge = merge.map_err(|error| ReplicaError::NotAllowed(error.to_string()))?;
+                    let merge = merge.ok_or_else(|| ReplicaError::NotAllowed("too many heads".into()))?;
+                    let (entry, body) = self.seal(merge, &BodyText::default())?;
+                    self.admit_own(team, &entry, body, now)?;
+                }
+                Err(error) => return Err(ReplicaError::NotAllowed(error.to_string())),
+            }
+        };
+        let (entry, body) = self.seal(draft, body)?;
+        self.admit_own(team, &entry, body, now)?;
+        Ok(entry.id())
+    }
+
+    /// Gives a draft its body, where something was typed, and makes it an entry.
+    pub(crate) fn seal(&mut self, mut draft: Draft, text: &BodyText) -> Result<(Entry, Option<Body>), ReplicaError> {
+        let body = if text.is_empty() {
+            None
+        } else {
+            Some(Body::write(text, self.entropy.sixteen(), &BodyPlace::of(&draft))?)
+        };
+        draft.body = body.as_ref().map(Body::reference);
+        let entry = draft.seal().map_err(|error| ReplicaError::NotAllowed(error.to_string()))?;
+        Ok((entry, body))
+    }
+
+    /// Signs an entry, admits it to the own ledger and stages it.
+    pub(crate) fn admit_own(
+        &mut self,
+        team: TeamId,
+        entry: &Entry,
+        body: Option<Body>,
+        now: Now,
+    ) -> Result<(), ReplicaError> {
+        let id = entry.id();
+        let signature = self.secret.sign_entry(&id);
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let outcome = state.ledger.receive(None, vec![Received { entry: entry.clone(), signature: Some(signature) }]);
+        if !outcome.admitted.contains(&id) {
+            let why = outcome.refused.first().map_or("it builds on what is not here".into(), |(_, r)| r.to_string());
+            return Err(ReplicaError::NotAllowed(why));
+        }
+        self.stage_entry(team, entry, Some(signature), now)?;
+        match body {
+            Some(body) => self.stage_body(team, entry, body.bytes().to_vec()),
+            None => Ok(()),
+        }
+    }
+
+    /// Stages an admitted entry and remembers it as news for peers and views.
+    pub(crate) fn stage_entry(
+        &mut self,
+        team: TeamId,
+        entry: &Entry,
+        signature: Option<muster_log::Signature>,
+        now: Now,
+    ) -> Result<(), ReplicaError> {
+        let stored = StoredEntry {
+            bytes: entry.bytes().to_vec(),
+            id: entry.id(),
+            team: entry.team(),
+            dag: entry.dag(),
+            received: now.wall,
+            signature,
+        };
+        if entry.body().is_some() {
+            let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+            state.missing_bodies.entry(entry.dag()).or_default().insert(entry.id());
+        }
+        self.stage(Write::Entry(stored))?;
+        self.news.push((team, entry.id(), entry.dag()));
+        Ok(())
+    }
+
+    /// Stages a body that fits `entry`.
+    pub(crate) fn stage_body(&mut self, team: TeamId, entry: &Entry, bytes: Vec<u8>) -> Result<(), ReplicaError> {
+        let Some(reference) = entry.body() else { return Ok(()) };
+        self.stage(Write::Body { hash: reference.hash, bytes: bytes.clone() })?;
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        if matches!(entry.kind(), Kind::TEAM_CREATE | Kind::JOIN) {
+            state.handles.learn(PersonId::of_genesis(entry.id()), &bytes);
+        }
+        if let Some(missing) = state.missing_bodies.get_mut(&entry.dag()) {
+            missing.remove(&entry.id());
+        }
+        state.documents.body_arrived(entry);
+        self.staged_bodies.insert(reference.hash, bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! The store on disk: a journal that is the truth, an index beside it, a home around both.
+//!
+//! How it is opened, checked and healed is in [`crate::open`]; here is what it does once it is open.
+
+use crate::home::Home;
+use crate::index::{Checkpoint, Index, IndexFailed, MemoryIndex, Row, body_key, entry_key, signature_key};
+use crate::journal::{Journal, Tail};
+use crate::record::{Payload, StoreId};
+use crate::scan::Position;
+use crate::staged::{Known, Staged};
+use crate::{OpenOptions, OpenReport, Storage, StoreError, StoredEntry, Write};
+use muster_log::{BodyHash, DagId, EntryId, TeamId};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+/// A store in a directory.
+pub struct DiskStore {
+    pub(crate) home: Home,
+    pub(crate) store: StoreId,
+    pub(crate) journal: Journal,
+    pub(crate) kept: Kept,
+    pub(crate) index: RefCell<Box<dyn Index>>,
+    /// Where to append; none in a store opened for reading.
+    pub(crate) writer: Option<Writer>,
+    pub(crate) staged: Staged,
+}
+
+/// What only a store opened for writing has.
+pub(crate) struct Writer {
+    pub(crate) tail: Tail,
+    pub(crate) reserve: bool,
+    pub(crate) poisoned: bool,
+    /// Held until the store is dropped.
+    pub(crate) _lock: Box<dyn Send>,
+}
+
+/// What is kept in memory: the order of each DAG's entries, and where the local facts are.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    dags: BTreeMap<DagId, (TeamId, Vec<Position>)>,
+    locals: BTreeMap<String, Position>,
+    pub(crate) entries: u64,
+    /// Signatures that came after their entries. Without any, none needs to be looked for.
+    late_signatures: u64,
+}
+
+impl Kept {
+    /// Takes in one durable record.
+    pub(crate) fn take_in(&mut self, payload: &Payload<'_>, position: Position) {
+        match payload {
+            Payload::Entry { team, dag, .. } => self.add_entry(*team, *dag, position),
+            Payload::Local { key, value } => self.set_local(key, value.is_some(), position),
+            Payload::Signature { .. } => self.late_signatures += 1,
+            Payload::Body { .. } => {}
+        }
+    }
+
+    fn take_in_write(&mut self, write: &Write, position: Position) {
+        match write {
+            Write::Entry(entry) => self.add_entry(entry.team, entry.dag, position),
+            Write::Local { key, value } => self.set_local(key, value.is_some(), position),
+            Write::Signature { .. } => self.late_signatures += 1,
+            Write::Body { .. } => {}
+        }
+    }
+
+    fn add_entry(&mut self, team: TeamId, dag: DagId, position: Position) {
+        self.dags.entry(dag).or_insert_with(|| (team, Vec::new())).1.push(position);
+        self.entries += 1;
+    }
+
+    fn set_local(&mut self, key: &str, known: bool, position: Position) {
+        if known {
+            self.locals.insert(key.to_owned(), position)
+        } else {
+            self.locals.remove(key)
+        };
+    }
+}
+
+impl DiskStore {
+    /// Opens the store in `dir`, makes one where there is none, heals what can be healed and reports it.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Newer`], [`StoreError::ReadOnly`], [`StoreError::Full`] (only where there is no
+    /// store yet), [`StoreError::NoStore`] (only for reading), [`StoreError::Damaged`] (only for writing) and
+    /// [`StoreError::Io`]. Before version and lock are settled, nothing is written.
+    pub fn open(dir: &Path, options: OpenOptions) -> Result<(Self, OpenReport), StoreError> {
+        crate::open::open(dir, options)
+    }
+
+    /// The sixteen random bytes that tell this store from every other, for the session lease.
+    pub fn store_id(&self) -> StoreId {
+        self.store
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Where the journal's record of `key` is. An index that fails is replaced by one in memory.
+    fn find(&self, key: &[u8; 33]) -> Result<Option<Position>, StoreError> {
+        let found = self.index.borrow().get(key);
+        match found {
+            Ok(position) => Ok(position),
+            Err(failed) => {
+                self.replace_index(&failed)?;
+                self.index.borrow().get(key).map_err(|error| StoreError::Io {
+                    doing: "look something up in",
+                    path: self.home.index(),
+                    source: std::io::Error::other(error),
+                })
+            }
+        }
+    }
+
+    fn replace_index(&self, failed: &IndexFailed) -> Result<(), StoreError> {
+        tracing::warn!(reason = %failed, "the index failed, going on with one in memory");
+        let index = MemoryIndex::of(&self.journal)?;
+        *self.index.borrow_mut() = Box::new(index);
+        Ok(())
+    }
+
+    fn read_entry(&self, position: Position) -> Result<StoredEntry, StoreError> {
+        let mut entry = self.journal.read(position, |record| record.payload.into_entry())?;
+        if entry.signature.is_none()
+            && self.kept.late_signatures > 0
+            && let Some(position) = self.find(&signature_key(&entry.id))?
+        {
+            let signature = self.journal.read(position, |record| match record.payload {
+                Payload::Signature { entry: of, signature } if of == entry.id => Some(signature),
+                _ => None,
+            })?;
+            entry.signature = Some(signature);
+        }
+        Ok(entry)
+    }
+
+    fn read_local(&self, key: &str, position: Position) -> Result<Option<Vec<u8>>, StoreError> {
+        self.journal.read(position, |record| match record.payload {
+            Payload::Local { key: of, value } if of == key => Some(value.map(<[u8]>::to_vec)),
+            _ => None,
+        })
+    }
+
+    /// The writer, if this store may be written to now.
+    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
+        match &mut self.writer {
+            None => Err(StoreError::ReadOnly { path: self.home.path().into() }),
+            Some(writer) if writer.poisoned => Err(StoreError::Poisoned),
+            Some(writer) => Ok(writer),
+        }
+    }
+
+    fn put_rows(&mut self, writes: &[Write], positions: &[Position], end: (u32, u32)) -> Result<(), StoreError> {
+        let rows = writes.iter().zip(positions).filter_map(|(write, position)| {
+            let key = match write {
+                Write::Entry(entry) => entry_key(&entry.id),
+                Write::Body { hash, .. } => body_key(hash),
+                Write::Signature { entry, .. } => signature_key(entry),
+                Write::Local { .. } => return None,
+            };
+            Some(Row { key, position: *position })
+        });
+        let checkpoint = Checkpoint { store: self.store, end };
+        let put = self.index.get_mut().put(rows.collect(), checkpoint);
+        put.or_else(|failed| self.replace_index(&failed))
+    }
+}
+
+impl Known for DiskStore {
+    fn signed(&self, id: &EntryId) -> Result<Option<bool>, StoreError> {
+        Ok(self.entry(id)?.map(|entry| entry.signature.is_some()))
+    }
+
+    fn has_body(&self, hash: &BodyHash) -> Result<bool, StoreError> {
+        self.find(&body_key(hash)).map(|position| position.is_some())
+    }
+}
+
+impl Storage for DiskStore {
+    fn stage(&mut self, write: Write) -> Result<(), StoreError> {
+        self.writer()?;
+        let mut staged = std::mem::take(&mut self.staged);
+        let added = staged.add(write, self);
+        self.staged = staged;
+        added
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let staged = std::mem::take(&mut self.staged).take();
+        let home = self.home.clone();
+        let writer = self.writer()?;
+        if staged.is_empty() {
+            return Ok(());
+        }
+        if !writer.reserve {
+            writer.reserve = home.keep_reserve();
+        }
+        if !writer.reserve {
+            return Err(StoreError::Full { path: home.path().into() });
+        }
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let positions = self.journal.append(&mut writer.tail, &staged).inspect_err(|error| {
+            writer.poisoned = !matches!(error, StoreError::Full { .. });
+        })?;
+        let end = writer.tail.end();
+        for (write, position) in staged.iter().zip(&positions) {
+            self.kept.take_in_write(write, *position);
+        }
+        // The commit is durable. An index that fails even from memory is met again by whoever reads.
+        if let Err(error) = self.put_rows(&staged, &positions, end) {
+            tracing::warn!(%error, "the index could not be replaced");
+        }
+        Ok(())
+    }
+
+    fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {
+        self.find(&entry_key(id)).map(|position| position.is_some())
+    }
+
+    fn entry(&self, id: &EntryId) -> Result<Option<StoredEntry>, StoreError> {
+        let Some(position) = self.find(&entry_key(id))? else { return Ok(None) };
+        self.read_entry(position).map(Some)
+    }
+
+    fn body(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(position) = self.find(&body_key(hash))? else { return Ok(None) };
+        let read = self.journal.read(position, |record| match record.payload {
+            Payload::Body { hash: of, bytes } if of == *hash => Some(bytes.to_vec()),
+            _ => None,
+        });
+        read.map(Some)
+    }
+
+    fn teams(&self) -> Vec<TeamId> {
+        self.kept.dags.values().map(|(team, _)| *team).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn dags(&self, team: &TeamId) -> Vec<DagId> {
+        self.kept.dags.iter().filter(|(_, (of, _))| of == team).map(|(dag, _)| *dag).collect()
+    }
+
+    fn count(&self, dag: &DagId) -> u64 {
+        self.kept.dags.get(dag).map_or(0, |(_, order)| order.len() as u64)
+    }
+
+    fn page(&self, dag: &DagId, start: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        let order = self.kept.dags.get(dag).map_or(&[][..], |(_, order)| order);
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        order.iter().skip(start).take(limit).map(|position| self.read_entry(*position)).collect()
+    }
+
+    fn local(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.kept.locals.get(key).map_or(Ok(None), |position| self.read_local(key, *position))
+    }
+
+    fn locals(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let from = self.kept.locals.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        let read = from.map(|(key, position)| Ok(self.read_local(key, *position)?.map(|value| (key.clone(), value))));
+        read.filter_map(Result::transpose).collect()
+    }
+}
+
+impl fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let teams = self.teams().len();
+        f.debug_struct("DiskStore").field("path", &self.path()).field("teams", &teams).finish_non_exhaustive()
+    }
+}

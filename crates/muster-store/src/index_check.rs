@@ -1,0 +1,78 @@
+//! Holding the index against the journal: used as it is, caught up, or moved away and built again.
+
+use crate::StoreError;
+use crate::home::Home;
+use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
+use crate::journal::Journal;
+use crate::open::IndexReport;
+use crate::sled_index::{self, OpenFailed, Opened, Opening};
+use std::time::Duration;
+
+type Checked = (Box<dyn Index>, IndexReport);
+
+/// Waits for sled and makes an index of it that agrees with the journal, which has `sum` and ends at `now`; of memory where
+/// sled cannot be used.
+pub(crate) fn check(
+    home: &Home,
+    journal: &Journal,
+    now: Checkpoint,
+    sum: Sum,
+    opening: Opening,
+    patience: Duration,
+) -> Result<Checked, StoreError> {
+    let reason = match opening.finish() {
+        Ok(opened) if opened.sum == sum && opened.checkpoint == Some(now) => {
+            return Ok((Box::new(opened.index), IndexReport::Whole));
+        }
+        Ok(opened) => match catch_up(journal, opened, now)? {
+            Ok(caught_up) => return Ok(caught_up),
+            Err(reason) => reason,
+        },
+        Err(OpenFailed { reason, full: true }) => return in_memory(journal, reason),
+        Err(OpenFailed { reason, full: false }) => reason,
+    };
+    let quarantine = match home.quarantine_index() {
+        Ok(quarantine) => quarantine,
+        Err(error) => return in_memory(journal, format!("{reason}; {error}")),
+    };
+    tracing::warn!(%reason, quarantine = %quarantine.display(), "the index is built again from the journal");
+    let again = match sled_index::begin(home.index(), patience).finish() {
+        Ok(opened) => catch_up(journal, opened, now)?,
+        Err(failed) => Err(failed.reason),
+    };
+    match again {
+        Ok((index, _)) => Ok((index, IndexReport::Rebuilt { reason, quarantine })),
+        Err(second) => in_memory(journal, format!("{reason}; {second}")),
+    }
+}
+
+/// Puts the rows behind sled's checkpoint, if up to there it agrees with the journal; else says why it does not.
+fn catch_up(journal: &Journal, mut opened: Opened, now: Checkpoint) -> Result<Result<Checked, String>, StoreError> {
+    let checkpoint = opened.checkpoint.unwrap_or(Checkpoint { store: now.store, end: (0, 0) });
+    if checkpoint.store != now.store {
+        return Ok(Err("the index belongs to another store".to_owned()));
+    }
+    if checkpoint.end > now.end {
+        return Ok(Err("the index knows of commits that the journal does not have".to_owned()));
+    }
+    let (mut sum, mut missing) = (Sum::default(), Vec::new());
+    journal.load(&mut |position, record| {
+        let Some(row) = Row::of(&record.payload, position) else { return };
+        if checkpoint.covers(position) { sum.add_row(&row) } else { missing.push(row) }
+    })?;
+    if sum != opened.sum {
+        let (has, should) = (opened.sum.rows, sum.rows);
+        return Ok(Err(format!("the index has {has} rows that do not agree with the journal's {should}")));
+    }
+    let rows = missing.len() as u64;
+    if let Err(failed) = opened.index.put(missing, now) {
+        return Ok(Err(failed.to_string()));
+    }
+    Ok(Ok((Box::new(opened.index), IndexReport::CaughtUp(rows))))
+}
+
+fn in_memory(journal: &Journal, reason: String) -> Result<Checked, StoreError> {
+    tracing::warn!(%reason, "the index is kept in memory");
+    let index: Box<dyn Index> = Box::new(MemoryIndex::of(journal)?);
+    Ok((index, IndexReport::InMemory { reason: Some(reason) }))
+}

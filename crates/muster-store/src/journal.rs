@@ -1,0 +1,309 @@
+//! The commit journal: segments in a directory, appended to and synced (`docs/storage.md`).
+//!
+//! What the bytes mean is in [`crate::record`] and [`crate::scan`]. This file reads and writes them, and keeps the one
+//! promise everything rests on: when [`Journal::append`] returns, all of the commit is on the disk.
+
+use crate::disk::{Disk, DiskFile, How, read_up_to, write_all};
+use crate::record::{Chain, Place, RECORD_HEAD, Record, SEGMENT_HEAD, StoreId, decode, encode};
+use crate::record::{decode_segment_head, encode_segment_head};
+use crate::scan::{Position, scan};
+use crate::storage::{COMMIT_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::{StoreError, Write};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes after which a new segment is begun. Small enough to rewrite one for an erasure.
+const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Segments kept open for reading.
+const HANDLES_MAX: usize = 16;
+
+/// A place in the journal that cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment's file.
+    pub segment: PathBuf,
+    /// Bytes from its beginning.
+    pub offset: u64,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
+/// What follows the last whole commit: of a commit that was never acknowledged.
+#[derive(Debug)]
+pub(crate) struct Torn {
+    pub(crate) segment: PathBuf,
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The journal of one store.
+pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    store: StoreId,
+    handles: RefCell<BTreeMap<u32, Box<dyn DiskFile>>>,
+}
+
+/// What reading the whole journal found.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) damage: Vec<Damage>,
+    pub(crate) torn: Option<Torn>,
+    /// The last segment, if any: number, offset behind its last commit, and that commit's bytes.
+    tail: Option<(u32, u32, Vec<u8>)>,
+    /// A last file whose making was interrupted: it has no whole head.
+    stub: Option<u32>,
+    chain: Chain,
+}
+
+/// The place at which the next commit is appended.
+pub(crate) struct Tail {
+    file: Box<dyn DiskFile>,
+    segment: u32,
+    end: u32,
+    chain: Chain,
+}
+
+impl Tail {
+    /// Segment and offset behind the last commit.
+    pub(crate) fn end(&self) -> (u32, u32) {
+        (self.segment, self.end)
+    }
+}
+
+impl Journal {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, store: StoreId) -> Self {
+        Self { disk, dir, store, handles: RefCell::default() }
+    }
+
+    /// Whether `dir` holds any segment.
+    pub(crate) fn exists(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
+        segments(disk, dir).map(|segments| !segments.is_empty())
+    }
+
+    /// Reads everything, changes nothing, and shows each record of a whole commit to `visit`.
+    pub(crate) fn load(&self, visit: &mut dyn FnMut(Position, &Record<'_>)) -> Result<Loaded, StoreError> {
+        let mut segments = segments(&*self.disk, &self.dir)?;
+        let mut out = Loaded { stub: self.find_stub(&segments), ..Loaded::default() };
+        segments.truncate(segments.len() - usize::from(out.stub.is_some()));
+        let mut chain = Some(Chain::default());
+        let mut expected = 1;
+        for (index, number) in segments.iter().copied().enumerate() {
+            if number != expected {
+                out.damage(self.path(expected), 0, "the segment is missing");
+                chain = None;
+            }
+            expected = number.saturating_add(1);
+            let last = index + 1 == segments.len();
+            match self.read_segment(number) {
+                Ok(bytes) => self.load_segment(number, &bytes, last, &mut chain, &mut out, visit),
+                Err(what) => {
+                    out.damage(self.path(number), 0, what);
+                    chain = None;
+                }
+            }
+        }
+        out.chain = chain.unwrap_or_default();
+        Ok(out)
+    }
+
+    fn load_segment(
+        &self,
+        number: u32,
+        bytes: &[u8],
+        last: bool,
+        chain: &mut Option<Chain>,
+        out: &mut Loaded,
+        visit: &mut dyn FnMut(Position, &Record<'_>),
+    ) {
+        let found = scan(bytes, self.store, number, last, chain, &mut |position, record| visit(position, record));
+        for (offset, what) in found.damage {
+            out.damage(self.path(number), offset, what);
+        }
+        if !last {
+            return;
+        }
+        let end = found.end as usize;
+        if let Some(torn) = bytes.get(end..).filter(|torn| !torn.is_empty() && out.damage.is_empty()) {
+            out.torn = Some(Torn { segment: self.path(number), offset: end as u64, bytes: torn.to_vec() });
+        }
+        let commit = found.last_commit.and_then(|begin| bytes.get(begin as usize..end)).unwrap_or_default();
+        out.tail = Some((number, found.end, commit.to_vec()));
+    }
+
+    /// Prepares an undamaged journal for appending: cuts off what is torn, and writes and syncs the last commit once more,
+    /// for it may come from a process that was killed before its sync or whose sync failed. Until this returns, nothing
+    /// that was loaded may be called durable.
+    pub(crate) fn begin(&self, loaded: Loaded) -> Result<Tail, StoreError> {
+        if let Some(stub) = loaded.stub {
+            let path = self.path(stub);
+            self.disk.remove(&path).map_err(|error| StoreError::io("remove", &path, error))?;
+        }
+        let Some((segment, end, commit)) = loaded.tail else {
+            self.disk.create_dir(&self.dir).map_err(|error| StoreError::io("create", &self.dir, error))?;
+            return self.create(1, Chain::default());
+        };
+        let path = self.path(segment);
+        let fail = |doing| move |error| StoreError::io(doing, &path, error);
+        let file = self.disk.open(&self.path(segment), How::Write).map_err(fail.clone()("open"))?;
+        if loaded.torn.is_some() {
+            file.truncate(end.into()).map_err(fail.clone()("cut the torn end off"))?;
+        }
+        let begin = u64::from(end).saturating_sub(commit.len() as u64);
+        write_all(&*file, &commit, begin).map_err(fail.clone()("write to"))?;
+        file.sync().map_err(fail("sync"))?;
+        self.disk.sync_dir(&self.dir).map_err(|error| StoreError::io("sync", &self.dir, error))?;
+        Ok(Tail { file, segment, end, chain: loaded.chain })
+    }
+
+    /// Appends one commit and syncs it. On success it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]: nothing of it is left, a later one may succeed. Any other: nothing may be appended until
+    /// the journal has been loaded anew.
+    pub(crate) fn append(&self, tail: &mut Tail, writes: &[Write]) -> Result<Vec<Position>, StoreError> {
+        let (mut bytes, mut positions, mut chain) = self.lay_out(tail.segment, tail.end, tail.chain, writes);
+        if tail.end as usize > SEGMENT_HEAD && tail.end as usize + bytes.len() > SEGMENT_BYTES {
+            *tail = self.create(tail.segment.saturating_add(1), tail.chain)?;
+            // Place and commit are part of every record.
+            (bytes, positions, chain) = self.lay_out(tail.segment, tail.end, tail.chain, writes);
+        }
+        let path = self.path(tail.segment);
+        if let Err(error) = write_all(&*tail.file, &bytes, tail.end.into()) {
+            let error = StoreError::io("write to", &path, error);
+            return match tail.file.truncate(tail.end.into()) {
+                Ok(()) => Err(error),
+                Err(source) => Err(StoreError::Io { doing: "cut the failed write off", path, source }),
+            };
+        }
+        if let Err(source) = tail.file.sync() {
+            // What the system failed to write may look written when read back. Better it is not there at all.
+            if tail.file.truncate(tail.end.into()).is_err() {
+                tracing::warn!(path = %path.display(), "a commit whose sync failed could not be cut off");
+            }
+            return Err(StoreError::Io { doing: "sync", path, source });
+        }
+        // A commit is limited to 64 MiB and a segment to one commit more than 4 MiB.
+        tail.end = tail.end.saturating_add(bytes.len() as u32);
+        tail.chain = chain;
+        Ok(positions)
+    }
+
+    fn lay_out(&self, segment: u32, begin: u32, mut chain: Chain, writes: &[Write]) -> (Vec<u8>, Vec<Position>, Chain) {
+        let mut bytes = Vec::new();
+        let mut positions = Vec::with_capacity(writes.len());
+        for (index, write) in writes.iter().enumerate() {
+            let at = bytes.len() as u32;
+            let place = Place { store: self.store, segment, offset: begin.saturating_add(at) };
+            chain = encode(&mut bytes, write, place, begin, index + 1 == writes.len(), chain);
+            positions.push(Position { segment, offset: place.offset, len: bytes.len() as u32 - at });
+        }
+        (bytes, positions, chain)
+    }
+
+    /// Makes a segment that survives power loss, before anything is written to it.
+    fn create(&self, number: u32, chain: Chain) -> Result<Tail, StoreError> {
+        let path = self.path(number);
+        let made = self.disk.open(&path, How::Create).and_then(|file| {
+            write_all(&*file, &encode_segment_head(self.store, number, chain), 0)?;
+            Ok(file)
+        });
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                let error = StoreError::io("create", &path, error);
+                return match self.disk.remove(&path) {
+                    Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                        Err(StoreError::Io { doing: "remove the unfinished", path, source })
+                    }
+                    _ => Err(error),
+                };
+            }
+        };
+        let fail = |source| StoreError::Io { doing: "sync the new", path: path.clone(), source };
+        file.sync().map_err(fail)?;
+        self.disk.sync_dir(&self.dir).map_err(fail)?;
+        Ok(Tail { file, segment: number, end: SEGMENT_HEAD as u32, chain })
+    }
+
+    /// Reads the record at `position` and gives what it says to `take`.
+    pub(crate) fn read<T>(
+        &self,
+        position: Position,
+        take: impl FnOnce(Record<'_>) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let damaged =
+            |what| StoreError::Damaged { segment: self.path(position.segment), offset: position.offset.into(), what };
+        let len = position.len as usize;
+        if len > RECORD_HEAD + RECORD_BYTES_MAX {
+            return Err(damaged("the length of a record is not possible"));
+        }
+        let bytes = self.with_handle(position.segment, |file| read_up_to(file, position.offset.into(), len))?;
+        let place = Place { store: self.store, segment: position.segment, offset: position.offset };
+        let record = decode(&bytes, place).map_err(|bad| damaged(bad.what()))?;
+        take(record).ok_or_else(|| damaged("the record is not the one that was looked for"))
+    }
+
+    fn with_handle<T>(&self, number: u32, act: impl FnOnce(&dyn DiskFile) -> io::Result<T>) -> Result<T, StoreError> {
+        let path = self.path(number);
+        let mut handles = self.handles.borrow_mut();
+        if !handles.contains_key(&number) {
+            if handles.len() >= HANDLES_MAX {
+                handles.pop_first();
+            }
+            let file = self.disk.open(&path, How::Read).map_err(|error| StoreError::io("open", &path, error))?;
+            handles.insert(number, file);
+        }
+        let Some(file) = handles.get(&number) else { return Err(StoreError::NoStore { path }) };
+        act(&**file).map_err(|error| StoreError::io("read", &path, error))
+    }
+
+    /// The last file, if its making was interrupted before its head was whole. Nothing was ever written to it.
+    fn find_stub(&self, segments: &[u32]) -> Option<u32> {
+        let last = segments.last().copied()?;
+        let bytes = self.read_segment(last).ok()?;
+        let whole = decode_segment_head(&bytes, self.store, last).is_some();
+        (bytes.len() <= SEGMENT_HEAD && !whole).then_some(last)
+    }
+
+    fn read_segment(&self, number: u32) -> Result<Vec<u8>, &'static str> {
+        const LIMIT: u64 = (SEGMENT_BYTES + COMMIT_BYTES_MAX) as u64;
+        let read = || {
+            let file = self.disk.open(&self.path(number), How::Read)?;
+            let len = file.size()?;
+            if len > LIMIT { Ok(None) } else { read_up_to(&*file, 0, len as usize).map(Some) }
+        };
+        match read() {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err("the segment is longer than one can be"),
+            Err(_) => Err("the segment cannot be read"),
+        }
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{number:08}.log"))
+    }
+}
+
+impl Loaded {
+    fn damage(&mut self, segment: PathBuf, offset: u32, what: &'static str) {
+        self.damage.push(Damage { segment, offset: offset.into(), what });
+    }
+}
+
+/// The numbers of all segments, in order; other files are none of our business.
+fn segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> {
+    let names = match disk.list(dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("list", dir, error)),
+    };
+    let number = |name: &str| name.strip_suffix(".log").filter(|n| n.len() == 8)?.parse().ok();
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}

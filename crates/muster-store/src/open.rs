@@ -1,0 +1,212 @@
+//! Opening a store: version, lock, journal, index; healing what can be healed and saying so.
+
+use crate::StoreError;
+use crate::disk::{Disk, RealDisk};
+use crate::disk_store::{DiskStore, Kept, Writer};
+use crate::home::Home;
+use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
+use crate::index_check;
+use crate::journal::{Damage, Journal, Loaded};
+use crate::record::StoreId;
+use crate::sled_index;
+use crate::staged::Staged;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long sled may take to open before it is quarantined. Healthy stores take well under a second.
+const INDEX_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    store_id: StoreId,
+    read_only: bool,
+    index_in_memory: bool,
+    index_patience: Duration,
+    disk: Arc<dyn Disk>,
+}
+
+impl OpenOptions {
+    /// For writing. `store_id` is sixteen fresh random bytes, used only if the store is new.
+    pub fn write(store_id: StoreId) -> Self {
+        let disk = Arc::new(RealDisk);
+        Self { store_id, read_only: false, index_in_memory: false, index_patience: INDEX_PATIENCE, disk }
+    }
+
+    /// For reading alone: takes no lock, writes nothing, needs no sled, and reads everything that is whole in a damaged
+    /// store. Sees what was committed when it was opened.
+    pub fn read() -> Self {
+        Self { read_only: true, index_in_memory: true, ..Self::write([0; 16]) }
+    }
+
+    /// Keeps the index in memory instead of in sled.
+    pub fn index_in_memory(self) -> Self {
+        Self { index_in_memory: true, ..self }
+    }
+
+    /// How long sled may take before it is given up.
+    pub fn index_patience(self, index_patience: Duration) -> Self {
+        Self { index_patience, ..self }
+    }
+
+    /// Puts journal and home on another disk. sled stays on the real one, so this is best with the index in memory.
+    pub fn disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
+    }
+}
+
+/// What opening found and did. Whatever is not plain is for the user to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether the store was made just now.
+    pub created: bool,
+    /// Entries in the store.
+    pub entries: u64,
+    /// A commit that was never acknowledged and was cut off.
+    pub torn: Option<TornTail>,
+    /// Places that cannot be read back. Only a store opened for reading opens with any.
+    pub damage: Vec<Damage>,
+    /// How the index was found.
+    pub index: IndexReport,
+    /// Whether the disk is so full that commits will be refused until there is room.
+    pub full: bool,
+}
+
+/// A commit that was cut off the end of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment's file.
+    pub segment: PathBuf,
+    /// Where the commit began.
+    pub offset: u64,
+    /// Bytes that were there.
+    pub bytes: u64,
+    /// Where they were put, if there was room and the store was opened for writing.
+    pub kept: Option<PathBuf>,
+}
+
+/// How the index was found at opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexReport {
+    /// It agreed with the journal.
+    Whole,
+    /// It lacked this many rows at its end, as it does after a crash. They were put.
+    CaughtUp(u64),
+    /// It failed or did not agree. It was moved away and built again from the journal.
+    Rebuilt {
+        /// Why.
+        reason: String,
+        /// Where the damaged one is now.
+        quarantine: PathBuf,
+    },
+    /// It is kept in memory: as asked, or because sled cannot be used now.
+    InMemory {
+        /// Why, if not as asked.
+        reason: Option<String>,
+    },
+}
+
+/// The journal as read at opening.
+struct Read {
+    loaded: Loaded,
+    kept: Kept,
+    sum: Sum,
+    memory: Option<MemoryIndex>,
+}
+
+pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
+    let home = Home::new(Arc::clone(&options.disk), dir);
+    let found = home.read_format()?;
+    if options.read_only { open_to_read(home, found, options) } else { open_to_write(home, options) }
+}
+
+fn open_to_read(
+    home: Home,
+    found: Option<StoreId>,
+    options: OpenOptions,
+) -> Result<(DiskStore, OpenReport), StoreError> {
+    let store = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
+    let journal = Journal::new(options.disk, home.journal(), store);
+    let read = read_journal(&journal, true)?;
+    let report = OpenReport {
+        created: false,
+        entries: read.kept.entries,
+        torn: read.loaded.torn.as_ref().map(|torn| TornTail {
+            segment: torn.segment.clone(),
+            offset: torn.offset,
+            bytes: torn.bytes.len() as u64,
+            kept: None,
+        }),
+        damage: read.loaded.damage,
+        index: IndexReport::InMemory { reason: None },
+        full: false,
+    };
+    let index: Box<dyn Index> = Box::new(read.memory.unwrap_or_default());
+    let index = RefCell::new(index);
+    let staged = Staged::default();
+    Ok((DiskStore { home, store, journal, kept: read.kept, index, writer: None, staged }, report))
+}
+
+fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
+    home.create()?;
+    home.make_room();
+    let lock = home.lock()?;
+    // Read again: whoever had the lock before may have made the store meanwhile.
+    let found = home.read_format()?;
+    let store = found.unwrap_or(options.store_id);
+    if found.is_none() {
+        home.write_format(store)?;
+    }
+    // sled reads its files while we read ours.
+    let opening = (!options.index_in_memory).then(|| sled_index::begin(home.index(), options.index_patience));
+    let journal = Journal::new(options.disk, home.journal(), store);
+    let mut read = read_journal(&journal, options.index_in_memory)?;
+    if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
+        return Err(StoreError::Damaged { segment, offset, what });
+    }
+    let torn = read.loaded.torn.as_ref().map(|torn| TornTail {
+        segment: torn.segment.clone(),
+        offset: torn.offset,
+        bytes: torn.bytes.len() as u64,
+        kept: home.keep_torn(torn),
+    });
+    let tail = journal.begin(std::mem::take(&mut read.loaded))?;
+    home.sync()?;
+    let (index, index_report) = match opening {
+        Some(opening) => {
+            let now = Checkpoint { store, end: tail.end() };
+            index_check::check(&home, &journal, now, read.sum, opening, options.index_patience)?
+        }
+        None => {
+            let index: Box<dyn Index> = Box::new(read.memory.take().unwrap_or_default());
+            (index, IndexReport::InMemory { reason: None })
+        }
+    };
+    let reserve = home.keep_reserve();
+    let report = OpenReport {
+        created: found.is_none(),
+        entries: read.kept.entries,
+        torn,
+        damage: Vec::new(),
+        index: index_report,
+        full: !reserve,
+    };
+    let writer = Some(Writer { tail, reserve, poisoned: false, _lock: lock });
+    let (index, staged) = (RefCell::new(index), Staged::default());
+    Ok((DiskStore { home, store, journal, kept: read.kept, index, writer, staged }, report))
+}
+
+fn read_journal(journal: &Journal, with_index: bool) -> Result<Read, StoreError> {
+    let (mut kept, mut sum, mut memory) = (Kept::default(), Sum::default(), with_index.then(MemoryIndex::default));
+    let loaded = journal.load(&mut |position, record| {
+        kept.take_in(&record.payload, position);
+        let Some(row) = Row::of(&record.payload, position) else { return };
+        match &mut memory {
+            Some(index) => index.insert(row),
+            None => sum.add_row(&row),
+        }
+    })?;
+    Ok(Read { loaded, kept, sum, memory })
+}

@@ -1,0 +1,141 @@
+//! The contract of every store: stage, commit, read. Kept by [`crate::DiskStore`] and [`crate::MemoryStore`].
+
+use crate::StoreError;
+use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
+
+/// Bytes of one record's payload. Entries and bodies are far smaller; only a local fact could come near.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of everything staged for one commit, which must lie whole in one segment.
+pub const COMMIT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of the key of a local fact. Keys are kept in memory.
+pub const LOCAL_KEY_BYTES_MAX: usize = 256;
+
+/// An admitted entry as it is kept, with what this node alone knows about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The canonical bytes.
+    pub bytes: Vec<u8>,
+    /// The id of `bytes`; taken on trust, so that opening need not hash everything.
+    pub id: EntryId,
+    /// The team.
+    pub team: TeamId,
+    /// The roster or the incident it belongs to.
+    pub dag: DagId,
+    /// When this node received or wrote it, by the local clock.
+    pub received: Timestamp,
+    /// A verified signature over `id`, where one came.
+    pub signature: Option<Signature>,
+}
+
+/// One thing to be made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// An admitted entry; what it builds on must be stored or staged before it. A known one changes nothing, except
+    /// that its signature is kept where none was.
+    Entry(StoredEntry),
+    /// The encoded body that has this hash. A known one changes nothing.
+    Body {
+        /// The body's hash; taken on trust.
+        hash: BodyHash,
+        /// The encoded body.
+        bytes: Vec<u8>,
+    },
+    /// A verified signature of a stored or staged entry. Where there is one already, this changes nothing.
+    Signature {
+        /// The entry.
+        entry: EntryId,
+        /// The signature.
+        signature: Signature,
+    },
+    /// A durable fact of this home alone: own team, chosen incident, saved address. Each change is a record in the
+    /// journal for ever, so this is no place for what changes every second.
+    Local {
+        /// A name of 1 to [`LOCAL_KEY_BYTES_MAX`] bytes.
+        key: String,
+        /// The new value; none to forget it.
+        value: Option<Vec<u8>>,
+    },
+}
+
+/// A store of entries, bodies and local facts. Blocking; owned by one thread.
+///
+/// Reads see what was committed, never what is only staged.
+pub trait Storage {
+    /// Buffers one write for the next commit. Nothing is durable and nothing may be acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] and [`StoreError::UnknownEntry`] refuse this one write;
+    /// [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for `commit`.
+    fn stage(&mut self, write: Write) -> Result<(), StoreError>;
+
+    /// Makes everything staged durable, together or not at all, with one sync. Without anything staged, does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]: what was staged is dropped, the store goes on and a later commit may succeed. Any other
+    /// error: nothing of it may be acknowledged, it may or may not be there when the store is opened again, and the store
+    /// answers [`StoreError::Poisoned`] until then. The session must not be continued (forget the lease).
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Whether the entry is stored.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn contains(&self, id: &EntryId) -> Result<bool, StoreError>;
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Io`] where it cannot be read back.
+    fn entry(&self, id: &EntryId) -> Result<Option<StoredEntry>, StoreError>;
+
+    /// One encoded body.
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn body(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The teams of which any entry is stored, sorted.
+    fn teams(&self) -> Vec<TeamId>;
+
+    /// The DAGs of a team of which any entry is stored, sorted: the roster and the incidents.
+    fn dags(&self, team: &TeamId) -> Vec<DagId>;
+
+    /// How many entries of a DAG are stored.
+    fn count(&self, dag: &DagId) -> u64;
+
+    /// At most `limit` entries of a DAG from the `start`-th on (from 0), in the order in which they were staged, which is causal.
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn page(&self, dag: &DagId, start: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// The value of a local fact.
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn local(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The local facts whose keys begin with `prefix`, by key.
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn locals(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+
+    /// All entries of a DAG in the order of [`Storage::page`].
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn entries(&self, dag: &DagId) -> Result<Vec<StoredEntry>, StoreError> {
+        self.page(dag, 0, usize::MAX)
+    }
+
+    /// The `n` entries of a DAG that were staged last, oldest first.
+    ///
+    /// # Errors
+    /// As for [`Storage::entry`].
+    fn tail(&self, dag: &DagId, n: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.page(dag, self.count(dag).saturating_sub(n as u64), n)
+    }
+}

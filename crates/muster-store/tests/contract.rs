@@ -1,0 +1,275 @@
+//! One suite for every store: what `Storage` promises, kept in memory, on a disk with sled, and on a disk in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+mod sample;
+
+use muster_store::{DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write};
+use sample::{body, check_filled, dag, entry, fill, hash, id, local, signature, stage, team};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A store that can be closed and opened again.
+trait Bench {
+    type Store: Storage;
+    fn store(&mut self) -> &mut Self::Store;
+    /// As after a power cut: only what was committed is left.
+    fn reopen(&mut self);
+}
+
+struct InMemory(MemoryStore);
+
+impl Bench for InMemory {
+    type Store = MemoryStore;
+    fn store(&mut self) -> &mut MemoryStore {
+        &mut self.0
+    }
+    fn reopen(&mut self) {
+        self.0.crash();
+    }
+}
+
+struct OnDisk {
+    dir: tempfile::TempDir,
+    store: Option<DiskStore>,
+}
+
+impl Bench for OnDisk {
+    type Store = DiskStore;
+    fn store(&mut self) -> &mut DiskStore {
+        self.store.as_mut().unwrap()
+    }
+    fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some(DiskStore::open(self.dir.path(), OpenOptions::write([9; 16])).unwrap().0);
+    }
+}
+
+struct OnFaultyDisk {
+    disk: FaultyDisk,
+    store: Option<DiskStore>,
+}
+
+impl Bench for OnFaultyDisk {
+    type Store = DiskStore;
+    fn store(&mut self) -> &mut DiskStore {
+        self.store.as_mut().unwrap()
+    }
+    fn reopen(&mut self) {
+        self.store = None;
+        self.disk = self.disk.cut(1);
+        let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(self.disk.clone()));
+        self.store = Some(DiskStore::open(Path::new("/home"), options).unwrap().0);
+    }
+}
+
+fn in_memory() -> InMemory {
+    InMemory(MemoryStore::new())
+}
+
+fn on_disk() -> OnDisk {
+    let mut bench = OnDisk { dir: tempfile::tempdir().unwrap(), store: None };
+    bench.reopen();
+    bench
+}
+
+fn on_faulty_disk() -> OnFaultyDisk {
+    let mut bench = OnFaultyDisk { disk: FaultyDisk::new(), store: None };
+    bench.reopen();
+    bench
+}
+
+/// Each promise, as a test for each store.
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod memory { $(#[test] fn $name() { super::promise::$name(super::in_memory()); })* }
+        mod disk { $(#[test] fn $name() { super::promise::$name(super::on_disk()); })* }
+        mod faulty_disk { $(#[test] fn $name() { super::promise::$name(super::on_faulty_disk()); })* }
+    };
+}
+
+contract![
+    what_was_committed_is_there_after_reopening,
+    what_was_only_staged_is_never_seen,
+    entries_come_back_in_the_order_they_were_staged,
+    staging_what_is_known_changes_nothing,
+    a_signature_that_comes_later_is_kept,
+    a_signature_of_an_unknown_entry_is_refused,
+    teams_and_dags_are_told_apart,
+    local_facts_are_replaced_and_forgotten,
+    what_no_record_can_hold_is_refused_alone,
+    a_page_has_the_entries_asked_for,
+    a_commit_larger_than_a_segment_is_whole,
+];
+
+mod promise {
+    use super::*;
+
+    pub(super) fn what_was_committed_is_there_after_reopening(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..20);
+        check_filled(bench.store(), 1, 20);
+        bench.reopen();
+        check_filled(bench.store(), 1, 20);
+        fill(bench.store(), 1, 20..25);
+        bench.reopen();
+        check_filled(bench.store(), 1, 25);
+    }
+
+    pub(super) fn what_was_only_staged_is_never_seen(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..3);
+        stage(bench.store(), 1, 3);
+        bench.store().stage(local("key", "value")).unwrap();
+        check_filled(bench.store(), 1, 3);
+        assert!(!bench.store().contains(&id(1, 3)).unwrap());
+        assert_eq!(bench.store().body(&hash(1, 3)).unwrap(), None);
+        assert_eq!(bench.store().local("key").unwrap(), None);
+        bench.reopen();
+        check_filled(bench.store(), 1, 3);
+        bench.store().commit().unwrap();
+        check_filled(bench.store(), 1, 3);
+    }
+
+    pub(super) fn entries_come_back_in_the_order_they_were_staged(mut bench: impl Bench) {
+        let numbers = [5, 3, 9, 1];
+        for n in numbers {
+            bench.store().stage(Write::Entry(entry(1, n))).unwrap();
+            bench.store().stage(Write::Entry(entry(2, n))).unwrap();
+        }
+        bench.store().commit().unwrap();
+        for _ in 0..2 {
+            for of in [1, 2] {
+                let ids: Vec<_> = bench.store().entries(&dag(of)).unwrap().into_iter().map(|entry| entry.id).collect();
+                assert_eq!(ids, numbers.map(|n| id(of, n)));
+            }
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn staging_what_is_known_changes_nothing(mut bench: impl Bench) {
+        stage(bench.store(), 1, 0);
+        stage(bench.store(), 1, 0);
+        bench.store().commit().unwrap();
+        let mut later = entry(1, 0);
+        later.received.0 += 1;
+        bench.store().stage(Write::Entry(later)).unwrap();
+        bench.store().stage(body(1, 0)).unwrap();
+        bench.store().commit().unwrap();
+        check_filled(bench.store(), 1, 1);
+        assert_eq!(bench.store().count(&dag(1)), 1);
+    }
+
+    pub(super) fn a_signature_that_comes_later_is_kept(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..3);
+        fn signed(bench: &mut impl Bench, n: u32) -> Option<muster_log::Signature> {
+            bench.store().entry(&id(1, n)).unwrap().unwrap().signature
+        }
+        bench.store().stage(Write::Signature { entry: id(1, 0), signature: signature(1) }).unwrap();
+        bench.store().stage(Write::Entry(entry(1, 1))).unwrap();
+        let again = muster_store::StoredEntry { signature: Some(signature(2)), ..entry(1, 1) };
+        bench.store().stage(Write::Entry(again)).unwrap();
+        assert_eq!(signed(&mut bench, 0), None);
+        bench.store().commit().unwrap();
+        bench.store().stage(Write::Signature { entry: id(1, 0), signature: signature(3) }).unwrap();
+        bench.store().commit().unwrap();
+        for _ in 0..2 {
+            let now: Vec<_> = (0..3).map(|n| signed(&mut bench, n)).collect();
+            assert_eq!(now, [Some(signature(1)), Some(signature(2)), None]);
+            let page: Vec<_> = bench.store().entries(&dag(1)).unwrap().into_iter().map(|e| e.signature).collect();
+            assert_eq!(page, now);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn a_signature_of_an_unknown_entry_is_refused(mut bench: impl Bench) {
+        let stray = Write::Signature { entry: id(1, 0), signature: signature(1) };
+        let refused = bench.store().stage(stray.clone());
+        assert!(matches!(refused, Err(StoreError::UnknownEntry { entry }) if entry == id(1, 0)));
+        stage(bench.store(), 1, 0);
+        bench.store().stage(stray).unwrap();
+        bench.store().commit().unwrap();
+        assert_eq!(bench.store().entry(&id(1, 0)).unwrap().unwrap().signature, Some(signature(1)));
+    }
+
+    pub(super) fn teams_and_dags_are_told_apart(mut bench: impl Bench) {
+        for n in 0..100 {
+            let mut entry = entry(n, 0);
+            entry.team = team(n % 3);
+            bench.store().stage(Write::Entry(entry)).unwrap();
+        }
+        bench.store().commit().unwrap();
+        for _ in 0..2 {
+            assert_eq!(bench.store().teams(), [team(0), team(1), team(2)]);
+            let of_two: Vec<_> = (0..100).filter(|n| n % 3 == 2).map(dag).collect();
+            assert_eq!(bench.store().dags(&team(2)), of_two);
+            assert_eq!(bench.store().dags(&team(3)), []);
+            assert_eq!(bench.store().count(&dag(99)), 1);
+            assert_eq!(bench.store().count(&dag(100)), 0);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn local_facts_are_replaced_and_forgotten(mut bench: impl Bench) {
+        let facts =
+            [("peer/a", "1"), ("peer/b", "2"), ("peers", "3"), ("own/team", "4"), ("peer/a", "5"), ("peer/c", "")];
+        for (key, value) in facts {
+            bench.store().stage(local(key, value)).unwrap();
+        }
+        bench.store().commit().unwrap();
+        bench.store().stage(Write::Local { key: "peer/b".to_owned(), value: None }).unwrap();
+        bench.store().commit().unwrap();
+        for _ in 0..2 {
+            let peers = bench.store().locals("peer/").unwrap();
+            assert_eq!(peers, [("peer/a".to_owned(), b"5".to_vec()), ("peer/c".to_owned(), vec![])]);
+            assert_eq!(bench.store().local("own/team").unwrap(), Some(b"4".to_vec()));
+            assert_eq!(bench.store().local("peer/b").unwrap(), None);
+            assert_eq!(bench.store().locals("").unwrap().len(), 4);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn what_no_record_can_hold_is_refused_alone(mut bench: impl Bench) {
+        stage(bench.store(), 1, 0);
+        let too_large = [
+            Write::Body { hash: hash(1, 9), bytes: vec![0; muster_store::RECORD_BYTES_MAX] },
+            Write::Local { key: "k".repeat(257), value: None },
+        ];
+        for write in too_large {
+            assert!(matches!(bench.store().stage(write), Err(StoreError::TooLarge { .. })));
+        }
+        let large = Write::Body { hash: hash(1, 9), bytes: vec![7; muster_store::RECORD_BYTES_MAX - 32] };
+        bench.store().stage(large).unwrap();
+        bench.store().commit().unwrap();
+        bench.reopen();
+        check_filled(bench.store(), 1, 1);
+        assert_eq!(bench.store().body(&hash(1, 9)).unwrap().unwrap().len(), muster_store::RECORD_BYTES_MAX - 32);
+    }
+
+    pub(super) fn a_page_has_the_entries_asked_for(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..10);
+        let numbers = |entries: Vec<muster_store::StoredEntry>| -> Vec<i64> {
+            entries.into_iter().map(|entry| entry.received.0 - 1_000).collect()
+        };
+        for (start, limit, wanted) in
+            [(0, 3, vec![0, 1, 2]), (8, 5, vec![8, 9]), (10, 1, vec![]), (u64::MAX, usize::MAX, vec![]), (4, 0, vec![])]
+        {
+            assert_eq!(numbers(bench.store().page(&dag(1), start, limit).unwrap()), wanted, "{start} {limit}");
+        }
+        assert_eq!(numbers(bench.store().tail(&dag(1), 2).unwrap()), [8, 9]);
+        assert_eq!(numbers(bench.store().tail(&dag(1), 50).unwrap()).len(), 10);
+        assert_eq!(numbers(bench.store().tail(&dag(7), 50).unwrap()), [0i64; 0]);
+    }
+
+    pub(super) fn a_commit_larger_than_a_segment_is_whole(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..2);
+        for n in 0..12 {
+            bench.store().stage(Write::Body { hash: hash(2, n), bytes: vec![n as u8; 500_000] }).unwrap();
+        }
+        bench.store().commit().unwrap();
+        fill(bench.store(), 1, 2..4);
+        bench.reopen();
+        check_filled(bench.store(), 1, 4);
+        for n in 0..12 {
+            assert_eq!(bench.store().body(&hash(2, n)).unwrap(), Some(vec![n as u8; 500_000]));
+        }
+    }
+}

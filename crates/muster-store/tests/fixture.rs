@@ -1,0 +1,78 @@
+//! A small store written by the first version, which every later one must open.
+//!
+//! `tests/fixtures/store-1` holds `format` and journal as they lay on disk; index and reserve are made anew.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+mod sample;
+
+use muster_store::{DiskStore, FORMAT, FaultyDisk, OpenOptions, OpenReport, Storage, Write};
+use sample::{check_filled, dag, fill, local, signature};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const FILES: [&str; 2] = ["format", "journal/00000001.log"];
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1")
+}
+
+/// What the fixture holds.
+fn write_contents(store: &mut impl Storage) {
+    fill(store, 1, 0..3);
+    fill(store, 2, 0..2);
+    let signed = muster_store::StoredEntry { signature: Some(signature(1)), ..sample::entry(3, 0) };
+    store.stage(Write::Entry(signed)).unwrap();
+    store.stage(Write::Entry(sample::entry(3, 1))).unwrap();
+    store.stage(local("own/team", "one")).unwrap();
+    store.stage(local("chosen", "two")).unwrap();
+    store.commit().unwrap();
+    store.stage(Write::Signature { entry: sample::id(3, 1), signature: signature(2) }).unwrap();
+    store.stage(Write::Local { key: "chosen".to_owned(), value: None }).unwrap();
+    store.commit().unwrap();
+}
+
+#[track_caller]
+fn check_contents(store: &impl Storage) {
+    check_filled(store, 1, 3);
+    check_filled(store, 2, 2);
+    let signatures: Vec<_> = store.entries(&dag(3)).unwrap().into_iter().map(|entry| entry.signature).collect();
+    assert_eq!(signatures, [Some(signature(1)), Some(signature(2))]);
+    assert_eq!(store.locals("").unwrap(), [("own/team".to_owned(), b"one".to_vec())]);
+}
+
+fn written_today() -> FaultyDisk {
+    let disk = FaultyDisk::new();
+    let (mut store, _): (DiskStore, OpenReport) =
+        DiskStore::open(Path::new("/"), OpenOptions::write([5; 16]).index_in_memory().disk(Arc::new(disk.clone())))
+            .unwrap();
+    write_contents(&mut store);
+    disk
+}
+
+#[test]
+fn a_store_of_the_first_version_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("journal")).unwrap();
+    for file in FILES {
+        std::fs::copy(fixture().join(file), dir.path().join(file)).unwrap();
+    }
+    check_contents(&DiskStore::open(dir.path(), OpenOptions::read()).unwrap().0);
+    let (mut store, report) = DiskStore::open(dir.path(), OpenOptions::write([0; 16])).unwrap();
+    assert!(!report.created && report.torn.is_none());
+    assert_eq!(store.store_id(), [5; 16]);
+    check_contents(&store);
+    fill(&mut store, 1, 3..4);
+    check_filled(&store, 1, 4);
+}
+
+#[test]
+fn the_bytes_of_the_format_have_not_changed() {
+    assert_eq!(FORMAT, 1, "a new format needs a fixture of its own, beside the old ones");
+    let disk = written_today();
+    for file in FILES {
+        let (now, then) =
+            (disk.contents(&Path::new("/").join(file)).unwrap(), std::fs::read(fixture().join(file)).unwrap());
+        assert!(now == then, "{file} is written differently now: raise the format");
+    }
+}

@@ -1,0 +1,226 @@
+//! Homes in trouble: a damaged index, a newer format, a second process, a store from a backup.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+mod sample;
+
+use muster_store::{DiskStore, IndexReport, OpenOptions, OpenReport, Storage, StoreError};
+use sample::{check_filled, fill};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const ENTRIES: u32 = 50;
+
+fn open(dir: &Path) -> (DiskStore, OpenReport) {
+    DiskStore::open(dir, OpenOptions::write([9; 16])).unwrap()
+}
+
+fn filled() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, report) = open(dir.path());
+    assert!(report.created && report.index == IndexReport::CaughtUp(0), "{report:?}");
+    fill(&mut store, 1, 0..ENTRIES);
+    dir
+}
+
+/// Spoils the index, opens, and looks for everything; then once more, when it must be whole again.
+#[track_caller]
+fn check_heals(spoil: impl FnOnce(&Path)) -> IndexReport {
+    let dir = filled();
+    spoil(&dir.path().join("index"));
+    let options = OpenOptions::write([0; 16]).index_patience(Duration::from_secs(5));
+    let (mut store, report) = DiskStore::open(dir.path(), options).unwrap();
+    check_filled(&store, 1, ENTRIES);
+    fill(&mut store, 1, ENTRIES..ENTRIES + 5);
+    drop(store);
+    let (store, second) = open(dir.path());
+    assert_eq!(second.index, IndexReport::Whole);
+    check_filled(&store, 1, ENTRIES + 5);
+    if let IndexReport::Rebuilt { quarantine, reason } = &report.index {
+        assert!(quarantine.exists() && !reason.is_empty());
+    }
+    report.index
+}
+
+#[test]
+fn a_healthy_index_is_used_as_it_is() {
+    assert_eq!(check_heals(|_| {}), IndexReport::Whole);
+}
+
+#[test]
+fn a_deleted_index_is_put_again() {
+    let report = check_heals(|index| fs::remove_dir_all(index).unwrap());
+    assert_eq!(report, IndexReport::CaughtUp(2 * u64::from(ENTRIES)));
+}
+
+#[test]
+fn an_index_full_of_garbage_is_quarantined_and_rebuilt() {
+    let report = check_heals(|index| {
+        for file in files(index) {
+            fs::write(file, vec![0xa5; 3_000]).unwrap();
+        }
+    });
+    assert!(matches!(report, IndexReport::Rebuilt { .. }), "{report:?}");
+}
+
+#[test]
+fn an_index_that_is_a_file_is_quarantined_and_rebuilt() {
+    let report = check_heals(|index| {
+        fs::remove_dir_all(index).unwrap();
+        fs::write(index, "not a directory").unwrap();
+    });
+    assert!(matches!(report, IndexReport::Rebuilt { .. }), "{report:?}");
+}
+
+#[test]
+fn an_index_cut_anywhere_heals() {
+    for part in [0, 1, 7, 500, 4_096, 100_000, 300_000] {
+        check_heals(|index| {
+            let db = fs::OpenOptions::new().write(true).open(index.join("db")).unwrap();
+            let len = db.metadata().unwrap().len();
+            db.set_len(len.min(part)).unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_index_with_flipped_bytes_heals() {
+    for step in [97, 1_009, 20_011] {
+        check_heals(|index| {
+            let path = index.join("db");
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.iter_mut().step_by(step).for_each(|byte| *byte ^= 0x20);
+            fs::write(&path, bytes).unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_index_that_never_opens_is_given_up_and_rebuilt() {
+    let dir = filled();
+    // sled waits for ever for somebody to write into the pipe.
+    let conf = dir.path().join("index/conf");
+    fs::remove_file(&conf).unwrap();
+    let (mode, kind) = (rustix::fs::Mode::from_raw_mode(0o600), rustix::fs::FileType::Fifo);
+    rustix::fs::mknodat(rustix::fs::CWD, &conf, kind, mode, 0).unwrap();
+    let options = OpenOptions::write([0; 16]).index_patience(Duration::from_millis(200));
+    let (store, report) = DiskStore::open(dir.path(), options).unwrap();
+    assert!(matches!(report.index, IndexReport::Rebuilt { .. } | IndexReport::InMemory { .. }), "{report:?}");
+    check_filled(&store, 1, ENTRIES);
+}
+
+#[test]
+fn the_index_of_another_store_is_quarantined() {
+    let other = tempfile::tempdir().unwrap();
+    let (mut store, _) = DiskStore::open(other.path(), OpenOptions::write([1; 16])).unwrap();
+    fill(&mut store, 1, 0..ENTRIES);
+    drop(store);
+    let report = check_heals(|index| {
+        fs::remove_dir_all(index).unwrap();
+        fs::rename(other.path().join("index"), index).unwrap();
+    });
+    assert!(matches!(report, IndexReport::Rebuilt { .. }), "{report:?}");
+}
+
+#[test]
+fn a_journal_from_a_backup_makes_the_index_follow() {
+    let dir = filled();
+    let segment = dir.path().join("journal/00000001.log");
+    let backup = fs::read(&segment).unwrap();
+    let (mut store, _) = open(dir.path());
+    fill(&mut store, 1, ENTRIES..ENTRIES + 9);
+    drop(store);
+    fs::write(&segment, backup).unwrap();
+    let (store, report) = open(dir.path());
+    assert!(matches!(report.index, IndexReport::Rebuilt { .. }), "{report:?}");
+    check_filled(&store, 1, ENTRIES);
+}
+
+#[test]
+fn an_index_left_behind_by_a_crash_is_caught_up() {
+    let dir = filled();
+    let saved = tempfile::tempdir().unwrap();
+    fs::rename(dir.path().join("index"), saved.path().join("index")).unwrap();
+    let (mut store, _) = open(dir.path());
+    fill(&mut store, 1, ENTRIES..ENTRIES + 9);
+    drop(store);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    fs::rename(saved.path().join("index"), dir.path().join("index")).unwrap();
+    let (store, report) = open(dir.path());
+    assert_eq!(report.index, IndexReport::CaughtUp(18));
+    check_filled(&store, 1, ENTRIES + 9);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_nothing_is_touched() {
+    let dir = filled();
+    fs::write(dir.path().join("format"), "muster-store 2\nsomething else\n").unwrap();
+    let before = contents(dir.path());
+    for options in [OpenOptions::write([9; 16]), OpenOptions::read()] {
+        let refused = DiskStore::open(dir.path(), options).unwrap_err();
+        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+    }
+    assert!(contents(dir.path()) == before);
+}
+
+#[test]
+fn a_format_that_is_damaged_or_gone_is_refused_and_nothing_is_touched() {
+    for format in
+        [None, Some(""), Some("muster-store x\n"), Some("muster-store 1\n"), Some("muster-store 1\nstore 12\n")]
+    {
+        let dir = filled();
+        let path = dir.path().join("format");
+        fs::remove_file(&path).unwrap();
+        format.iter().for_each(|text| fs::write(&path, text).unwrap());
+        let before = contents(dir.path());
+        let refused = DiskStore::open(dir.path(), OpenOptions::write([9; 16])).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{format:?}: {refused}");
+        assert!(contents(dir.path()) == before);
+    }
+}
+
+#[test]
+fn a_home_in_use_is_refused_to_a_second_writer_and_open_to_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    fill(&mut store, 1, 0..3);
+    match DiskStore::open(dir.path(), OpenOptions::write([9; 16])) {
+        Err(StoreError::InUse { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
+        other => panic!("{other:?}"),
+    }
+    let (mut reader, _) = DiskStore::open(dir.path(), OpenOptions::read()).unwrap();
+    check_filled(&reader, 1, 3);
+    assert!(matches!(reader.stage(sample::local("a", "b")), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(reader.commit(), Err(StoreError::ReadOnly { .. })));
+    drop(store);
+    check_filled(&open(dir.path()).0, 1, 3);
+}
+
+#[test]
+fn reading_where_no_store_is_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for home in [dir.path().to_path_buf(), dir.path().join("missing")] {
+        let refused = DiskStore::open(&home, OpenOptions::read());
+        assert!(matches!(refused, Err(StoreError::NoStore { .. })));
+    }
+    assert!(contents(dir.path()).is_empty());
+}
+
+#[test]
+fn the_store_id_is_drawn_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = DiskStore::open(dir.path(), OpenOptions::write([3; 16])).unwrap().0.store_id();
+    let second = DiskStore::open(dir.path(), OpenOptions::write([4; 16])).unwrap().0.store_id();
+    assert_eq!((first, second), ([3; 16], [3; 16]));
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(dir).unwrap().map(|item| item.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files(dir).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+}

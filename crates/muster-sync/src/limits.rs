@@ -1,0 +1,92 @@
+//! Every bound of the sync protocol and of one peer's state, with its unit and its reason.
+//!
+//! None of them decides what is admitted (design section 13): they delay, ask again or close. The limits of entries
+//! and bodies are in [`muster_log::limits`].
+
+/// The version of the frames, named in the greeting.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Longest frame, in bytes: four times the chunk we aim at.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a chunk aims at, in bytes before compression: long enough to pay for its dictionary, short enough that a lost
+/// line costs little.
+pub const CHUNK_BYTES_AIM: usize = 256 * 1024;
+
+/// Most bytes of a chunk before compression. Leaves room for the frame's head, so that a chunk that does not compress
+/// at all still fits [`FRAME_BYTES_MAX`].
+pub const CHUNK_BYTES_MAX: usize = 960 * 1024;
+
+/// Past so many bytes a chunk takes no more bodies, so that entries have room up to where it may end.
+pub const CHUNK_BODIES_BYTES_MAX: usize = 512 * 1024;
+
+/// Rows at which a chunk ends when it can.
+pub const CHUNK_ROWS_AIM: usize = 4_096;
+
+/// Most rows of a chunk: each costs the receiver a hash, a curve point and an allocation.
+pub const CHUNK_ROWS_MAX: usize = 8_192;
+
+/// Most bytes that the entries of one chunk may have once rebuilt, bodies not counted: the dictionary must not become
+/// an amplifier.
+pub const CHUNK_UNPACKED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Chunks that may be under way to a peer without its acknowledgement: 4 MiB at most, 1 MiB as a rule.
+pub const CREDIT_CHUNKS: u32 = 4;
+
+/// What one WANT asks for at most, in bytes of chunks before compression: one full credit of chunks at their aim.
+pub const WANT_BUDGET_BYTES: u64 = (CREDIT_CHUNKS as u64) * (CHUNK_BYTES_AIM as u64);
+
+/// Heads in one HELLO or HEADS. A DAG with more says so by its count and digest.
+pub const HEADS_MAX: usize = 64;
+
+/// Tips in one HAVE or ACK.
+pub const TIPS_MAX: usize = 1_024;
+
+/// Ranges in one WANT, and those of one peer that wait to be asked for, over all incidents. Enough for every log of the
+/// largest incident at once: ranges asked for apart would come without what they build on.
+pub const RANGES_MAX: usize = 16_384;
+
+/// Entry ids in one WANT. What differs is found by ranges; ids are for the exceptions.
+pub const IDS_MAX: usize = 256;
+
+/// Bodies asked for in one WANT.
+pub const BODIES_MAX: usize = 256;
+
+/// Entries that may be asked for along with an id, going back in its log.
+pub const BEFORE_MAX: u32 = 63;
+
+/// Bytes of the reason in a REFUSE, for people who read logs.
+pub const REASON_BYTES_MAX: usize = 256;
+
+/// Without an answer that is owed for so long, the stream is closed, in milliseconds. Any progress starts it anew.
+pub const PROGRESS_TIMEOUT_MS: u64 = 20_000;
+
+/// First wait before heads that differ are sent again, in milliseconds.
+pub const RETRY_FIRST_MS: u64 = 1_000;
+
+/// Longest wait before heads that differ are sent again, in milliseconds.
+pub const RETRY_LAST_MS: u64 = 30_000;
+
+/// The same HEADS is not answered with the same HAVE twice within this time, in milliseconds.
+pub const HAVE_AGAIN_MS: u64 = 500;
+
+/// Entries that wait for credit on their way to one peer; past it the peer is told the heads instead and asks.
+pub const QUEUE_ENTRIES_MAX: usize = 4_096;
+
+/// A live chunk of at most so many entries carries every signature; a longer one is signed by run.
+pub const LIVE_SIGNED_MAX: usize = 64;
+
+/// Incidents of which a peer told us and which we do not hold.
+pub const UNKNOWN_DAGS_MAX: usize = 64;
+
+/// Greetings kept of peers that we do not know of yet: membership may arrive later than its bearer.
+pub const EARLY_HELLOS_MAX: usize = 64;
+
+/// How far back a tip that is unknown at a known number is asked for at first: most forks are found soon after.
+pub const FORK_RANGE: u32 = 16;
+
+/// Ids kept of what a peer has in one DAG; past it knowledge is dropped, which costs a comparison of heads.
+pub const KNOWN_IDS_MAX: usize = 1_024;
+
+/// Bodies that a peer was asked for, remembered until it disconnects, so that it is asked once.
+pub const ASKED_BODIES_MAX: usize = 4_096;

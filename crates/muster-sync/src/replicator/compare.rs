@@ -1,0 +1,190 @@
+//! Finding out what differs, and seeing to it that nobody goes quiet while it does: HEADS.
+
+use super::Context;
+use super::peer::{Pair, Peer, Retry};
+use crate::contract::{CloseReason, Output};
+use crate::frame::{Frame, Have, Heads, HeadsDigest};
+use crate::limits::{BODIES_MAX, HAVE_AGAIN_MS, RETRY_LAST_MS};
+use muster_log::{DagId, EntryId};
+
+impl Peer {
+    /// Takes what the peer says of a DAG. It is durable there, so it counts as a receipt too.
+    pub(super) fn heads(&mut self, heads: &Heads, cx: &mut Context<'_>) {
+        let (dag, view) = (heads.dag, cx.view);
+        let ours = view.heads(&dag);
+        let is_equal = HeadsDigest::of(&ours) == heads.digest;
+        let Some(pair) = self.pair(dag, view) else { return };
+        let was = pair.theirs.replace((heads.digest, heads.count));
+        if was.is_none_or(|(digest, _)| digest != heads.digest) {
+            pair.retry = None;
+        }
+        pair.is_partial = !is_equal && !heads.is_complete();
+        pair.stated = heads.heads.iter().copied().collect();
+        pair.answer_due = true;
+        if is_equal {
+            ours.iter().for_each(|head| pair.state_id(*head));
+        }
+        let entries: Vec<EntryId> = pair.stated.iter().copied().filter(|id| view.contains(id)).collect();
+        self.receipt(dag, entries, cx);
+        cx.core.touched.insert((self.key, dag));
+        if dag == view.roster() {
+            cx.core.touched.extend(self.pairs.keys().map(|dag| (self.key, *dag)));
+        }
+    }
+
+    /// Tells the caller what the peer holds.
+    pub(super) fn receipt(&self, dag: DagId, entries: Vec<EntryId>, cx: &mut Context<'_>) {
+        if !entries.is_empty() {
+            cx.core.outputs.push_back(Output::Receipt { peer: self.key, dag, entries });
+        }
+    }
+
+    /// Compares a DAG with what is known of the peer and does what follows from it.
+    pub(super) fn settle(&mut self, dag: DagId, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        let view = cx.view;
+        if !self.has_greeted {
+            return Ok(());
+        }
+        if dag == view.roster() {
+            self.begin_incidents(cx);
+        }
+        if !self.is_ready_for(&dag, view) {
+            return Ok(());
+        }
+        let ours = HeadsDigest::of(&view.heads(&dag));
+        let Some(pair) = self.pair(dag, view) else { return Ok(()) };
+        if pair.is_barred && !view.contains(&dag.genesis()) {
+            return Ok(());
+        }
+        if pair.theirs.is_some_and(|(digest, _)| digest == ours) {
+            pair.is_partial = false;
+            view.heads(&dag).iter().for_each(|head| pair.state_id(*head));
+        }
+        let told = pair.told == Some(ours);
+        if std::mem::take(&mut pair.answer_due) {
+            self.answer(dag, ours, cx);
+        } else if !told && self.differs(&dag, cx) && !self.is_busy(&dag, cx) {
+            self.send_heads_again(dag, cx);
+        }
+        self.see_to_retry(dag, cx);
+        self.want_bodies(dag, cx);
+        Ok(())
+    }
+
+    /// Once the peer has our roster, every incident that it may see is compared.
+    fn begin_incidents(&mut self, cx: &mut Context<'_>) {
+        let ready = self.knows_all(&cx.view.roster(), cx.view);
+        if ready && !self.has_begun {
+            let dags: Vec<DagId> = cx.view.incidents().into_iter().chain(self.pairs.keys().copied()).collect();
+            cx.core.touched.extend(dags.into_iter().filter(|dag| *dag != cx.view.roster()).map(|dag| (self.key, dag)));
+        }
+        self.has_begun = ready;
+    }
+
+    /// Answers HEADS: with ours, if the peer was not told them, and with what it may lack.
+    fn answer(&mut self, dag: DagId, ours: HeadsDigest, cx: &mut Context<'_>) {
+        let knows_all = self.knows_all(&dag, cx.view);
+        let Some(pair) = self.pairs.get_mut(&dag) else { return };
+        let theirs = pair.theirs.map(|(digest, _)| digest);
+        let have_is_due = !knows_all
+            && theirs.is_some_and(|theirs| {
+                !pair
+                    .have_sent
+                    .is_some_and(|(from, to, at)| from == ours && to == theirs && cx.now.since_ms(at) < HAVE_AGAIN_MS)
+            });
+        if pair.told != Some(ours) {
+            let heads = self.tell_heads(dag, cx);
+            cx.core.send(self.key, &Frame::Heads(heads));
+        }
+        if have_is_due {
+            self.send_have(dag, None, cx);
+        }
+    }
+
+    /// Sends HEADS that the peer did not ask for. If it was told others before, it may be waiting for nothing, so what it
+    /// may lack goes along.
+    fn send_heads_again(&mut self, dag: DagId, cx: &mut Context<'_>) {
+        let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none());
+        let heads = self.tell_heads(dag, cx);
+        cx.core.send(self.key, &Frame::Heads(heads));
+        if !is_first && !self.knows_all(&dag, cx.view) {
+            self.send_have(dag, None, cx);
+        }
+    }
+
+    /// Our HEADS, which the caller sends now.
+    pub(super) fn tell_heads(&mut self, dag: DagId, cx: &mut Context<'_>) -> Heads {
+        let heads = Heads::new(dag, cx.view.len(&dag), cx.view.heads(&dag));
+        if let Some(pair) = self.pair(dag, cx.view) {
+            pair.told = Some(heads.digest);
+        }
+        heads
+    }
+
+    /// Sends a page of our tips.
+    pub(super) fn send_have(&mut self, dag: DagId, after: Option<muster_log::ShortLog>, cx: &mut Context<'_>) {
+        let have = Have::page(dag, &cx.view.tips(&dag), after);
+        let ours = HeadsDigest::of(&cx.view.heads(&dag));
+        if let Some(pair) = self.pair(dag, cx.view) {
+            pair.have_sent = pair.theirs.map(|(theirs, _)| (ours, theirs, cx.now));
+        }
+        cx.core.send(self.key, &Frame::Have(have));
+    }
+
+    /// Whether, as far as is known, one of the two lacks something of the DAG.
+    fn differs(&self, dag: &DagId, cx: &Context<'_>) -> bool {
+        let lacks_nothing = self.pairs.get(dag).is_none_or(|pair| pair.lacks_nothing(cx.view));
+        !lacks_nothing || !self.knows_all(dag, cx.view)
+    }
+
+    /// Whether something is under way that will change the DAG here or there, and touch it when it ends.
+    fn is_busy(&self, dag: &DagId, cx: &Context<'_>) -> bool {
+        cx.core.fetched.contains_key(dag)
+            || self.wanted.contains_key(dag)
+            || self.sent.iter().any(|sent| sent.dag == *dag)
+            // What is being judged is here before we are told; then it goes on as news, not by comparison.
+            || cx.core.arriving.values().any(|arriving| arriving.dag == *dag)
+            || self.asked.is_some()
+            || !self.queue.is_empty()
+    }
+
+    fn see_to_retry(&mut self, dag: DagId, cx: &Context<'_>) {
+        let due = self.differs(&dag, cx) && !self.is_busy(&dag, cx);
+        let Some(pair) = self.pairs.get_mut(&dag) else { return };
+        pair.retry = match pair.retry {
+            _ if !due => None,
+            None => Some(Retry::first(cx.now)),
+            armed => armed,
+        };
+    }
+
+    /// The safety net: sends HEADS again where they differ and nothing else happens.
+    pub(super) fn retry(&mut self, cx: &mut Context<'_>) {
+        let is_due = |pair: &Pair| pair.retry.is_some_and(|retry| retry.at <= cx.now);
+        let due: Vec<DagId> = self.pairs.iter().filter(|(_, pair)| is_due(pair)).map(|(dag, _)| *dag).collect();
+        for dag in due {
+            if !self.is_ready_for(&dag, cx.view) {
+                self.pairs.entry(dag).and_modify(|pair| pair.retry = None);
+                continue;
+            }
+            self.send_heads_again(dag, cx);
+            if let Some(retry) = self.pairs.get_mut(&dag).and_then(|pair| pair.retry.as_mut()) {
+                retry.wait_ms = (retry.wait_ms * 2).min(RETRY_LAST_MS);
+                retry.at = cx.now.plus_ms(retry.wait_ms);
+            }
+        }
+    }
+
+    /// Where entries are equal, bodies may still lack: each is asked of each peer once.
+    fn want_bodies(&mut self, dag: DagId, cx: &mut Context<'_>) {
+        if self.wanted.contains_key(&dag) || self.differs(&dag, cx) {
+            return;
+        }
+        let missing = cx.view.missing_bodies(&dag, crate::limits::ASKED_BODIES_MAX);
+        let bodies: std::collections::BTreeSet<EntryId> =
+            missing.into_iter().filter(|id| !self.asked_bodies.contains(id)).take(BODIES_MAX).collect();
+        if !bodies.is_empty() && self.asked_bodies.len() + bodies.len() <= crate::limits::ASKED_BODIES_MAX {
+            self.wanted.entry(dag).or_default().bodies = bodies;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Replicators over real ledgers, on a network that shuffles, cuts, repeats and lies. No clock, no sockets.
+
+mod convergence;
+mod desk;
+mod frames;
+mod hostile;
+mod mesh;
+mod packing;
+mod privacy;
+mod shapes;

@@ -1,0 +1,224 @@
+//! A peer that lies: damaged frames, frames out of turn, refused entries. Nothing panics, honest peers agree after.
+
+use super::desk::noise;
+use super::mesh::Mesh;
+use crate::frame::{Ack, Bye, Frame, Have, Heads, Packed, Part, ShortTip};
+use crate::limits::{CREDIT_CHUNKS, UNKNOWN_DAGS_MAX};
+use crate::{CloseReason, Config, Input, Output, Replicator, Tick};
+use muster_log::{DagId, EntryId, ShortLog, TeamId, Timestamp};
+
+/// The frames of a real talk, in the order sent.
+fn recorded() -> (Mesh, Vec<Vec<u8>>) {
+    let mut desks = Mesh::team(3);
+    let incident = desks[0].declare("recorded", None);
+    for note in 0..10 {
+        desks[0].say(incident, &format!("note {note}"));
+    }
+    let other = desks[1].declare("of the other", None);
+    for note in 0..10 {
+        desks[1].say(other, &format!("note {note}"));
+    }
+    let mut mesh = Mesh::new(desks, 1);
+    mesh.connect(0, 1);
+    mesh.run();
+    mesh.say(0, incident, "live");
+    mesh.run();
+    let frames = mesh.frames.iter().map(|(_, _, frame)| frame.clone()).collect();
+    (mesh, frames)
+}
+
+/// Feeds frames to desk 2, as if from desk 0, and takes what comes out. Reconnects when it is closed.
+struct Victim<'a> {
+    mesh: &'a mut Mesh,
+    replicator: Replicator,
+    closed: Vec<CloseReason>,
+    sent: Vec<Frame>,
+}
+
+impl<'a> Victim<'a> {
+    fn new(mesh: &'a mut Mesh) -> Self {
+        let config = Config { team: mesh.desks[2].team(), me: mesh.desks[2].key() };
+        let mut victim = Self { mesh, replicator: Replicator::new(config), closed: Vec::new(), sent: Vec::new() };
+        victim.connect();
+        victim
+    }
+
+    fn connect(&mut self) {
+        let peer = self.mesh.desks[0].key();
+        self.input(Input::Connected { peer, wall: Timestamp(0) });
+    }
+
+    fn hello(&mut self, frames: &[Vec<u8>]) {
+        self.frame(frames[0].clone());
+    }
+
+    fn frame(&mut self, bytes: Vec<u8>) {
+        let peer = self.mesh.desks[0].key();
+        self.input(Input::Frame { peer, bytes });
+    }
+
+    fn input(&mut self, input: Input) {
+        let team: TeamId = self.mesh.desks[2].team();
+        self.replicator.handle_input(input, Tick(5), &self.mesh.desks[2]);
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.replicator.poll_output()).collect();
+        for output in outputs {
+            match output {
+                Output::Close { reason, .. } => self.closed.push(reason),
+                Output::Send { frame, .. } => self.sent.push(Frame::decode(&frame, team.into()).unwrap()),
+                Output::Admit { chunk, peer, received, bodies, .. } => {
+                    let outcome = self.mesh.desks[2].receive(Some(peer), received, bodies);
+                    let refused = outcome.refused.first().map(|(id, refusal)| crate::Refused {
+                        id: *id,
+                        code: refusal.code(),
+                        reason: refusal.to_string(),
+                    });
+                    let admitted = outcome.admitted.len();
+                    let admission = crate::Admission { admitted, missing: outcome.missing, refused };
+                    self.input(Input::Admitted { chunk, admission });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_frames_never_panic_and_never_hinder_honest_ones() {
+    let (mut mesh, frames) = recorded();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    for round in 0..6_000u64 {
+        let dice = |n: u64| noise(round * 16 + n);
+        let mut bytes = frames[(dice(0) % frames.len() as u64) as usize].clone();
+        for flip in 0..dice(1) % 4 {
+            let place = (dice(2 + flip) % bytes.len() as u64) as usize;
+            bytes[place] = dice(6 + flip) as u8;
+        }
+        if dice(10) % 5 == 0 {
+            bytes.truncate((dice(11) % bytes.len() as u64) as usize);
+        }
+        victim.frame(bytes);
+        // Whoever is closed is deaf, and would pass this test too easily.
+        if !victim.closed.is_empty() || round % 200 == 0 {
+            victim.closed.clear();
+            victim.connect();
+            victim.hello(&frames);
+        }
+    }
+    mesh.connect_all();
+    mesh.run();
+    mesh.assert_agreed();
+}
+
+#[track_caller]
+fn check_closes(frames: impl Fn(TeamId) -> Vec<Frame>, expected: impl Fn(&CloseReason) -> bool) {
+    let (mut mesh, recorded) = recorded();
+    let team = mesh.desks[2].team();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&recorded);
+    frames(team).iter().for_each(|frame| victim.frame(frame.encode(team.into())));
+    assert!(victim.closed.iter().any(expected), "{:?}", victim.closed);
+    assert_eq!(victim.closed.len(), 1, "closed once, then deaf");
+}
+
+#[test]
+fn chunks_that_hold_no_entries_end_the_stream() {
+    let packed = Packed {
+        number: 1,
+        part: Part::Live,
+        ids: Vec::new(),
+        salts: Vec::new(),
+        signatures: Vec::new(),
+        raw_size: 10,
+        compressed: vec![1; 30],
+    };
+    let dag = DagId::from_bytes([9; 32]);
+    check_closes(|_| vec![Frame::Entries(dag, packed.clone())], |reason| matches!(reason, CloseReason::Form(_)));
+}
+
+#[test]
+fn a_bye_ends_the_stream() {
+    let bye = Frame::Bye(Bye { code: 0, retry_after_ms: 7 });
+    check_closes(
+        |_| vec![bye.clone(), bye.clone()],
+        |reason| *reason == CloseReason::Bye { code: 0, retry_after_ms: 7 },
+    );
+}
+
+#[test]
+fn a_frame_before_the_greeting_ends_the_stream() {
+    let (mut mesh, frames) = recorded();
+    let mut victim = Victim::new(&mut mesh);
+    victim.frame(frames[2..].iter().find(|frame| frame[1] != 1).unwrap().clone());
+    assert!(matches!(victim.closed[..], [CloseReason::OutOfTurn { .. }]));
+    assert!(matches!(victim.sent.last(), Some(Frame::Bye(_))));
+}
+
+#[test]
+fn an_entry_with_a_wrong_signature_is_refused_by_name_and_ends_the_stream() {
+    let mut desks = Mesh::team(2);
+    let incident = desks[0].declare("forged", None);
+    let forged = desks[0].say(incident, "not mine");
+    let signature = desks[0].signatures[&incident.genesis()];
+    desks[0].signatures.insert(forged, signature);
+    let mut mesh = Mesh::new(desks, 1);
+    mesh.connect(0, 1);
+    mesh.run();
+    let by_victim = mesh.closes.iter().find(|(at, _)| *at == 1).map(|(_, reason)| reason);
+    assert!(matches!(by_victim, Some(CloseReason::Refused(refused)) if refused.id == forged && refused.code == 40));
+    let at_liar = mesh.closes.iter().find(|(at, _)| *at == 0).map(|(_, reason)| reason);
+    assert!(matches!(at_liar, Some(CloseReason::RefusedThere(refused)) if refused.id == forged), "{at_liar:?}");
+}
+
+#[test]
+fn incidents_that_are_only_named_cost_a_bounded_number_of_places() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    for n in 0..1_000u64 {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&noise(n).to_be_bytes());
+        let dag = DagId::from_bytes(id);
+        let tip = ShortTip { log: ShortLog::from_bytes([1; 16]), seq: 4, tip: [2; 16] };
+        victim.frame(Frame::Heads(Heads::new(dag, 4, vec![EntryId::from_bytes(id)])).encode(team.into()));
+        victim.frame(Frame::Have(Have { dag, tips: vec![tip], cursor: None }).encode(team.into()));
+    }
+    assert_eq!(victim.closed, []);
+    let answered = victim.sent.iter().filter(|frame| matches!(frame, Frame::Heads(_))).count();
+    assert!(answered <= UNKNOWN_DAGS_MAX, "{answered}");
+    assert_eq!(victim.sent.iter().filter(|frame| matches!(frame, Frame::Want(_))).count(), 1);
+}
+
+#[test]
+fn acknowledgements_of_what_was_never_sent_are_ignored() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let ack = Ack { dag: team.into(), number: 99, tips: Vec::new(), credit: u32::MAX };
+    victim.frame(Frame::Ack(ack).encode(team.into()));
+    assert_eq!(victim.closed, []);
+}
+
+#[test]
+fn more_chunks_than_credit_end_the_stream() {
+    let (mut mesh, frames) = recorded();
+    let chunk = frames.iter().find(|frame| frame[1] == 7).unwrap().clone();
+    let config = Config { team: mesh.desks[2].team(), me: mesh.desks[2].key() };
+    let peer = mesh.desks[0].key();
+    let mut replicator = Replicator::new(config);
+    let feed = |replicator: &mut Replicator, input| {
+        replicator.handle_input(input, Tick(0), &mesh.desks[2]);
+        std::iter::from_fn(|| replicator.poll_output()).collect::<Vec<Output>>()
+    };
+    feed(&mut replicator, Input::Connected { peer, wall: Timestamp(0) });
+    feed(&mut replicator, Input::Frame { peer, bytes: frames[0].clone() });
+    for _ in 0..CREDIT_CHUNKS {
+        // Nobody judges them.
+        feed(&mut replicator, Input::Frame { peer, bytes: chunk.clone() });
+    }
+    let outputs = feed(&mut replicator, Input::Frame { peer, bytes: chunk.clone() });
+    assert!(outputs.iter().any(|output| matches!(output, Output::Close { reason: CloseReason::OverCredit, .. })));
+    mesh.run();
+}
