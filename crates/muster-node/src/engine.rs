@@ -67,6 +67,17 @@ impl<S: Storage> Engine<S> {
     ///
     /// `Join`, `Cut`, `Heal` and `Down` are the caller's affair.
     pub(crate) fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
+        let _command = tracing::info_span!("command", what = request.word()).entered();
+        let done = self.dispatch(request);
+        match &done {
+            Ok(_) => tracing::debug!("done"),
+            // The message may quote what was typed.
+            Err(failure) => tracing::trace!(%failure, "refused"),
+        }
+        done
+    }
+
+    fn dispatch(&mut self, request: &Request) -> Result<Value, Failure> {
         match request {
             Request::Write(write) => self.write(write),
             Request::Read(read) => self.read(read),

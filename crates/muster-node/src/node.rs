@@ -41,6 +41,9 @@ pub struct Ready {
     pub team: Option<String>,
 }
 
+/// What is called once, when the node listens.
+pub(crate) type TellReady = Box<dyn FnOnce(&Ready) + Send>;
+
 /// A newcomer's command that waits for the roster.
 struct Joining {
     ticket: Box<Ticket>,
@@ -61,7 +64,7 @@ pub(crate) struct Node {
     pub(crate) net: NetHandle,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) mailbox: Mailbox,
-    pub(crate) ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
+    pub(crate) ready: Option<TellReady>,
     links: BTreeMap<DeviceKey, Link>,
     joining: Vec<Joining>,
     answers: Vec<Answer>,
@@ -77,7 +80,7 @@ impl Node {
         net: NetHandle,
         runtime: tokio::runtime::Handle,
         mailbox: Mailbox,
-        ready: Option<Box<dyn FnOnce(&Ready) + Send>>,
+        ready: Option<TellReady>,
     ) -> Self {
         Self {
             opened,

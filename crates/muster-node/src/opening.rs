@@ -46,6 +46,7 @@ pub(crate) struct Opened {
     setup: Setup,
     secret_file: PathBuf,
     is_node: bool,
+    access: Access,
     lease: Option<Lease>,
 }
 
@@ -69,9 +70,9 @@ impl Opened {
 
 /// Opens a home for writing, creating it at first use.
 pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskStore>), Failure> {
-    match setup.home.open()? {
-        Access::ReadWrite => {}
-        Access::ReadOnly => return Err(StoreError::ReadOnly { path: setup.home.root().to_owned() }.into()),
+    let access = setup.home.open()?;
+    if is_node && access == Access::ReadOnly {
+        return Err(StoreError::ReadOnly { path: setup.home.root().to_owned() }.into());
     }
     let mut opened = Opened {
         clock: SystemClock::new(setup.config.zone().clone()),
@@ -79,6 +80,7 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
         setup: setup.clone(),
         secret_file: setup.home.key_file(),
         is_node,
+        access,
         lease: None,
     };
     let engine = reopen(&mut opened)?;
@@ -89,12 +91,15 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
 pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> {
     let secret: DeviceSecret = keystore::load_or_create(&opened.secret_file)?.0;
     let fresh = |error: clock::EntropyError| Failure::new(error.to_string());
-    let options = OpenOptions::write(clock::entropy16().map_err(fresh)?);
+    let options = match opened.access {
+        Access::ReadWrite => OpenOptions::write(clock::entropy16().map_err(fresh)?),
+        Access::ReadOnly => OpenOptions::read(),
+    };
     let (store, report) = open_patiently(opened, options)?;
     tell(&report);
     let new_session = SessionId::from_bytes(clock::entropy16().map_err(fresh)?);
     let mut replica = Replica::open(store, secret, new_session, Box::new(OsEntropy))?;
-    if !opened.is_node {
+    if !opened.is_node && opened.access == Access::ReadWrite {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         opened.lease = Lease::find(runtime.as_deref(), replica.store().store_id());
         if let Some(lease) = &opened.lease

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// One request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one is made per command; boxing would only burden those who make it")]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Writes one entry (or a few, where an act needs it).
@@ -52,6 +53,24 @@ pub enum Request {
     },
     /// Asks the node to stop.
     Down,
+}
+
+impl Request {
+    /// The request in a word, for the program's log: nothing that somebody typed.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Write(_) => "write",
+            Self::Read(_) => "read",
+            Self::Use { .. } => "use",
+            Self::Invite(_) => "invite",
+            Self::Join { .. } => "join",
+            Self::TeamCreate { .. } => "team-create",
+            Self::Cut { .. } => "cut",
+            Self::Heal { .. } => "heal",
+            Self::AddAddress { .. } => "add-address",
+            Self::Down => "down",
+        }
+    }
 }
 
 /// A write: what, where and when.

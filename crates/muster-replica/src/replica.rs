@@ -248,6 +248,7 @@ impl<S: Storage> Replica<S> {
 
     /// Gives one input to one replicator and carries out what it wants.
     fn feed(&mut self, team: TeamId, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
+        let _sync = tracing::debug_span!("sync", team = %short(&team)).entered();
         let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
         if let muster_sync::Input::Frame { peer, .. } | muster_sync::Input::Connected { peer, .. } = &input {
             state.heard.entry(*peer).or_default().at = now.wall;
@@ -360,6 +361,11 @@ impl<S: Storage> Replica<S> {
             self.effects.push(Effect::Members(members));
         }
     }
+}
+
+/// Enough of a team's id to tell teams apart in a log.
+fn short(team: &TeamId) -> String {
+    team.to_string().chars().take(8).collect()
 }
 
 fn by_team(news: &[(TeamId, EntryId, DagId)]) -> BTreeMap<TeamId, Vec<EntryId>> {

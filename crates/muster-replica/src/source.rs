@@ -27,7 +27,7 @@ impl<S: Storage> LedgerSource<'_, S> {
 
 impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
     fn incidents(&self) -> Vec<DagId> {
-        incidents(self.ledger).map(DagId::from).collect()
+        incidents(self.ledger).collect()
     }
 
     fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool {

@@ -1,6 +1,6 @@
 //! A small store written by the first version, which every later one must open.
 //!
-//! `tests/fixtures/store-1` holds `format` and journal as they lay on disk; index and reserve are made anew.
+//! `crates/muster-store/tests/fixtures/store-1` holds `format` and journal as they lay on disk; index and reserve are made anew.
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
