@@ -38,7 +38,8 @@ impl Documents {
         bodies: &Bodies<'_, S>,
     ) -> Result<&Document, ReplicaError> {
         self.looks += 1;
-        let order = ledger.dag(&DagId::from(*incident)).map_or(&[][..], |dag| dag.order());
+        let dag = ledger.dag(&DagId::from(*incident)).ok_or(ReplicaError::NoSuchIncident(*incident))?;
+        let order = dag.order();
         let kept = match self.kept.remove(incident).filter(|kept| !kept.stale) {
             Some(mut kept) => {
                 let new = sources(incident, ledger, bodies, order, kept.applied)?;

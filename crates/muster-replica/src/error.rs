@@ -1,7 +1,7 @@
 //! Why a replica did not do something: the store failed, the caller asked for the impossible, or a rule says no.
 
 use muster_incident::CommandError;
-use muster_log::{EntryId, TeamId};
+use muster_log::{EntryId, IncidentId, TeamId};
 use muster_store::StoreError;
 
 /// Why a replica refused or failed.
@@ -22,6 +22,9 @@ pub enum ReplicaError {
     /// The team is not at hand.
     #[error("team {0} is not on this device")]
     NoSuchTeam(TeamId),
+    /// The incident is not at hand.
+    #[error("incident {0} is not on this device")]
+    NoSuchIncident(IncidentId),
     /// Something in the store contradicts itself.
     #[error("entry {id} in the store is damaged: {what}")]
     Damaged {

@@ -40,3 +40,6 @@ pub use read::Peer;
 pub use replica::{Input, Now, Replica};
 pub use verify::Verification;
 pub use write::Written;
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ impl<S: Storage> Replica<S> {
     /// The incident's document and the people in it.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchTeam`] where the incident is not here, [`ReplicaError::Store`].
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`].
     pub fn document(&mut self, team: TeamId, incident: IncidentId) -> Result<(&Document, People), ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let people = state.people();

@@ -1,0 +1,334 @@
+//! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
+
+use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
+use muster_incident::{Act, Aside};
+use muster_log::fact::Capability;
+use muster_log::{DeviceKey, DeviceSecret, IncidentId, SessionId, TeamId, Ticket, Timestamp};
+use muster_store::{FailedCommit, MemoryStore};
+use muster_sync::Tick;
+use std::collections::{BTreeSet, VecDeque};
+
+/// 2023-07-20T12:17:00Z, when an outage began.
+const START_MS: i64 = 1_689_855_420_000;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Bytes that differ from draw to draw.
+struct Counter(u64);
+
+impl Entropy for Counter {
+    fn sixteen(&mut self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out.copy_from_slice(&self.thirty_two()[..16]);
+        out
+    }
+
+    fn thirty_two(&mut self) -> [u8; 32] {
+        self.0 += 1;
+        let mut out = [7; 32];
+        out[..8].copy_from_slice(&self.0.to_be_bytes());
+        out
+    }
+}
+
+/// A few replicas and the time they share.
+struct Room {
+    desks: Vec<Replica<MemoryStore>>,
+    tick: u64,
+}
+
+impl Room {
+    fn new(desks: u8) -> Self {
+        Self { desks: (0..desks).map(|desk| open(desk, MemoryStore::new())).collect(), tick: 0 }
+    }
+
+    fn now(&self) -> Now {
+        Now { tick: Tick(self.tick), wall: Timestamp(START_MS + self.tick as i64), offset_minutes: 0 }
+    }
+
+    fn key(&self, desk: usize) -> DeviceKey {
+        self.desks[desk].device()
+    }
+
+    /// A team of everybody, founded at the first desk; each other desk joins by a ticket of its own.
+    fn team(&mut self) -> TeamId {
+        let now = self.now();
+        let team = self.desks[0].create_team("alice", now).unwrap();
+        self.desks[0].commit(now).unwrap();
+        for desk in 1..self.desks.len() {
+            let ticket = self.ticket(team, HOUR_MS);
+            assert_eq!(self.join(desk, &ticket), JoinAnswer::Welcome);
+        }
+        self.connect_all();
+        team
+    }
+
+    fn ticket(&mut self, team: TeamId, lives_ms: i64) -> Ticket {
+        let now = self.now();
+        let addresses = ["/ip4/127.0.0.1/tcp/7001".to_owned()];
+        let ticket =
+            self.desks[0].invite(team, Capability::Responder, now.wall.plus_ms(lives_ms), &addresses, now).unwrap();
+        self.desks[0].commit(now).unwrap();
+        ticket
+    }
+
+    /// The newcomer's request, carried to the first desk and back.
+    fn join(&mut self, desk: usize, ticket: &Ticket) -> JoinAnswer {
+        let now = self.now();
+        let request = self.desks[desk].join_request(ticket, &format!("desk {desk}"), now).unwrap();
+        self.desks[desk].commit(now).unwrap();
+        let key = self.key(desk);
+        let answer = self.desks[0].answer_join(&key, &request, now).unwrap();
+        self.desks[0].commit(now).unwrap();
+        if answer == JoinAnswer::Welcome {
+            self.desks[desk].joined(ticket).unwrap();
+            self.desks[desk].commit(now).unwrap();
+        }
+        answer
+    }
+
+    fn connect_all(&mut self) {
+        let keys: Vec<DeviceKey> = self.desks.iter().map(Replica::device).collect();
+        let now = self.now();
+        for desk in &mut self.desks {
+            let me = desk.device();
+            for peer in keys.iter().filter(|peer| **peer != me) {
+                desk.handle(Input::Connected { peer: *peer }, now).unwrap();
+            }
+        }
+        self.settle();
+    }
+
+    fn disconnect_all(&mut self) {
+        let keys: Vec<DeviceKey> = self.desks.iter().map(Replica::device).collect();
+        let now = self.now();
+        for desk in &mut self.desks {
+            for peer in &keys {
+                desk.handle(Input::Disconnected { peer: *peer }, now).unwrap();
+            }
+            desk.take_effects();
+        }
+    }
+
+    /// Carries frames until there are none.
+    fn settle(&mut self) {
+        let mut carried = 0;
+        loop {
+            let mut frames: VecDeque<(DeviceKey, DeviceKey, Vec<u8>)> = VecDeque::new();
+            for desk in &mut self.desks {
+                let from = desk.device();
+                frames.extend(desk.take_effects().into_iter().filter_map(|effect| match effect {
+                    Effect::Send { peer, frame } => Some((from, peer, frame)),
+                    Effect::Close { peer, reason } => panic!("{from} closes on {peer}: {reason}"),
+                    _ => None,
+                }));
+            }
+            if frames.is_empty() {
+                return;
+            }
+            for (from, to, bytes) in frames {
+                carried += 1;
+                assert!(carried < 10_000, "the desks never stop talking");
+                self.tick += 1;
+                let now = self.now();
+                if let Some(desk) = self.desks.iter_mut().find(|desk| desk.device() == to) {
+                    desk.handle(Input::Frame { peer: from, bytes }, now).unwrap();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, desk: usize, team: TeamId, incident: Option<IncidentId>, act: &Act) -> IncidentId {
+        self.tick += 1;
+        let now = self.now();
+        let written = self.desks[desk].write(team, incident, act, &Aside::default(), now).unwrap();
+        self.desks[desk].commit(now).unwrap();
+        written.incident
+    }
+
+    /// The timeline as everybody's interface would print it.
+    fn timeline(&mut self, desk: usize, team: TeamId, incident: IncidentId) -> String {
+        let view = self.desks[desk].view(team, incident).unwrap();
+        serde_json::to_string(&view.timeline).unwrap()
+    }
+}
+
+fn open(desk: u8, store: MemoryStore) -> Replica<MemoryStore> {
+    let secret = DeviceSecret::from_seed(&[desk + 1; 32]);
+    let session = SessionId::from_bytes([desk + 1; 16]);
+    Replica::open(store, secret, session, Box::new(Counter(u64::from(desk) << 32))).unwrap()
+}
+
+fn declare(title: &str) -> Act {
+    Act::Declare { title: title.into(), severity: Some(2), drill: false, suspected: false, private: vec![] }
+}
+
+fn say(text: &str) -> Act {
+    Act::Say { text: text.into() }
+}
+
+#[test]
+fn what_is_written_apart_is_one_timeline_once_together() {
+    let mut room = Room::new(3);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.disconnect_all();
+    for desk in 0..3 {
+        room.write(desk, team, Some(incident), &say(&format!("seen from desk {desk}")));
+        room.write(desk, team, Some(incident), &Act::RoleClaim { role: "ic".into(), take: None });
+    }
+    room.connect_all();
+    let first = room.timeline(0, team, incident);
+    assert_eq!(first.matches("seen from desk").count(), 3);
+    for desk in 1..3 {
+        assert_eq!(room.timeline(desk, team, incident), first);
+    }
+    assert!(room.desks[2].view(team, incident).unwrap().roles["incident-commander"].contested);
+}
+
+#[test]
+fn nothing_leaves_before_the_commit() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    let now = room.now();
+    room.desks[0].write(team, Some(incident), &say("not on disk yet"), &Aside::default(), now).unwrap();
+    assert_eq!(room.desks[0].take_effects(), []);
+    room.desks[0].commit(now).unwrap();
+    assert!(room.desks[0].take_effects().iter().any(|effect| matches!(effect, Effect::Send { .. })));
+}
+
+#[test]
+fn a_failed_commit_tells_nobody_and_the_store_opens_without_it() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    let before = room.timeline(0, team, incident);
+    let now = room.now();
+    let mut store = room.desks.remove(0).into_store();
+    store.fail_commit(1, FailedCommit::Lost);
+    let mut desk = open(0, store);
+    desk.write(team, Some(incident), &say("lost"), &Aside::default(), now).unwrap();
+    assert!(matches!(desk.commit(now), Err(ReplicaError::Store(_))));
+    assert!(!desk.take_effects().iter().any(|effect| matches!(effect, Effect::Send { .. } | Effect::Changed { .. })));
+    let mut store = desk.into_store();
+    store.crash();
+    let mut again = open(0, store);
+    let view = again.view(team, incident).unwrap();
+    assert_eq!(serde_json::to_string(&view.timeline).unwrap(), before);
+}
+
+#[test]
+fn what_was_declared_alone_comes_along_with_its_times_and_its_old_id() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let alone = room.desks[1].create_team("bob", now).unwrap();
+    let old = room.write(1, alone, None, &declare("db is slow"));
+    room.write(1, alone, Some(old), &say("p99 at 4 s"));
+    let will = Act::Will {
+        text: "restart".into(),
+        target: "db-1".into(),
+        undo: None,
+        tested: None,
+        expected_minutes: None,
+    };
+    room.write(1, alone, Some(old), &will);
+    room.write(1, alone, Some(old), &Act::Did { id: None, result: "worked".into(), text: None });
+    room.write(1, alone, Some(old), &Act::RoleClaim { role: "ic".into(), take: None });
+    room.tick += 600_000;
+    let team = room.team();
+
+    let new = room.desks[1].carried_to(old).unwrap();
+    assert_ne!(new, old);
+    let there = room.desks[0].view(team, new).unwrap();
+    assert_eq!(there.timeline.len(), 5);
+    assert_eq!(there.summary.title, "db is slow");
+    assert_eq!(there.roles["incident-commander"].holders, ["desk 1"]);
+    assert!(there.actions.iter().all(|action| !action.open), "the action's end came along");
+    let shown = room.timeline(0, team, new);
+    assert_eq!(shown, room.timeline(1, team, new));
+    assert!(shown.contains(&old.to_string()), "each row names its origin");
+    assert_eq!(room.desks[1].incidents().unwrap(), [(team, new)], "the original is not shown beside it");
+    // It happens once.
+    room.write(1, team, Some(new), &say("and on"));
+    assert_eq!(room.desks[1].incidents().unwrap().len(), 1);
+}
+
+#[test]
+fn a_ticket_lets_one_newcomer_in_until_it_expires() {
+    let mut room = Room::new(4);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let ticket = room.ticket(team, HOUR_MS);
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    assert!(matches!(room.join(2, &ticket), JoinAnswer::Refused { reason } if reason.contains("used")));
+    let short = room.ticket(team, 10);
+    room.tick += 11;
+    assert!(matches!(room.join(3, &short), JoinAnswer::Refused { reason } if reason.contains("expired")));
+    assert_eq!(room.desks[0].people(&team).unwrap().persons().count(), 2);
+}
+
+#[test]
+fn a_request_that_was_answered_once_is_welcome_again() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let ticket = room.ticket(team, HOUR_MS);
+    let request = room.desks[1].join_request(&ticket, "bob", now).unwrap();
+    let key = room.key(1);
+    for _ in 0..2 {
+        assert_eq!(room.desks[0].answer_join(&key, &request, now).unwrap(), JoinAnswer::Welcome);
+    }
+    // The same bytes from another device are nobody's join.
+    let thief = DeviceSecret::from_seed(&[99; 32]).public();
+    assert!(matches!(room.desks[0].answer_join(&thief, &request, now).unwrap(), JoinAnswer::Refused { .. }));
+}
+
+#[test]
+fn no_join_request_makes_a_member_panic() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let ticket = room.ticket(team, HOUR_MS);
+    let request = room.desks[1].join_request(&ticket, "bob", now).unwrap();
+    let key = room.key(1);
+    for at in 0..request.len() {
+        let mut damaged = request.clone();
+        damaged[at] ^= 1;
+        // A byte of the handle may change its letters, but then the body no longer fits and is left out.
+        room.desks[0].answer_join(&key, &request[..at], now).unwrap();
+        let answer = room.desks[0].answer_join(&key, &damaged, now).unwrap();
+        assert!(answer == JoinAnswer::Welcome || room.desks[0].people(&team).unwrap().persons().count() <= 2);
+    }
+}
+
+#[test]
+fn verification_counts_everything_and_finds_nothing() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.write(1, team, Some(incident), &say("x"));
+    room.settle();
+    for desk in &room.desks {
+        let found = desk.verify().unwrap();
+        assert_eq!(found.problems, []);
+        assert!(found.entries >= 5 && found.signatures_checked > 0, "{found:?}");
+    }
+}
+
+#[test]
+fn who_holds_an_entry_is_known_once_it_was_acknowledged() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    let genesis = incident.genesis();
+    let me = BTreeSet::from([room.key(0)]);
+    assert_eq!(room.desks[0].holders(&team, &genesis).unwrap(), me);
+    room.settle();
+    let both = BTreeSet::from([room.key(0), room.key(1)]);
+    assert_eq!(room.desks[0].holders(&team, &genesis).unwrap(), both);
+}
