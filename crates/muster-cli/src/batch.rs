@@ -177,7 +177,9 @@ impl Account {
         // Answers come in order, so what has none is the file's tail.
         let hint = match items.get(self.written + self.refused.len()) {
             Some(Item { line, .. }) => {
-                format!("lines from {line} on are not written, go on with `tail -n +{line} FILE`")
+                format!(
+                    "of the lines from {line} on some may be written: see `muster timeline` before you go on with them"
+                )
             }
             None => "the lines named above are not written, the others are".into(),
         };
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_says_which_lines_are_not_written() {
+    fn the_account_says_which_lines_are_written_and_of_which_that_is_not_known() {
         let items = read(&b"{\"text\":\"a\"}\n".repeat(4), &mut setting("")).unwrap();
         let mut account = Account::default();
         account.done();
@@ -265,7 +267,10 @@ mod tests {
         let problem = account.settle(&items, Some("the node went away".into())).unwrap_err();
         assert_eq!(problem.to_string(), "1 of 4 lines are written\nline 2: no\nthe node went away");
         let Problem::Refused(failure) = problem else { panic!("not a refusal") };
-        assert_eq!(failure.hint.as_deref(), Some("lines from 3 on are not written, go on with `tail -n +3 FILE`"));
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("of the lines from 3 on some may be written: see `muster timeline` before you go on with them")
+        );
         (0..3).for_each(|_| account.done());
         assert!(account.settle(&items, None).is_err());
         assert!(Account { written: 4, refused: vec![] }.settle(&items, None).is_ok());

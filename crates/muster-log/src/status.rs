@@ -37,13 +37,17 @@ impl Status {
 
 /// The status of every entry of an incident.
 pub(crate) fn statuses(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<EntryId, Status> {
-    let is_quiet = whole.counted.is_empty() && whole.aside.is_empty();
-    if is_quiet && dag.logs().iter().all(|log| log.first_fork.is_none()) {
+    if is_quiet(whole, dag) {
         return dag.by_id().map(|(id, _)| (id, Status::Active)).collect();
     }
     let inquiry = Inquiry::new(graph, whole, dag);
     let (late, witnessed) = (inquiry.late_causes(), inquiry.witnessed());
     dag.by_id().map(|(id, x)| (id, inquiry.status(x, &late, &witnessed))).collect()
+}
+
+/// Whether nothing speaks against any entry: no removal, nothing set aside, no fork.
+pub(crate) fn is_quiet(whole: &Fold, dag: &Dag) -> bool {
+    whole.counted.is_empty() && whole.aside.is_empty() && dag.logs().iter().all(|log| log.first_fork.is_none())
 }
 
 /// Who is asked about: a cause and a person; the answer is which entries others built on in ignorance of the cause.

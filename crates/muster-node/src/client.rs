@@ -10,9 +10,13 @@ use muster_store::DiskStore;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// Requests sent ahead of their answers. The node commits what waits together, so a few dozen make one sync serve many.
 const AHEAD_MAX: usize = 64;
+
+/// How long a node may take to end: it tells its peers and closes the store.
+const END_WAIT: Duration = Duration::from_secs(30);
 
 /// A home, ready for requests.
 pub struct Client {
@@ -64,6 +68,21 @@ impl Client {
         let mut answer = None;
         self.call_all(vec![request.clone()], &mut |_, done| answer = Some(done))?;
         answer.unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Waits until the node has ended, which was asked to.
+    ///
+    /// # Errors
+    /// Where it has not within half a minute.
+    pub fn wait_for_end(&mut self) -> Result<(), Failure> {
+        let Way::Node { read, .. } = &mut self.way else { return Ok(()) };
+        let late = || Failure::new("the node does not end").hint("look at muster.log in its home; kill it if it hangs");
+        read.get_ref().set_read_timeout(Some(END_WAIT)).map_err(|_| late())?;
+        match read.fill_buf() {
+            Ok([]) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(()),
+            _ => Err(late()),
+        }
     }
 
     /// Has many requests done, in order; `each` is told each answer with the request's number. What comes after a

@@ -6,7 +6,7 @@
 use crate::mailbox::{Mail, Mailbox};
 use crate::request::{Failure, Reply, Request};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -21,11 +21,11 @@ const PIPELINE_MAX: usize = 256;
 /// Connections at one time; a person's shell has a few, a script gone wrong has no end.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The socket's file, removed when the node stops.
+/// The bound socket. Its file is removed by the node when it stops, while it still has the store's lock: later it could
+/// be the next node's.
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
     listener: UnixListener,
-    path: PathBuf,
 }
 
 impl ControlSocket {
@@ -42,7 +42,7 @@ impl ControlSocket {
         let listener = UnixListener::bind(path).map_err(|error| failed("open", error))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .map_err(|error| failed("protect", error))?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self { listener })
     }
 
     /// Serves until the future is dropped.
@@ -67,12 +67,6 @@ impl ControlSocket {
                 }
             }
         }
-    }
-}
-
-impl Drop for ControlSocket {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) use failure::chain;
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
+use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
 use muster_store::Storage;
@@ -44,6 +45,8 @@ pub(crate) struct Surroundings {
     pub(crate) home: String,
     /// Whether a node is running, so that there is a network.
     pub(crate) is_node: bool,
+    /// Places of the journal that cannot be read back.
+    pub(crate) damage: Vec<String>,
     /// Where this node listens.
     pub(crate) listening: Vec<String>,
     /// Whom the links are cut to for a drill; `None` inside = everybody.
@@ -143,8 +146,9 @@ impl<S: Storage> Engine<S> {
 
     fn verify(&mut self) -> Result<Value, Failure> {
         let report = self.replica.verify()?;
-        let problems: Vec<Value> =
-            report.problems.iter().map(|(entry, what)| json!({ "entry": entry.to_string(), "what": what })).collect();
+        let damage = self.around.damage.iter().map(|what| json!({ "entry": null, "what": what }));
+        let bad = report.problems.iter().map(|(entry, what)| json!({ "entry": entry.to_string(), "what": what }));
+        let problems: Vec<Value> = damage.chain(bad).collect();
         Ok(json!({
             "ok": problems.is_empty(),
             "entries": report.entries,
@@ -153,19 +157,17 @@ impl<S: Storage> Engine<S> {
         }))
     }
 
-    /// The team in which a new incident is declared: the current one where this device is a member, else a team of one,
-    /// made now if there is none. Declaring never waits for anybody.
+    /// The team in which a new incident is declared: the current one where this device may write, else another such, else
+    /// a team of one that is made now. Declaring never waits for anybody.
     fn team_for_declaring(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
-        if let Some(team) = self.replica.current_team()?
-            && self.replica.person_in(&team).is_some()
-        {
-            return Ok(team);
+        let current = self.replica.current_team()?;
+        for team in current.into_iter().chain(self.replica.teams()) {
+            let roster = self.replica.ledger(&team)?.roster();
+            if roster.capability_of(&self.replica.device()) >= Some(Capability::Responder) {
+                return Ok(team);
+            }
         }
-        let own = self.replica.teams().into_iter().find(|team| self.replica.person_in(team).is_some());
-        match own {
-            Some(team) => Ok(team),
-            None => self.found_team(name),
-        }
+        self.found_team(name)
     }
 
     /// Creates a team of this device's person.

@@ -14,6 +14,7 @@ use muster_store::DiskStore;
 use muster_sync::Tick;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -65,6 +66,11 @@ pub(crate) struct Node {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) mailbox: Mailbox,
     pub(crate) ready: Option<TellReady>,
+    /// The control socket's file, to be removed at the end.
+    pub(crate) socket: Option<PathBuf>,
+    /// Addresses to listen on that have not failed.
+    pub(crate) addresses_left: usize,
+    start_failure: Option<Failure>,
     links: BTreeMap<DeviceKey, Link>,
     joining: Vec<Joining>,
     answers: Vec<Answer>,
@@ -89,6 +95,9 @@ impl Node {
             runtime,
             mailbox,
             ready,
+            socket: None,
+            addresses_left: 0,
+            start_failure: None,
             links: BTreeMap::new(),
             joining: Vec::new(),
             answers: Vec::new(),
@@ -97,8 +106,11 @@ impl Node {
         }
     }
 
-    /// Works until told to stop; returns after the last commit.
-    pub(crate) fn run(mut self, mut mail: mpsc::Receiver<Mail>) {
+    /// Works until told to stop; returns after the last commit, when the home is free again.
+    ///
+    /// # Errors
+    /// Where none of the addresses to listen on could be had.
+    pub(crate) fn run(mut self, mut mail: mpsc::Receiver<Mail>) -> Result<(), Failure> {
         self.carry_out_effects();
         loop {
             let wait = self.wait();
@@ -121,14 +133,21 @@ impl Node {
             }
             self.timeouts();
             self.commit();
-            if stop {
+            if stop || self.start_failure.is_some() {
                 break;
             }
         }
         tracing::info!("stopping");
-        // The store closes with the engine; the links were told by the network task.
-        drop(self.engine.take());
+        // In this order: nobody is sent here any more, peers are told, and only then is the home free for the next node.
+        if let Some(socket) = &self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
         let _ = self.runtime.block_on(self.net.shutdown());
+        drop(self.engine.take());
+        match self.start_failure {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
     }
 
     fn wait(&self) -> Duration {
@@ -154,6 +173,10 @@ impl Node {
             Request::Cut { peer } => self.cut(peer.as_deref()),
             Request::Heal { peer } => self.heal(peer.as_deref()),
             Request::Down => self.stop(),
+            Request::AddAddress { address } => {
+                let added = self.with_engine(|engine| engine.add_address(&address));
+                added.inspect(|added| self.try_addresses(added))
+            }
             request => self.with_engine(|engine| engine.execute(&request)),
         };
         self.answers.push(Answer::Request(reply, done));
@@ -167,6 +190,16 @@ impl Node {
         }
     }
 
+    /// Gives the network task the addresses that were just saved.
+    fn try_addresses(&self, added: &Value) {
+        let device = added["device"].as_str().and_then(|device| device.parse().ok());
+        let texts = added["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let addrs = texts.filter_map(|text| parse_address(text).ok()).collect();
+        if let Some(device) = device {
+            self.tell_net(self.net.set_addresses(device, addrs));
+        }
+    }
+
     fn stop(&mut self) -> Result<Value, Failure> {
         let mailbox = self.mailbox.clone();
         self.runtime.spawn(async move { mailbox.put(Mail::Stop).await });
@@ -176,7 +209,7 @@ impl Node {
     fn take_event(&mut self, event: NetEvent) {
         match event {
             NetEvent::Listening { addr } => self.note_listening(&addr.to_string()),
-            NetEvent::NotListening { addr, error } => tracing::error!(%addr, %error, "not listening"),
+            NetEvent::NotListening { addr, error } => self.note_not_listening(&addr.to_string(), &error),
             NetEvent::Connected { peer, addr, link } => {
                 tracing::info!(%peer, %addr, "connected");
                 self.links.insert(peer, link);
@@ -201,7 +234,12 @@ impl Node {
                 let faults: Vec<String> = faults.iter().map(|(addr, fault)| format!("{addr}: {fault}")).collect();
                 tracing::debug!(%peer, ?faults, "unreachable");
             }
-            NetEvent::Rtt { .. } => {}
+            NetEvent::Rtt { peer, .. } => {
+                if let Some(engine) = &mut self.engine {
+                    let now = engine.now();
+                    engine.replica.note_heard(&peer, now);
+                }
+            }
         }
     }
 
@@ -332,6 +370,18 @@ impl Node {
         self.settled_at = Some(now.plus_ms(SETTLE_MS));
     }
 
+    /// One address could not be had. A node that has none left is of no use, and says so instead of running on deaf.
+    fn note_not_listening(&mut self, addr: &str, error: &std::io::Error) {
+        tracing::error!(addr, %error, "not listening");
+        self.addresses_left = self.addresses_left.saturating_sub(1);
+        if self.ready.is_some() && self.addresses_left == 0 {
+            self.start_failure = Some(
+                Failure::new(format!("cannot listen on {addr}: {error}"))
+                    .hint("another program may use the port; choose another with --listen /ip4/0.0.0.0/tcp/PORT"),
+            );
+        }
+    }
+
     fn tell_ready(&mut self) {
         let (Some(tell), Some(engine)) = (self.ready.take(), &self.engine) else { return };
         let peer = engine.replica.device().to_string();
@@ -364,7 +414,10 @@ impl Node {
             let request = engine.replica.join_request(&ticket, &handle, now)?;
             Ok((ticket, request))
         });
+        // The request must be on disk before it is sent, so that a second try sends the same entry.
+        self.commit();
         match begun {
+            Ok(_) if self.engine.is_none() => drop(reply),
             Ok((ticket, request)) => {
                 let addrs = ticket
                     .addresses
@@ -425,20 +478,25 @@ impl Node {
     fn cut(&mut self, typed: Option<&str>) -> Result<Value, Failure> {
         let peer = self.peer_typed(typed)?;
         self.tell_net(self.net.cut(peer));
-        self.with_engine(|engine| {
-            engine.around.cut.insert(peer);
-            Ok(json!({ "cut": engine.cut_names() }))
-        })
+        self.opened.cut.insert(peer);
+        self.tell_cut()
     }
 
     fn heal(&mut self, typed: Option<&str>) -> Result<Value, Failure> {
         let peer = self.peer_typed(typed)?;
         self.tell_net(self.net.heal(peer));
+        match peer {
+            None => self.opened.cut.clear(),
+            Some(_) => drop(self.opened.cut.remove(&peer)),
+        }
+        self.tell_cut()
+    }
+
+    /// Lets the engine, of this store or of the next, know which links are cut.
+    fn tell_cut(&mut self) -> Result<Value, Failure> {
+        let cut = self.opened.cut.clone();
         self.with_engine(|engine| {
-            match peer {
-                None => engine.around.cut.clear(),
-                Some(_) => drop(engine.around.cut.remove(&peer)),
-            }
+            engine.around.cut = cut;
             Ok(json!({ "cut": engine.cut_names() }))
         })
     }

@@ -6,7 +6,7 @@ use crate::engine::{Engine, OsEntropy, Surroundings};
 use crate::home::{Access, Home, HomeError};
 use crate::keystore::{self, KeyError};
 use crate::request::Failure;
-use muster_log::{DeviceSecret, SessionId};
+use muster_log::{DeviceKey, DeviceSecret, SessionId};
 use muster_replica::Replica;
 use muster_store::{DiskStore, IndexReport, Lease, OpenOptions, OpenReport, StoreError};
 use std::collections::BTreeSet;
@@ -43,6 +43,8 @@ impl Setup {
 pub(crate) struct Opened {
     pub(crate) clock: SystemClock,
     pub(crate) listening: Vec<String>,
+    /// Whom the links are cut to; outlives a store that must be opened again.
+    pub(crate) cut: BTreeSet<Option<DeviceKey>>,
     setup: Setup,
     secret_file: PathBuf,
     is_node: bool,
@@ -77,6 +79,7 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
     let mut opened = Opened {
         clock: SystemClock::new(setup.config.zone().clone()),
         listening: Vec::new(),
+        cut: BTreeSet::new(),
         setup: setup.clone(),
         secret_file: setup.home.key_file(),
         is_node,
@@ -89,13 +92,29 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
 
 /// Opens the store of an opened home, again or for the first time.
 pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> {
-    let secret: DeviceSecret = keystore::load_or_create(&opened.secret_file)?.0;
+    let has_log = opened.setup.home.store().join("format").exists();
+    let secret: DeviceSecret = match keystore::load(&opened.secret_file)? {
+        Some(secret) => secret,
+        // A new key beside an old log would be a stranger to every team in it, and nobody would know why.
+        None if has_log => {
+            return Err(Failure::new(format!("the device key {} is missing", opened.secret_file.display()))
+                .hint("put it back from a backup; or begin in a new home (--home DIR) and join the team again"));
+        }
+        None => keystore::load_or_create(&opened.secret_file)?.0,
+    };
     let fresh = |error: clock::EntropyError| Failure::new(error.to_string());
     let options = match opened.access {
         Access::ReadWrite => OpenOptions::write(clock::entropy16().map_err(fresh)?),
         Access::ReadOnly => OpenOptions::read(),
     };
-    let (store, report) = open_patiently(opened, options)?;
+    let (store, report) = match open_patiently(opened, options) {
+        // What is whole can still be read, shown, exported and verified; nothing is written to a damaged journal.
+        Err(error @ StoreError::Damaged { .. }) if !opened.is_node => {
+            tracing::warn!(error = crate::engine::chain(&error), "the journal is damaged; what is whole is read");
+            open_patiently(opened, OpenOptions::read())?
+        }
+        opened => opened?,
+    };
     tell(&report);
     let new_session = SessionId::from_bytes(clock::entropy16().map_err(fresh)?);
     let mut replica = Replica::open(store, secret, new_session, Box::new(OsEntropy))?;
@@ -108,13 +127,19 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
             replica.continue_session(session);
         }
     }
+    let damage = report
+        .damage
+        .iter()
+        .map(|damage| format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what))
+        .collect();
     let around = Surroundings {
+        damage,
         clock: opened.clock.clone(),
         handle: opened.setup.handle(),
         home: opened.setup.home.root().display().to_string(),
         is_node: opened.is_node,
         listening: opened.listening.clone(),
-        cut: BTreeSet::new(),
+        cut: opened.cut.clone(),
     };
     Ok(Engine { replica, around })
 }
@@ -122,10 +147,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
 /// Says what was not plain about the opening. Repairs are told as warnings: what was acknowledged is whole.
 fn tell(report: &OpenReport) {
     if let Some(torn) = &report.torn {
-        tracing::warn!(
-            bytes = torn.bytes,
-            "an unfinished write at the journal's end was cut off; it was never acknowledged"
-        );
+        tracing::warn!(bytes = torn.bytes, "what stood at the end of the journal was not whole and was cut off");
     }
     match &report.index {
         IndexReport::Whole => {}

@@ -36,6 +36,7 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     let configured = if listen.is_empty() { setup.config.listen.value.clone() } else { listen };
     let saved = engine.replica.addresses(&engine.replica.device())?;
     let addresses = listen_addresses(&configured, &saved)?;
+    let addresses_count = addresses.len();
     let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
     let _within = runtime.enter();
     let (task, net, mut events) = NetTask::new(&secret, addresses)
@@ -51,17 +52,17 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     });
     let serving = runtime.spawn(control.serve(mailbox.clone()));
     runtime.spawn(stop_on_signal(mailbox.clone()));
-    let node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox, Some(ready));
+    let mut node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox, Some(ready));
+    node.socket = Some(socket_path);
+    node.addresses_left = addresses_count;
     let engine_thread = std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || node.run(mail))
         .map_err(|error| Failure::new(format!("the node cannot be started: {error}")))?;
     let ended = engine_thread.join();
     serving.abort();
-    // The socket's file goes with the task that owns it.
-    let _ = runtime.block_on(serving);
-    ended.map_err(|_| {
-        Failure::new("the node failed (a bug in muster)").hint("what was acknowledged is on disk; start it again")
+    ended.unwrap_or_else(|_| {
+        Err(Failure::new("the node failed (a bug in muster)").hint("what was acknowledged is on disk; start it again"))
     })
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn passing(setup: &Setup, request: Request) -> Result<Value, Failure>
     });
     let ended = engine_thread.join();
     match (answer, ended) {
-        (Ok(reply), Ok(())) => reply.into(),
+        (Ok(reply), Ok(_)) => reply.into(),
         _ => {
             Err(Failure::new("the network could not be used (a bug in muster)")
                 .hint("try again with `muster up` running"))

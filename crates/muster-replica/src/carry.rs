@@ -7,7 +7,8 @@
 use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
-use muster_log::fact::{Declare, IncidentFact, Origin, RoleAct, Visibility, What};
+use crate::team::Team;
+use muster_log::fact::{Capability, Declare, IncidentFact, Origin, RoleAct, Visibility, What};
 use muster_log::{Body, BodyText, DagId, EntryId, Fact, IncidentId, PersonId, TeamId};
 use muster_store::Storage;
 use std::collections::BTreeMap;
@@ -19,19 +20,28 @@ impl<S: Storage> Replica<S> {
     pub(crate) fn carry_along(&mut self, now: Now) -> Result<(), ReplicaError> {
         let Some(to) = self.current_team()? else { return Ok(()) };
         let Some(new_person) = self.person_in(&to) else { return Ok(()) };
-        if self.teams.get(&to).is_none_or(|team| team.is_solo()) {
+        let may_write = |team: &Team| team.ledger.roster().capability(&new_person) >= Some(Capability::Responder);
+        if self.teams.get(&to).is_none_or(|team| team.is_solo() || !may_write(team)) {
             return Ok(());
         }
         let mut due: Vec<(TeamId, IncidentId)> = Vec::new();
         for (team, state) in self.teams.iter().filter(|(team, state)| **team != to && state.is_solo()) {
             for incident in state.incidents() {
-                if self.store.local(&local::carried(&incident))?.is_none() {
+                if self.store.local(&local::carried(&incident))?.is_none() && !self.left_behind.contains(&incident) {
                     due.push((*team, incident));
                 }
             }
         }
         for (from, incident) in due {
-            self.carry(from, incident, to, new_person, now)?;
+            match self.carry(from, incident, to, new_person, now) {
+                Err(error @ ReplicaError::Store(_)) => return Err(error),
+                // Tried again when the home is opened anew; the original is untouched and shown meanwhile.
+                Err(error) => {
+                    tracing::error!(%incident, %error, "the incident did not come along");
+                    self.left_behind.insert(incident);
+                }
+                Ok(()) => {}
+            }
         }
         Ok(())
     }
@@ -94,6 +104,14 @@ impl<S: Storage> Replica<S> {
     pub fn carried_to(&self, incident: IncidentId) -> Result<IncidentId, ReplicaError> {
         let to = self.store.local(&local::carried(&incident))?;
         Ok(to.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(incident))
+    }
+
+    /// The incident that was declared alone before this one took its place, as this one's `declare` names it.
+    pub fn origin_of(&self, team: &TeamId, incident: &IncidentId) -> Option<EntryId> {
+        match self.teams.get(team)?.ledger.fact(&incident.genesis())? {
+            Fact::Incident(fact) => fact.origin.map(|origin| origin.entry),
+            _ => None,
+        }
     }
 
     /// All incidents that went along, with where they went.

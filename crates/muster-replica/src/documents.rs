@@ -6,7 +6,7 @@ use crate::error::ReplicaError;
 use crate::team::Bodies;
 use muster_incident::{Document, Source};
 use muster_log::ledger::Ledger;
-use muster_log::{Body, DagId, Entry, EntryId, IncidentId};
+use muster_log::{Body, DagId, Entry, EntryId, IncidentId, Status};
 use muster_store::Storage;
 use std::collections::BTreeMap;
 
@@ -18,10 +18,15 @@ struct Kept {
     document: Document,
     /// How many entries of the DAG's order are in it.
     applied: usize,
+    /// The statuses with which they were applied.
+    statuses: Statuses,
     /// Bodies arrived, so it must be derived anew.
     stale: bool,
     last_look: u64,
 }
+
+/// What entries count for; none where all are active, which is nearly always and costs nothing to know.
+type Statuses = Option<BTreeMap<EntryId, Status>>;
 
 #[derive(Default)]
 pub(crate) struct Documents {
@@ -40,18 +45,24 @@ impl Documents {
         self.looks += 1;
         let dag = ledger.dag(&DagId::from(*incident)).ok_or(ReplicaError::NoSuchIncident(*incident))?;
         let order = dag.order();
-        let kept = match self.kept.remove(incident).filter(|kept| !kept.stale) {
+        let statuses = (!ledger.is_quiet(incident)).then(|| ledger.statuses(incident));
+        let is_good = |kept: &Kept| {
+            !kept.stale
+                && match (&kept.statuses, &statuses) {
+                    (None, None) => true,
+                    (Some(old), Some(new)) => old.iter().all(|(id, status)| new.get(id) == Some(status)),
+                    _ => false,
+                }
+        };
+        let kept = match self.kept.remove(incident).filter(is_good) {
             Some(mut kept) => {
-                let new = sources(incident, ledger, bodies, order, kept.applied)?;
+                let new = sources(&statuses, ledger, bodies, &order[kept.applied.min(order.len())..])?;
                 match kept.document.apply(&new) {
-                    Ok(()) => {
-                        kept.applied = order.len();
-                        kept
-                    }
-                    Err(_) => self.derive(incident, ledger, bodies, order)?,
+                    Ok(()) => Kept { applied: order.len(), statuses, ..kept },
+                    Err(_) => self.derive(incident, statuses, ledger, bodies, order)?,
                 }
             }
-            None => self.derive(incident, ledger, bodies, order)?,
+            None => self.derive(incident, statuses, ledger, bodies, order)?,
         };
         self.evict();
         let looks = self.looks;
@@ -63,14 +74,15 @@ impl Documents {
     fn derive<S: Storage>(
         &self,
         incident: &IncidentId,
+        statuses: Statuses,
         ledger: &Ledger,
         bodies: &Bodies<'_, S>,
         order: &[EntryId],
     ) -> Result<Kept, ReplicaError> {
-        let all = sources(incident, ledger, bodies, order, 0)?;
+        let all = sources(&statuses, ledger, bodies, order)?;
         let document = Document::derive(&all)
             .map_err(|error| ReplicaError::Damaged { id: incident.genesis(), what: error.to_string() })?;
-        Ok(Kept { document, applied: order.len(), stale: false, last_look: self.looks })
+        Ok(Kept { document, applied: order.len(), statuses, stale: false, last_look: self.looks })
     }
 
     fn evict(&mut self) {
@@ -91,18 +103,17 @@ impl Documents {
     }
 }
 
-/// What the document is made of: entries from the `skip`-th on, and earlier ones whose status is not what it was.
+/// What a document is made of: these entries, with their statuses and the bodies at hand.
 fn sources<'a, S: Storage>(
-    incident: &IncidentId,
+    statuses: &Statuses,
     ledger: &'a Ledger,
     bodies: &Bodies<'_, S>,
     order: &[EntryId],
-    skip: usize,
 ) -> Result<Vec<Source<'a>>, ReplicaError> {
-    let statuses = ledger.statuses(incident);
-    let mut out = Vec::with_capacity(order.len().saturating_sub(skip));
-    for id in &order[skip.min(order.len())..] {
-        let (Some(entry), Some(status)) = (ledger.entry(id), statuses.get(id)) else { continue };
+    let mut out = Vec::with_capacity(order.len());
+    for id in order {
+        let status = statuses.as_ref().map_or(Some(&Status::Active), |statuses| statuses.get(id));
+        let (Some(entry), Some(status)) = (ledger.entry(id), status) else { continue };
         let body = match entry.body() {
             Some(reference) => bodies.get(&reference.hash)?.map(|bytes| Body::read(&bytes)),
             None => None,

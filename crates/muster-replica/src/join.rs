@@ -6,14 +6,15 @@
 
 use crate::error::ReplicaError;
 use crate::local;
+use crate::membership::{honours, vouched_invites};
 use crate::replica::{Now, Replica};
 use crate::team::Team;
 use minicbor::{Decoder, Encoder};
 use muster_log::draft;
-use muster_log::fact::{PersonKind, RosterFact};
+use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ledger::Received;
 use muster_log::ticket::Ticket;
-use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, EntryId, Fact, Kind, Signature, TeamId};
+use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, Kind, SessionId, Signature, TeamId};
 use muster_store::Storage;
 use std::collections::BTreeSet;
 
@@ -48,7 +49,9 @@ impl<S: Storage> Replica<S> {
         if let Some(request) = self.store.local(&key)? {
             return Ok(request);
         }
-        let draft = draft::join(ticket, self.device(), self.session, now.claimed(), PersonKind::Human);
+        // A `join` is the first of its log. Two in one session, for two tickets, would be a fork and count for nothing.
+        let session = SessionId::from_bytes(self.entropy.sixteen());
+        let draft = draft::join(ticket, self.device(), session, now.claimed(), PersonKind::Human);
         let (entry, body) = self.seal(draft, &BodyText::plain(handle))?;
         let signature = self.secret.sign_entry(&entry.id());
         let request = encode_request(&entry, &signature, body.as_ref().map(Body::bytes).unwrap_or_default());
@@ -113,12 +116,18 @@ impl<S: Storage> Replica<S> {
         if state.ledger.roster().person_of(peer).is_some() {
             return Ok(()); // the answer to an earlier request was lost
         }
+        let roster = state.ledger.roster();
+        let me = roster.person_of(&self.device());
+        if me.and_then(|me| roster.capability(&me)) < Some(Capability::Responder) {
+            return Err(refuse("this member may not let anybody in; ask another"));
+        }
         let known = state.ledger.entry(&invite).cloned();
         let known = known.ok_or_else(|| refuse("this member does not know it (yet); try again when it has synced"))?;
-        if !self.honours(&known, now)? {
+        if !honours(&known, now) {
             return Err(refuse("it has expired; ask for a new one"));
         }
-        if self.used_by_another(&team, &invite, &entry.id()) {
+        let used = state.ledger.dag(&DagId::from(team)).map(vouched_invites).unwrap_or_default();
+        if used.get(&invite).is_some_and(|join| *join != entry.id()) {
             return Err(refuse("it was used already; ask for a new one"));
         }
         let id = entry.id();
@@ -127,18 +136,6 @@ impl<S: Storage> Replica<S> {
         let vouch = RosterFact::Vouch { join: id };
         self.author(team, Some(DagId::from(team)), vouch.kind(), vouch.fields(), &BodyText::default(), now)?;
         Ok(())
-    }
-
-    /// Whether a vouch for another join by the same invite is here.
-    fn used_by_another(&self, team: &TeamId, invite: &EntryId, join: &EntryId) -> bool {
-        let Some(state) = self.teams.get(team) else { return false };
-        let Some(roster) = state.ledger.dag(&DagId::from(*team)) else { return false };
-        roster.entries().any(|entry| match entry.fact() {
-            Ok(Fact::Roster(RosterFact::Vouch { join: other })) => {
-                other != *join && roster.entry(&other).is_some_and(|other| other.items().deps.contains(invite))
-            }
-            _ => false,
-        })
     }
 
     /// Admits and stages one entry that came outside of sync.

@@ -22,11 +22,6 @@ pub(crate) fn joining(invite: &EntryId) -> String {
     format!("joining/{invite}")
 }
 
-/// Until when, by this device's clock, it vouches for a newcomer with this invite: ms since the epoch.
-pub(crate) fn invite(invite: &EntryId) -> String {
-    format!("invite/{invite}")
-}
-
 /// Where incidents declared alone went.
 pub(crate) const CARRIED: &str = "carried/";
 

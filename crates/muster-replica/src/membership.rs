@@ -9,14 +9,12 @@ use crate::team::Team;
 use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ticket::Ticket;
-use muster_log::{BodyText, DagId, DeviceKey, DeviceSecret, Entry, PersonId, TeamId, Timestamp};
+use muster_log::{BodyText, Dag, DagId, DeviceKey, DeviceSecret, Entry, EntryId, Fact, PersonId, TeamId, Timestamp};
 use muster_store::Storage;
+use std::collections::BTreeMap;
 
 /// Tickets that are open at one time. More are a sign of a script gone wrong, and each lets somebody in.
 const OPEN_TICKETS_MAX: usize = 32;
-
-/// How long a ticket of another member is honoured, from the time its invite claims: a day, in milliseconds.
-const TICKET_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
 
 /// Addresses of other members that a ticket carries besides the inviter's own.
 const TICKET_MEMBERS_MAX: usize = 4;
@@ -72,16 +70,15 @@ impl<S: Storage> Replica<S> {
         own_addresses: &[String],
         now: Now,
     ) -> Result<Ticket, ReplicaError> {
-        let open = self.store.locals("invite/")?.iter().filter(|(_, until)| read_ms(until) > Some(now.wall.0)).count();
+        let open = self.open_tickets(&team, now);
         if open >= OPEN_TICKETS_MAX {
             return Err(ReplicaError::NotAllowed(format!("{open} tickets are open already")));
         }
         let seed = self.entropy.thirty_two();
         let ticket_key = DeviceSecret::from_seed(&seed).public();
-        let fact = RosterFact::Invite { ticket_key, capability };
+        let fact = RosterFact::Invite { ticket_key, capability, expires };
         let roster = DagId::from(team);
         let invite = self.author(team, Some(roster), fact.kind(), fact.fields(), &BodyText::default(), now)?;
-        self.set_local(local::invite(&invite), Some(expires.0.to_string().into_bytes()))?;
         let me = self.device();
         let mut addresses: Vec<(DeviceKey, String)> = own_addresses.iter().map(|text| (me, text.clone())).collect();
         let members = self.teams.get(&team).map(|team| team.ledger.roster().members()).unwrap_or_default();
@@ -91,12 +88,14 @@ impl<S: Storage> Replica<S> {
         Ok(Ticket { team, invite, seed: seed.into(), expires, addresses })
     }
 
-    /// Whether this device lets a newcomer in with `invite`, by its own clock: until the time it gave the ticket, or for a
-    /// day where another member issued it.
-    pub(crate) fn honours(&self, invite: &Entry, now: Now) -> Result<bool, ReplicaError> {
-        let noted = self.store.local(&local::invite(&invite.id()))?.and_then(|ms| read_ms(&ms));
-        let until = noted.unwrap_or(invite.claimed().time.plus_ms(TICKET_MS_DEFAULT).0);
-        Ok(now.wall.0 <= until)
+    /// How many tickets of the team could still let somebody in, by this device's clock.
+    fn open_tickets(&self, team: &TeamId, now: Now) -> usize {
+        let Some(roster) = self.teams.get(team).and_then(|team| team.ledger.dag(&DagId::from(team.ledger.team())))
+        else {
+            return 0;
+        };
+        let used = vouched_invites(roster);
+        roster.entries().filter(|entry| honours(entry, now) && !used.contains_key(&entry.id())).count()
     }
 
     /// Saves where a device listens, replacing what was saved; durable with the next commit.
@@ -126,6 +125,22 @@ impl<S: Storage> Replica<S> {
     }
 }
 
-fn read_ms(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+/// Whether a newcomer may be let in with this entry: it is an invite that has not expired by this device's clock.
+pub(crate) fn honours(invite: &Entry, now: Now) -> bool {
+    matches!(invite.fact(), Ok(Fact::Roster(RosterFact::Invite { expires, .. })) if now.wall <= expires)
+}
+
+/// The invites by which somebody was vouched for, with the first such `join`.
+pub(crate) fn vouched_invites(roster: &Dag) -> BTreeMap<EntryId, EntryId> {
+    let joins = roster.entries().filter_map(|entry| match entry.fact() {
+        Ok(Fact::Roster(RosterFact::Vouch { join })) => roster.entry(&join),
+        _ => None,
+    });
+    let mut used = BTreeMap::new();
+    for join in joins {
+        for invite in &join.items().deps {
+            used.entry(*invite).or_insert(join.id());
+        }
+    }
+    used
 }

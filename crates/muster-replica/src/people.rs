@@ -15,10 +15,6 @@ pub(crate) struct Handles {
 }
 
 impl Handles {
-    pub(crate) fn knows(&self, person: &PersonId) -> bool {
-        self.by_person.contains_key(person)
-    }
-
     pub(crate) fn learn(&mut self, person: PersonId, body: &[u8]) {
         let handle: String = Body::read(body).text().chars().take(HANDLE_CHARS_MAX).collect();
         self.by_person.insert(person, handle);

@@ -2,11 +2,11 @@
 
 use crate::error::ReplicaError;
 use crate::local;
-use crate::replica::Replica;
+use crate::replica::{Now, Replica};
 use crate::source::LedgerSource;
 use crate::team::{Bodies, Team};
 use muster_incident::{Document, People, View, incident_view};
-use muster_log::{DagId, DeviceKey, EntryId, IncidentId, TeamId, Timestamp};
+use muster_log::{DagId, DeviceKey, EntryId, IncidentId, Kind, TeamId, Timestamp};
 use muster_store::Storage;
 use std::collections::BTreeSet;
 
@@ -137,9 +137,19 @@ impl<S: Storage> Replica<S> {
             last_heard: state.heard.get(&device).map(|heard| heard.at),
             clock_offset_ms: state.heard.get(&device).and_then(|heard| heard.clock_offset_ms),
             missing_here: standing(&device).and_then(|standing| standing.missing_here),
-            missing_there: standing(&device).and_then(|standing| standing.missing_there),
+            missing_there: standing(&device)
+                .and_then(|standing| standing.missing_there)
+                // The replicator counts what is on its way as held; here only an acknowledgement does.
+                .filter(|missing| *missing > 0 || state.has_acknowledged_all(&device)),
         };
         Ok(devices.into_iter().map(peer).collect())
+    }
+
+    /// A sign of life of a peer that brought no frame, such as the answer to a ping.
+    pub fn note_heard(&mut self, peer: &DeviceKey, now: Now) {
+        for team in self.teams.values_mut().filter(|team| team.admits(peer)) {
+            team.heard.entry(*peer).or_default().at = now.wall;
+        }
     }
 
     /// The devices that are known to hold an entry durably, this one among them where it does.
@@ -151,8 +161,11 @@ impl<S: Storage> Replica<S> {
         let mut holders: BTreeSet<DeviceKey> = BTreeSet::new();
         if let Some(entry) = state.ledger.entry(id) {
             holders.insert(self.device());
-            // Whoever wrote it has it, unless their disk was lost; a device of one's own counts for itself.
-            holders.insert(entry.key());
+            // Whoever wrote it has it, unless their disk was lost. A newcomer's `join` was carried here as a request; it
+            // comes into their store with the roster, and their receipt tells.
+            if entry.kind() != Kind::JOIN {
+                holders.insert(entry.key());
+            }
             let dag = entry.dag();
             holders.extend(state.receipts.keys().filter(|peer| state.holds(peer, &dag, id)));
         }
@@ -164,6 +177,15 @@ impl Team {
     /// The people, by the names to show.
     pub(crate) fn people(&self) -> People {
         self.handles.people(self.ledger.roster())
+    }
+
+    /// Whether receipts of the peer cover everything here that it may see.
+    fn has_acknowledged_all(&self, peer: &DeviceKey) -> bool {
+        let roster = DagId::from(self.ledger.team());
+        self.ledger
+            .dags()
+            .filter(|(dag, _)| **dag == roster || crate::team::person_may_see(&self.ledger, dag, peer))
+            .all(|(dag, graph)| graph.heads().iter().all(|head| self.holds(peer, dag, head)))
     }
 
     /// Whether a receipt of the peer covers the entry.

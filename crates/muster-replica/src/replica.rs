@@ -70,6 +70,10 @@ pub struct Replica<S> {
     pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
     /// Whether anything at all is staged.
     pub(crate) dirty: bool,
+    /// Incidents that could not come along, so that nothing is tried twice.
+    pub(crate) left_behind: BTreeSet<IncidentId>,
+    /// Opened and not committed since: an incident may wait to come along whose commit failed before.
+    is_new: bool,
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
@@ -106,6 +110,8 @@ impl<S: Storage> Replica<S> {
             news: Vec::new(),
             staged_bodies: BTreeMap::new(),
             dirty: false,
+            left_behind: BTreeSet::new(),
+            is_new: true,
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
@@ -171,7 +177,7 @@ impl<S: Storage> Replica<S> {
     pub fn commit(&mut self, now: Now) -> Result<(), ReplicaError> {
         // Feeding the replicators after a commit can bring no new entries, but the loop costs nothing and keeps the rule
         // should that change.
-        while self.dirty || !self.after_commit.is_empty() {
+        while self.dirty || !self.after_commit.is_empty() || std::mem::take(&mut self.is_new) {
             if std::mem::take(&mut self.dirty) {
                 self.store.commit()?;
             }

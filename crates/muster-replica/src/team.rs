@@ -4,7 +4,7 @@ use crate::documents::Documents;
 use crate::error::ReplicaError;
 use crate::people::Handles;
 use muster_log::ledger::Ledger;
-use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, PersonId, TeamId, Timestamp};
+use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::Storage;
 use muster_sync::{Config, Replicator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +77,7 @@ impl Team {
                     return Err(damaged("its bytes have another hash".into()));
                 }
                 if let Some(body) = entry.body()
-                    && store.body(&body.hash)?.is_none()
+                    && !store.contains_body(&body.hash)?
                 {
                     this.missing_bodies.entry(*dag).or_default().insert(stored.id);
                 }
@@ -85,22 +85,18 @@ impl Team {
             }
         }
         let nothing_staged = BTreeMap::new();
-        this.refresh_handles(&Bodies { store, staged: &nothing_staged })?;
+        this.read_handles(&Bodies { store, staged: &nothing_staged })?;
         Ok(this)
     }
 
-    /// Reads the handles of persons that are not known yet.
-    pub(crate) fn refresh_handles<S: Storage>(&mut self, bodies: &Bodies<'_, S>) -> Result<(), ReplicaError> {
-        let roster = self.ledger.roster();
-        for person in roster.persons() {
-            if self.handles.knows(&person) {
-                continue;
-            }
-            let entry = self.ledger.entry(&person.genesis());
-            if let Some(body) = entry.and_then(Entry::body)
+    /// Reads the handles of all persons, those too whom nobody has vouched for yet: their `vouch` may come later.
+    fn read_handles<S: Storage>(&mut self, bodies: &Bodies<'_, S>) -> Result<(), ReplicaError> {
+        let Some(roster) = self.ledger.dag(&DagId::from(self.ledger.team())) else { return Ok(()) };
+        for entry in roster.entries().filter(|entry| matches!(entry.kind(), Kind::TEAM_CREATE | Kind::JOIN)) {
+            if let Some(body) = entry.body()
                 && let Some(bytes) = bodies.get(&body.hash)?
             {
-                self.handles.learn(person, &bytes);
+                self.handles.learn(PersonId::of_genesis(entry.id()), &bytes);
             }
         }
         Ok(())

@@ -228,13 +228,8 @@ fn what_was_declared_alone_comes_along_with_its_times_and_its_old_id() {
     let alone = room.desks[1].create_team("bob", now).unwrap();
     let old = room.write(1, alone, None, &declare("db is slow"));
     room.write(1, alone, Some(old), &say("p99 at 4 s"));
-    let will = Act::Will {
-        text: "restart".into(),
-        target: "db-1".into(),
-        undo: None,
-        tested: None,
-        expected_minutes: None,
-    };
+    let will =
+        Act::Will { text: "restart".into(), target: "db-1".into(), undo: None, tested: None, expected_minutes: None };
     room.write(1, alone, Some(old), &will);
     room.write(1, alone, Some(old), &Act::Did { id: None, result: "worked".into(), text: None });
     room.write(1, alone, Some(old), &Act::RoleClaim { role: "ic".into(), take: None });
@@ -331,4 +326,40 @@ fn who_holds_an_entry_is_known_once_it_was_acknowledged() {
     room.settle();
     let both = BTreeSet::from([room.key(0), room.key(1)]);
     assert_eq!(room.desks[0].holders(&team, &genesis).unwrap(), both);
+}
+
+#[test]
+fn a_ticket_that_expired_is_honoured_by_no_member() {
+    // Another member than the issuer once fell back to a day from the invite's writing.
+    let mut room = Room::new(3);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let ticket = room.ticket(team, HOUR_MS);
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    room.connect_all();
+    let short = room.ticket(team, 10_000);
+    room.settle();
+    room.tick += 10_001;
+    let now = room.now();
+    let request = room.desks[2].join_request(&short, "carol", now).unwrap();
+    let carol = room.key(2);
+    let answer = room.desks[1].answer_join(&carol, &request, now).unwrap();
+    assert!(matches!(answer, JoinAnswer::Refused { reason } if reason.contains("expired")));
+}
+
+#[test]
+fn an_observer_keeps_what_was_declared_alone() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let alone = room.desks[1].create_team("bob", now).unwrap();
+    let incident = room.write(1, alone, None, &declare("db is slow"));
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let expires = now.wall.plus_ms(HOUR_MS);
+    let addresses = ["/ip4/127.0.0.1/tcp/7001".to_owned()];
+    let ticket = room.desks[0].invite(team, Capability::Observer, expires, &addresses, now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    room.connect_all();
+    assert!(room.desks[1].person_in(&team).is_some());
+    assert_eq!(room.desks[1].incidents().unwrap(), [(alone, incident)]);
 }

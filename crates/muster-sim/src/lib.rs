@@ -1,1 +1,113 @@
-//! Placeholder.
+//! The simulator: many replicas, one virtual clock, one seed, and everything that can go wrong between them.
+//!
+//! Each node is the real [`muster_replica::Replica`] over [`muster_store::MemoryStore`]; only waiting, carrying bytes and
+//! telling the time are simulated, as `muster-node` and `muster-net` would do them. A history is drawn from its seed:
+//! people write, links delay and break, the network falls apart, nodes crash between write and commit and come back in a
+//! new session, clocks are hours off, newcomers arrive late and bring along what they declared alone.
+//!
+//! # What must hold
+//!
+//! - Always: what was acknowledged is there after any crash; memory is what the disk says; a restart changes nothing that
+//!   is shown; equal sets give byte-equal views; nobody is shown to hold what their disk lacks; a private incident is
+//!   with nobody whom it does not name; no honest replica accuses another; nothing panics.
+//! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
+//!
+//! A failure names its seed and the command that replays it. Reading order: `world` is the loop and the shell, `acts` what
+//! people do, `faults` and `link` what goes wrong, `joining` how newcomers get in, `check` what must hold.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
+
+mod acts;
+mod check;
+mod failure;
+mod faults;
+mod joining;
+mod link;
+mod node;
+mod rng;
+mod seeds;
+mod world;
+
+pub use failure::{Failure, Tally, Wrong};
+pub use seeds::{FoundSeed, found_seeds};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::World;
+
+/// Replicas in a history unless something else is asked for.
+pub const REPLICAS: usize = 5;
+
+/// Most replicas: every pair of them has a link.
+pub const REPLICAS_MAX: usize = 50;
+
+/// Within so many seconds after the last fault all must agree and be quiet: many times the longest wait of the protocol.
+const AGREE_S_MAX: u64 = 600;
+
+/// Nothing sent for so long is silence: longer than the longest wait before a replica asks again.
+const QUIET_MS: u64 = muster_sync::limits::RETRY_LAST_MS + 5_000;
+
+/// How nodes treat their replicas. Those that are broken exist to show that the simulator would notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shell {
+    /// As the real node does.
+    #[default]
+    Honest,
+    /// Tells people that their write is safe before it is.
+    AcknowledgesBeforeCommit,
+    /// Takes a failed commit for a good one.
+    IgnoresFailedCommits,
+}
+
+/// What to play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setup {
+    /// How many replicas, from 2 to [`REPLICAS_MAX`].
+    pub replicas: usize,
+    /// What shell they have.
+    pub shell: Shell,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { replicas: REPLICAS, shell: Shell::Honest }
+    }
+}
+
+/// Plays the history of one seed to its end.
+///
+/// # Errors
+/// [`Failure`], where a promise was broken. The same seed and setup fail in the same way, every time.
+pub fn play(seed: u64, setup: &Setup) -> Result<Tally, Box<Failure>> {
+    let setup = Setup { replicas: setup.replicas.clamp(2, REPLICAS_MAX), ..*setup };
+    let failure = |at_ms, wrong| Box::new(Failure { seed, replicas: setup.replicas, at_ms, wrong });
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(seed, &setup);
+        match history(&mut world) {
+            Ok(()) => Ok(world.tally),
+            Err(wrong) => Err(failure(Some(world.now), wrong)),
+        }
+    }));
+    played.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(failure(None, Wrong::Panic(text.unwrap_or("without a word").to_owned())))
+    })
+}
+
+fn history(world: &mut World) -> Result<(), Wrong> {
+    world.begin()?;
+    world.run_until(world.faults.span_ms)?;
+    world.heal();
+    let healed_at = world.now;
+    while world.now < healed_at + AGREE_S_MAX * 1_000 {
+        world.run_until(world.now + 1_000)?;
+        let since = world.now.saturating_sub(world.last_frame_at.max(healed_at));
+        if since >= QUIET_MS {
+            return match world.disagreement() {
+                None => world.check_end(),
+                Some(what) => Err(Wrong::QuietApart { what }),
+            };
+        }
+    }
+    let what = world.disagreement().unwrap_or_else(|| "all agree and still send frames".to_owned());
+    Err(Wrong::NotQuiet { seconds: AGREE_S_MAX, what })
+}

@@ -236,6 +236,10 @@ impl Storage for DiskStore {
         read.map(Some)
     }
 
+    fn contains_body(&self, hash: &BodyHash) -> Result<bool, StoreError> {
+        self.find(&body_key(hash)).map(|position| position.is_some())
+    }
+
     fn teams(&self) -> Vec<TeamId> {
         self.kept.dags.values().map(|(team, _)| *team).collect::<BTreeSet<_>>().into_iter().collect()
     }

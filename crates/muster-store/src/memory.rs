@@ -139,6 +139,10 @@ impl Storage for MemoryStore {
         Ok(self.committed.bodies.get(hash).cloned())
     }
 
+    fn contains_body(&self, hash: &BodyHash) -> Result<bool, StoreError> {
+        Ok(self.committed.bodies.contains_key(hash))
+    }
+
     fn teams(&self) -> Vec<TeamId> {
         self.committed.dags.values().map(|(team, _)| *team).collect::<BTreeSet<_>>().into_iter().collect()
     }

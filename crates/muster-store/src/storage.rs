@@ -96,6 +96,12 @@ pub trait Storage {
     /// As for [`Storage::entry`].
     fn body(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether the body is stored; cheaper than reading it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn contains_body(&self, hash: &BodyHash) -> Result<bool, StoreError>;
+
     /// The teams of which any entry is stored, sorted.
     fn teams(&self) -> Vec<TeamId>;
 

@@ -56,6 +56,17 @@ impl Workspace {
         command
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target_directory(&self) -> Result<PathBuf, String> {
+        let text = stdout(&mut self.cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| format!("cargo metadata printed no JSON: {error}"))?;
+        metadata["target_directory"]
+            .as_str()
+            .map(PathBuf::from)
+            .ok_or("cargo metadata names no target directory".into())
+    }
+
     /// The members of the workspace, as `cargo metadata` lists them.
     pub(crate) fn members(&self) -> Result<Vec<Member>, String> {
         let text = stdout(&mut self.cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;

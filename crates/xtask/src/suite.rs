@@ -9,6 +9,12 @@ use crate::stage::{Choice, Findings};
 /// Runs all tests of the workspace.
 pub(crate) fn run(workspace: &Workspace, choice: &Choice) -> Result<Findings, String> {
     let mut findings = Findings::new();
+    // The end-to-end tests drive the real binary. It is built with the whole workspace, for the same reason as above.
+    let mut build = workspace.cargo_locked(&["build", "--workspace", "--bins", "--quiet"]);
+    if let Err(finding) = shown(&mut build) {
+        return Ok(vec![finding]);
+    }
+    let binary = workspace.target_directory()?.join("debug/muster");
     let has_nextest = captured(&mut workspace.cargo(&["nextest", "--version"]))?.status.success();
     if !has_nextest {
         println!("note: cargo-nextest is not installed; `cargo test` does without its limit on a test's time");
@@ -25,6 +31,6 @@ pub(crate) fn run(workspace: &Workspace, choice: &Choice) -> Result<Findings, St
     } else {
         workspace.cargo_locked(&["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"])
     };
-    findings.extend(shown(&mut command).err());
+    findings.extend(shown(command.env("MUSTER_BIN", binary)).err());
     Ok(findings)
 }

@@ -18,6 +18,8 @@ pub(crate) fn run(setup: &Setup) -> Result<bool, Problem> {
     let mut client = client::open(setup)?;
     if client.is_node() {
         client.call(&Request::Down)?;
+        // The node is gone when it hangs up; then the home is free for whoever comes next.
+        client.wait_for_end()?;
         return Ok(true);
     }
     Ok(false)

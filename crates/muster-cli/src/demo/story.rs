@@ -25,7 +25,7 @@ pub(super) fn tell(cast: &mut Cast) -> Result<(), Problem> {
     };
     let (alice, bob, carol) = (cast.person("alice")?, cast.person("bob")?, cast.person("carol")?);
 
-    chapter("20 July 2023. Downloads from crates.io break. Three people, three nodes, no server.");
+    chapter("20 July 2023: crates.io downloads break. Three people, three nodes.");
     for person in [alice, bob, carol] {
         line(&format!("{} runs a node of their own (process {})", person.name, person.pid()));
     }
@@ -41,7 +41,7 @@ pub(super) fn tell(cast: &mut Cast) -> Result<(), Problem> {
         person.until(&["peers"], "two members connected", |peers| count(peers, |p| p["connected"] == true) == 2)?;
     }
 
-    chapter("Alice declares. Everybody logs what they know; the times are those it happened at.");
+    chapter("Alice declares. Everybody logs what they know and when it happened.");
     show(alice, &["declare", "crates.io: broken crate downloads", "--sev", "2", "--at", "2023-07-20T12:24:30Z"])?;
     log(bob, "say", fact("12:16")?)?;
     log(bob, "did-deploy", fact("12:17")?)?;
@@ -104,7 +104,7 @@ pub(super) fn tell(cast: &mut Cast) -> Result<(), Problem> {
         line(&format!("{} sees: incident commander CONTESTED between {}", person.name, holders(&roles)));
     }
 
-    chapter("Nobody decides in secret who commands: it is settled with one command, and the settlement is an entry.");
+    chapter("Two commanders are one too many. One command settles it, as an entry.");
     show(carol, &["role", "settle", "ic", "bob", "--at", "2023-07-20T12:35:00Z"])?;
     show(alice, &["did", "abandoned", "bob rolled back first", "--at", "2023-07-20T12:36:00Z"])?;
     cast.until_all_agree(&["roles", "--json"], "the settled role", |roles| {

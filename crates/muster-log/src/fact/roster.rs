@@ -5,6 +5,7 @@ use super::{Kind, Malformed};
 use crate::ids::{EntryId, IncidentId, PersonId};
 use crate::key::{DeviceKey, Signature};
 use crate::limits::{RECOVERY_KEYS_MAX, REVOKED_DEVICES_MAX};
+use crate::time::Timestamp;
 use crate::value::Value;
 
 /// The version of the team's rules, fixed at its birth.
@@ -88,6 +89,8 @@ pub enum RosterFact {
         ticket_key: DeviceKey,
         /// What the newcomer will be able to do; never admin.
         capability: Capability,
+        /// Until when members should let the newcomer in, each by its own clock. Admission never asks for it.
+        expires: Timestamp,
     },
     /// The author joins by the invite that is its only dep.
     Join {
@@ -174,7 +177,9 @@ impl RosterFact {
                 Value::Int(*person_kind as i64),
                 Value::List(recovery_keys.iter().map(key).collect()),
             ],
-            Self::Invite { ticket_key, capability } => vec![key(ticket_key), Value::Int(*capability as i64)],
+            Self::Invite { ticket_key, capability, expires } => {
+                vec![key(ticket_key), Value::Int(*capability as i64), Value::Int(expires.0)]
+            }
             Self::Join { person_kind, ticket_signature } => {
                 vec![Value::Int(*person_kind as i64), signature(ticket_signature)]
             }
@@ -207,6 +212,7 @@ impl RosterFact {
                 capability: r.item("capability", |v| {
                     Capability::from_value(v).filter(|capability| *capability < Capability::Admin)
                 })?,
+                expires: r.item("expiry", |v| v.as_int().map(Timestamp))?,
             },
             Kind::JOIN => Self::Join {
                 person_kind: r.item("person kind", PersonKind::from_value)?,

@@ -270,7 +270,7 @@ impl World {
 
     pub(super) fn invite(&self, capability: Capability) -> Deed {
         let ticket_key = DeviceSecret::from_seed(&ticket_seed(self.written.len() as i64)).public();
-        Deed::Roster(RosterFact::Invite { ticket_key, capability })
+        Deed::Roster(RosterFact::Invite { ticket_key, capability, expires: crate::Timestamp(0) })
     }
 
     pub(super) fn hand_in(&mut self, entry: Entry, name: &str) -> EntryId {

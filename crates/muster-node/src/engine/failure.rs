@@ -37,7 +37,9 @@ fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::Newer { .. } => "use the newer muster that wrote it; nothing was touched",
         StoreError::ReadOnly { .. } => "make the home writable, or choose another with --home DIR",
         StoreError::Full { .. } => "free some space and say it again; what was logged before is safe",
-        StoreError::Damaged { .. } => "copy the home away first; `muster verify` names what is affected",
+        StoreError::Damaged { .. } => {
+            "copy the home away first; reading goes on and `muster verify` tells what is affected"
+        }
         StoreError::Poisoned => "the entry was not accepted; try again, and check the disk if it happens twice",
         StoreError::NoStore { .. } => "nothing was logged in this home yet; check --home",
         _ => return None,

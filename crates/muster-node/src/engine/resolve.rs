@@ -23,7 +23,8 @@ impl<S: Storage> Engine<S> {
         let all = self.replica.incidents()?;
         let mut open = Vec::new();
         for (team, incident) in &all {
-            let summary = self.replica.view(*team, *incident)?.summary;
+            let (document, people) = self.replica.document(*team, *incident)?;
+            let summary = muster_incident::summary(document, &people);
             if summary.open {
                 open.push((*team, *incident, summary.title));
             }
@@ -64,12 +65,19 @@ impl<S: Storage> Engine<S> {
                     found.push((team, new));
                 }
             }
+            // On the other members' nodes the old id is known by the origin that the new one names.
+            for (team, incident) in &all {
+                if self.replica.origin_of(team, incident).is_some_and(|old| old.to_string().starts_with(&prefix)) {
+                    found.push((*team, *incident));
+                }
+            }
             found.sort_unstable();
             found.dedup();
         }
         if found.is_empty() {
             for (team, incident) in &all {
-                if self.replica.view(*team, *incident)?.summary.slug == typed {
+                let (document, people) = self.replica.document(*team, *incident)?;
+                if muster_incident::summary(document, &people).slug == typed {
                     found.push((*team, *incident));
                 }
             }

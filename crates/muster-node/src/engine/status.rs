@@ -3,7 +3,7 @@
 use super::Engine;
 use super::reads::to_value;
 use crate::request::Failure;
-use muster_log::TeamId;
+use muster_log::{DeviceKey, TeamId};
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -70,9 +70,18 @@ impl<S: Storage> Engine<S> {
         Ok(Value::Array(peers.collect()))
     }
 
-    /// Whom the links are cut to, for the board.
+    /// To whom the links are cut: a person where the device is known, as `net cut NAME` takes it.
     pub(crate) fn cut_names(&self) -> Vec<String> {
-        let all = |cut: &Option<muster_log::DeviceKey>| cut.map_or("everybody".to_owned(), |device| device.to_string());
-        self.around.cut.iter().map(all).collect()
+        let name = |cut: &Option<DeviceKey>| match cut {
+            None => "everybody".to_owned(),
+            Some(device) => self.person_name(device).unwrap_or_else(|| device.to_string()),
+        };
+        self.around.cut.iter().map(name).collect()
+    }
+
+    fn person_name(&self, device: &DeviceKey) -> Option<String> {
+        let team = self.replica.current_team().ok()??;
+        let person = self.replica.ledger(&team).ok()?.roster().person_of(device)?;
+        Some(self.replica.people(&team).ok()?.name(&person))
     }
 }

@@ -25,7 +25,11 @@ impl<S: Storage> Engine<S> {
                     .hint("responder or observer; an admin is made later, of a member"));
             }
         };
-        let minutes = invite.minutes.clamp(1, TICKET_MINUTES_MAX);
+        let minutes = invite.minutes;
+        if !(1..=TICKET_MINUTES_MAX).contains(&minutes) {
+            return Err(Failure::new("a ticket is good for one minute at least and one day at most")
+                .hint("--for 30m, --for 24h; whoever has not joined by then asks again"));
+        }
         let team = match self.replica.current_team()? {
             Some(team) => team,
             None => self.found_team(None)?,

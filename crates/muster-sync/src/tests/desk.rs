@@ -46,7 +46,9 @@ impl Desk {
         let mut guest = Self::newcomer(number, self.team());
         let seed = zeroize::Zeroizing::new([200 - number; 32]);
         let ticket_key = DeviceSecret::from_seed(&seed).public();
-        let invite = self.roster_fact(&RosterFact::Invite { ticket_key, capability: Capability::Responder });
+        let expires = muster_log::Timestamp(0);
+        let fact = RosterFact::Invite { ticket_key, capability: Capability::Responder, expires };
+        let invite = self.roster_fact(&fact);
         let ticket = Ticket { team: self.team(), invite, seed, expires: Timestamp(0), addresses: Vec::new() };
         let join = draft::join(&ticket, guest.key(), guest.session, guest.clock(), PersonKind::Human).seal().unwrap();
         let signature = Some(guest.secret.sign_entry(&join.id()));

@@ -1,0 +1,72 @@
+//! The command line.
+
+use crate::fault::Fault;
+use std::path::{Path, PathBuf};
+
+/// Measures muster on this machine and prints the figures of docs/performance.md
+#[derive(Debug, clap::Parser)]
+#[command(name = "muster-bench", version, max_term_width = 80)]
+pub(crate) struct Args {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    pub(crate) what: What,
+    /// How many entries the outage has that is opened and synced
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub(crate) entries: u32,
+    /// How many single entries are appended, and how many are sent live
+    #[arg(long, value_name = "N", default_value = "300", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub(crate) reps: u32,
+    /// Where to work; the file system counts [default: the system's place for temporary files]
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir(), hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// The program `muster` to time [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    muster: Option<PathBuf>,
+    /// The figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Of the modes that this program starts itself in
+    #[arg(long, value_name = "DIR", hide = true)]
+    home: Option<PathBuf>,
+}
+
+/// What to measure, or what to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum What {
+    /// Everything
+    All,
+    /// One durable entry after another
+    Append,
+    /// Opening a home: time and memory
+    Open,
+    /// A newcomer gets everything
+    Sync,
+    /// How soon others see an entry
+    Live,
+    /// The program from exec to exit
+    Cli,
+    /// A node, for the figures that need two.
+    #[value(hide = true)]
+    Node,
+    /// A process that opens a home and says what it took.
+    #[value(hide = true)]
+    OpenHome,
+}
+
+impl Args {
+    /// Whether this figure was asked for.
+    pub(crate) fn wants(&self, what: What) -> bool {
+        self.what == What::All || self.what == what
+    }
+
+    /// The home that a process of this program's own was given.
+    pub(crate) fn child_home(&self) -> Result<&Path, Fault> {
+        self.home.as_deref().ok_or_else(|| Fault::unexpected("a process of the benchmark was given no --home"))
+    }
+
+    /// The program to time, if there is one.
+    pub(crate) fn muster(&self) -> Option<PathBuf> {
+        let beside = || Some(std::env::current_exe().ok()?.with_file_name("muster"));
+        self.muster.clone().or_else(beside).filter(|path| path.is_file())
+    }
+}

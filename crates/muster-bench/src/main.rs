@@ -1,0 +1,90 @@
+//! The benchmark: prints the figures of `docs/performance.md`, and asserts none of them.
+//!
+//! This file reads the command line and says what is measured in which order; each figure has a file of its own. A
+//! figure that needs a fresh process gets this same program again, in a mode that is not for people.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
+
+mod append;
+mod args;
+mod cli;
+mod counting_disk;
+mod fault;
+mod figure;
+mod live;
+mod machine;
+mod node_process;
+mod open;
+mod outage;
+mod sample;
+mod surroundings;
+mod sync;
+mod words;
+
+use args::{Args, What};
+use clap::Parser;
+use fault::Fault;
+use figure::Report;
+use machine::Machine;
+use outage::Outage;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.what {
+        What::Node => args.child_home().and_then(node_process::serve),
+        What::OpenHome => args.child_home().and_then(open::in_fresh_process),
+        _ => measure(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("error: {}", fault::chain(&fault));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<(), Fault> {
+    let dir = tempfile::Builder::new().prefix("muster-bench-").tempdir_in(&args.dir);
+    let dir = dir.map_err(Fault::io("make a directory to work in"))?;
+    let mut report = Report::begin(Machine::look(dir.path()));
+    if args.wants(What::Append) {
+        progress(&format!("append: {} entries, one by one", args.reps));
+        report.add(append::in_new_home(&dir.path().join("append"), args.reps)?);
+    }
+    if [What::Append, What::Open, What::Sync].into_iter().any(|part| args.wants(part)) {
+        progress(&format!("writing an outage of {} entries", args.entries));
+        let outage = Outage::write(&dir.path().join("outage"), args.entries)?;
+        if args.wants(What::Open) {
+            progress("open: fresh processes");
+            report.add(open::measure(&outage)?);
+        }
+        if args.wants(What::Sync) {
+            progress("sync: a newcomer joins, three times");
+            report.add(sync::measure(&outage, dir.path())?);
+        }
+        // Last, for it makes the outage longer.
+        if args.wants(What::Append) {
+            progress("append: to the end of that outage");
+            report.add(append::in_outage(&outage, args.reps)?);
+        }
+    }
+    if args.wants(What::Live) {
+        progress(&format!("live: {} entries, twenty a second", args.reps));
+        report.add(live::measure(&dir.path().join("live"), args.reps)?);
+    }
+    if args.wants(What::Cli) {
+        progress("cli: from exec to exit");
+        match args.muster() {
+            Some(muster) => report.add(cli::measure(&muster, &dir.path().join("cli"))?),
+            None => progress("cli: left out, there is no `muster` beside this program; build it or give --muster"),
+        }
+    }
+    report.print(args.json)
+}
+
+/// Tells whoever waits what is going on; the figures themselves go to stdout.
+fn progress(what: &str) {
+    eprintln!("{what}");
+}

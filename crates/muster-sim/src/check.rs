@@ -1,0 +1,343 @@
+//! What must hold, always and at the end. Here is the judge; it changes nothing but documents' caches.
+
+use crate::failure::Wrong;
+use crate::node::Node;
+use crate::world::World;
+use muster_log::fact::Capability;
+use muster_log::{DagId, EntryId, IncidentId, TeamId};
+use muster_replica::{Replica, ReplicaError};
+use muster_store::{MemoryStore, Storage};
+use std::collections::BTreeMap;
+
+/// Entries whose holders are looked at, per node and look.
+const HOLDERS_ASKED: usize = 4;
+
+/// Characters shown around the place where two views differ.
+const SHOWN_CHARS: usize = 120;
+
+/// What a node shows, by what it is.
+pub(crate) type Shown = BTreeMap<String, String>;
+
+/// What a view is made of: where two nodes have the same, they show the same.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Basis {
+    incident: IncidentId,
+    heads: Vec<EntryId>,
+    roster_heads: Vec<EntryId>,
+    missing_bodies: Vec<EntryId>,
+}
+
+impl World {
+    /// What was acknowledged is there, in memory and on disk, with its body.
+    pub(crate) fn check_promises(&self, n: usize) -> Result<(), Wrong> {
+        let node = &self.nodes[n];
+        let Some(replica) = &node.replica else { return Ok(()) };
+        for promise in &node.promised {
+            let entry = replica.ledger(&promise.team).ok().and_then(|ledger| ledger.entry(&promise.entry));
+            let on_disk = holds(node.disk(), &promise.entry);
+            let has_body = |reference: muster_log::BodyRef| matches!(node.disk().body(&reference.hash), Ok(Some(_)));
+            let is_whole = entry.is_some_and(|entry| entry.body().is_none_or(has_body));
+            if !on_disk || !is_whole {
+                return Err(Wrong::Lost { node: n, entry: promise.entry });
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledgers hold what the disk holds, in the same order.
+    pub(crate) fn check_as_stored(&self, n: usize) -> Result<(), Wrong> {
+        let Some(replica) = self.nodes[n].replica.as_ref().filter(|_| !self.nodes[n].is_dirty) else { return Ok(()) };
+        let wrong = |what: String| Wrong::NotAsStored { node: n, what };
+        for team in replica.teams() {
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            let stored = replica.store().dags(&team);
+            let held: Vec<DagId> = ledger.dags().map(|(dag, _)| *dag).collect();
+            if held.len() != stored.len() {
+                return Err(wrong(format!("{} incidents in memory, {} on disk", held.len(), stored.len())));
+            }
+            for dag in stored {
+                let entries = replica.store().entries(&dag).map_err(|error| wrong(error.to_string()))?;
+                let order = ledger.dag(&dag).map_or(&[][..], |dag| dag.order());
+                if !entries.iter().map(|stored| &stored.id).eq(order) {
+                    return Err(wrong(format!(
+                        "{} entries of {dag} in memory, {} on disk",
+                        order.len(),
+                        entries.len()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what a node shows before it goes down, to be compared once it is up again. What is not committed may vanish,
+    /// so there is nothing to compare then.
+    pub(crate) fn remember(&mut self, n: usize) -> Result<(), Wrong> {
+        let node = &mut self.nodes[n];
+        node.shown = if node.is_dirty { None } else { shown(n, node)? };
+        Ok(())
+    }
+
+    pub(crate) fn check_restart(&mut self, n: usize) -> Result<(), Wrong> {
+        let Some(before) = self.nodes[n].shown.take() else { return Ok(()) };
+        let after = shown(n, &mut self.nodes[n])?.unwrap_or_default();
+        let keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+        for key in keys {
+            let (before, after) = (before.get(key), after.get(key));
+            if before != after {
+                let none = "nothing".to_owned();
+                let what = difference(before.unwrap_or(&none), after.unwrap_or(&none));
+                return Err(Wrong::ChangedByRestart { node: n, what: format!("{key}: {what}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that must hold at any time.
+    pub(crate) fn look(&mut self) -> Result<(), Wrong> {
+        for n in 0..self.nodes.len() {
+            self.check_promises(n)?;
+            self.check_as_stored(n)?;
+            self.check_privacy(n)?;
+            self.check_holders(n)?;
+        }
+        self.check_views(false)
+    }
+
+    /// A private incident is held by those whom it names and by nobody else.
+    fn check_privacy(&self, n: usize) -> Result<(), Wrong> {
+        let Some(replica) = &self.nodes[n].replica else { return Ok(()) };
+        for team in replica.teams() {
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            for incident in ledger.incidents() {
+                let me = ledger.roster().person_of(&replica.device());
+                let named = ledger.names(&incident).is_none_or(|names| me.is_some_and(|me| names.contains(&me)));
+                if !named {
+                    return Err(Wrong::Leaked { node: n, incident });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever is shown to hold an entry has it on disk.
+    fn check_holders(&mut self, n: usize) -> Result<(), Wrong> {
+        let Some(replica) = self.nodes[n].replica.as_ref().filter(|_| !self.nodes[n].is_dirty) else { return Ok(()) };
+        for team in replica.teams() {
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            let dags: Vec<&[EntryId]> = ledger.dags().map(|(_, dag)| dag.order()).collect();
+            for _ in 0..HOLDERS_ASKED {
+                let Some(entry) = self.rng.pick(&dags).and_then(|order| self.rng.pick(order)) else { continue };
+                let holders = replica.holders(&team, entry).unwrap_or_default();
+                for holder in holders.iter().filter_map(|key| self.nodes.iter().position(|node| node.key == *key)) {
+                    if !holds(self.nodes[holder].disk(), entry) {
+                        return Err(Wrong::FalseHolder { node: n, holder, entry: *entry });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Equal sets give byte-equal views. Not everybody looks at everything each time, so that documents are brought up to
+    /// date in steps of all sizes.
+    fn check_views(&mut self, everything: bool) -> Result<(), Wrong> {
+        let Some(team) = self.team else { return Ok(()) };
+        let mut seen: BTreeMap<Basis, (usize, String)> = BTreeMap::new();
+        for n in 0..self.nodes.len() {
+            let Some(replica) = &mut self.nodes[n].replica else { continue };
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            for incident in ledger.incidents().collect::<Vec<_>>() {
+                if !everything && self.rng.chance(500) {
+                    continue;
+                }
+                let view = view(n, replica, team, incident)?;
+                let basis = basis(replica, team, incident);
+                match seen.get(&basis) {
+                    None => drop(seen.insert(basis, (n, view))),
+                    Some((_, other)) if *other == view => self.tally.compared += 1,
+                    Some((one, other)) => {
+                        let what = difference(other, &view);
+                        return Err(Wrong::ViewsDiffer { one: *one, other: n, incident, what });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How the replicas differ, in words; `None` where all is as it must be in the end.
+    pub(crate) fn disagreement(&self) -> Option<String> {
+        let team = self.team?;
+        for (n, node) in self.nodes.iter().enumerate() {
+            let Some(replica) = &node.replica else { return Some(format!("node {n} is down")) };
+            if replica.person_in(&team).is_none() {
+                return Some(format!("node {n} is no member yet"));
+            }
+            if let Some(incident) = left_behind(replica, team) {
+                return Some(format!("incident {incident} of node {n} did not come along"));
+            }
+        }
+        let ledgers: Vec<_> = self.nodes.iter().filter_map(|node| node.replica.as_ref()?.ledger(&team).ok()).collect();
+        let roster_heads = ledgers.first()?.roster_heads();
+        if let Some(n) = ledgers.iter().position(|ledger| ledger.roster_heads() != roster_heads) {
+            return Some(format!("nodes 0 and {n} hold different rosters"));
+        }
+        for (n, ledger) in ledgers.iter().enumerate() {
+            for incident in ledger.incidents() {
+                let names = ledger.names(&incident);
+                let heads = ledger.dag(&incident.into())?.heads();
+                for (other, theirs) in ledgers.iter().enumerate() {
+                    let person = theirs.roster().person_of(&self.nodes[other].key)?;
+                    if names.as_ref().is_some_and(|names| !names.contains(&person)) {
+                        continue;
+                    }
+                    if theirs.dag(&incident.into()).map(|dag| dag.heads()).as_ref() != Some(&heads) {
+                        return Some(format!("nodes {n} and {other} hold different entries of incident {incident}"));
+                    }
+                }
+            }
+        }
+        let lacks_body = |node: &Node| {
+            let replica = node.replica.as_ref()?;
+            let ledger = replica.ledger(&team).ok()?;
+            ledger.dags().find_map(|(dag, _)| missing_bodies(replica, team, dag).first().copied())
+        };
+        let lacking = self.nodes.iter().enumerate().find_map(|(n, node)| Some((n, lacks_body(node)?)));
+        lacking.map(|(n, entry)| format!("node {n} lacks the body of entry {entry}"))
+    }
+
+    /// Once all agree and are quiet: everything that must hold then.
+    pub(crate) fn check_end(&mut self) -> Result<(), Wrong> {
+        self.look()?;
+        self.check_views(true)?;
+        self.check_standing()?;
+        let Some(team) = self.team else { return Ok(()) };
+        for n in 0..self.nodes.len() {
+            // Derived anew from the disk, everything looks the same.
+            self.remember(n)?;
+            self.nodes[n].stop(true);
+            self.start(n)?;
+        }
+        let verifier = self.rng.index(self.nodes.len());
+        if let Some(replica) = &self.nodes[verifier].replica {
+            let found = replica.verify().map_err(|error| failed(verifier, "verify", &error))?;
+            if let Some((entry, what)) = found.problems.first() {
+                return Err(Wrong::Unverified { node: verifier, entry: *entry, what: what.clone() });
+            }
+        }
+        let Some(Ok(ledger)) = self.nodes[0].replica.as_ref().map(|replica| replica.ledger(&team)) else {
+            return Ok(());
+        };
+        self.tally.entries += ledger.len() as u64;
+        for node in &self.nodes {
+            let carried = node.replica.as_ref().and_then(|replica| replica.carried().ok());
+            self.tally.carried += carried.map_or(0, |carried| carried.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Nobody believes that anything is missing anywhere.
+    fn check_standing(&self) -> Result<(), Wrong> {
+        let Some(team) = self.team else { return Ok(()) };
+        for (n, node) in self.nodes.iter().enumerate() {
+            let Some(replica) = &node.replica else { continue };
+            let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
+            for peer in peers {
+                // What a peer lacks is unknown until its first receipt, and that may never have been due.
+                let nothing_missing =
+                    peer.missing_here == Some(0) && peer.missing_there.is_none_or(|missing| missing == 0);
+                if !peer.connected || !nothing_missing {
+                    let what = format!("node {n} takes a peer's standing to be {peer:?}");
+                    return Err(Wrong::QuietApart { what });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(node: usize, doing: &'static str, error: &ReplicaError) -> Wrong {
+    Wrong::Failed { node, doing, error: error.to_string() }
+}
+
+fn holds(disk: &MemoryStore, entry: &EntryId) -> bool {
+    disk.contains(entry).unwrap_or(false)
+}
+
+fn view(n: usize, replica: &mut Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> Result<String, Wrong> {
+    let view = replica.view(team, incident).map_err(|error| failed(n, "show an incident", &error))?;
+    serde_json::to_string(&view).map_err(|error| Wrong::Failed {
+        node: n,
+        doing: "write a view",
+        error: error.to_string(),
+    })
+}
+
+fn basis(replica: &Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> Basis {
+    let dag = DagId::from(incident);
+    let ledger = replica.ledger(&team).ok();
+    let mut missing = missing_bodies(replica, team, &dag);
+    missing.extend(missing_bodies(replica, team, &DagId::from(team)));
+    Basis {
+        incident,
+        heads: ledger.and_then(|ledger| ledger.dag(&dag)).map(|dag| dag.heads()).unwrap_or_default(),
+        roster_heads: ledger.map(|ledger| ledger.roster_heads()).unwrap_or_default(),
+        missing_bodies: missing,
+    }
+}
+
+/// Entries whose bodies are not here, sorted.
+fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> Vec<EntryId> {
+    let Some(dag) = replica.ledger(&team).ok().and_then(|ledger| ledger.dag(dag)) else { return Vec::new() };
+    let lacks = |entry: &&muster_log::Entry| {
+        entry.body().is_some_and(|reference| !matches!(replica.store().body(&reference.hash), Ok(Some(_))))
+    };
+    let mut missing: Vec<EntryId> = dag.entries().filter(lacks).map(muster_log::Entry::id).collect();
+    missing.sort_unstable();
+    missing
+}
+
+/// An incident declared alone that has not come along, though its author may write in the team.
+fn left_behind(replica: &Replica<MemoryStore>, team: TeamId) -> Option<IncidentId> {
+    let roster = replica.ledger(&team).ok()?.roster();
+    let capability = roster.person_of(&replica.device()).and_then(|person| roster.capability(&person));
+    if capability < Some(Capability::Responder) {
+        return None;
+    }
+    let own = replica.incidents().unwrap_or_default();
+    own.into_iter().find(|(of, _)| *of != team).map(|(_, incident)| incident)
+}
+
+/// Everything a node shows.
+fn shown(n: usize, node: &mut Node) -> Result<Option<Shown>, Wrong> {
+    let Some(replica) = &mut node.replica else { return Ok(None) };
+    let incidents = replica.incidents().map_err(|error| failed(n, "list incidents", &error))?;
+    let mut all = Shown::new();
+    all.insert("teams".to_owned(), format!("{:?} {:?}", replica.teams(), replica.current_team()));
+    all.insert("carried".to_owned(), format!("{:?}", replica.carried()));
+    for (team, incident) in incidents {
+        all.insert(format!("incident {incident}"), view(n, replica, team, incident)?);
+    }
+    Ok(Some(all))
+}
+
+/// Where two texts part, with a little of both.
+fn difference(one: &str, other: &str) -> String {
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let part =
+        |text: &str| -> String { text.chars().skip(same.saturating_sub(SHOWN_CHARS / 2)).take(SHOWN_CHARS).collect() };
+    format!("`{}` and `{}`", part(one), part(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_shown_from_shortly_before_it() {
+        assert_eq!(difference("abc", "abd"), "`abc` and `abd`");
+        let long = "x".repeat(500);
+        assert!(difference(&format!("{long}1"), &format!("{long}2")).contains("xx1` and `xx"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What a history can show to be wrong, and what it counted where nothing is.
+
+use muster_log::{EntryId, IncidentId};
+use std::fmt;
+
+/// A broken promise.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// An acknowledged write is gone.
+    #[error("node {node} acknowledged entry {entry} and has lost it")]
+    Lost {
+        /// Whose.
+        node: usize,
+        /// Which.
+        entry: EntryId,
+    },
+    /// A node is told to hold what it does not.
+    #[error("node {node} shows entry {entry} as held by node {holder}, whose disk lacks it")]
+    FalseHolder {
+        /// Who shows it.
+        node: usize,
+        /// Who should hold it.
+        holder: usize,
+        /// Which.
+        entry: EntryId,
+    },
+    /// Memory is not what the disk says.
+    #[error("node {node} holds other entries than its disk: {what}")]
+    NotAsStored {
+        /// Whose.
+        node: usize,
+        /// Where they differ.
+        what: String,
+    },
+    /// A restart changed what people see.
+    #[error("node {node} showed something else after a restart: {what}")]
+    ChangedByRestart {
+        /// Whose.
+        node: usize,
+        /// What changed.
+        what: String,
+    },
+    /// Equal sets, different views.
+    #[error("nodes {one} and {other} hold the same of incident {incident} and show different things: {what}")]
+    ViewsDiffer {
+        /// One node.
+        one: usize,
+        /// The other.
+        other: usize,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Where the views first differ.
+        what: String,
+    },
+    /// A private incident reached somebody whom it does not name.
+    #[error("node {node} holds the private incident {incident}, which does not name its person")]
+    Leaked {
+        /// Whose.
+        node: usize,
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Silence without agreement.
+    #[error("the network is whole and quiet, and yet {what}")]
+    QuietApart {
+        /// How they differ.
+        what: String,
+    },
+    /// No agreement, or no silence, within the bound.
+    #[error("{seconds} s after the last fault {what}")]
+    NotQuiet {
+        /// The bound.
+        seconds: u64,
+        /// What still went on.
+        what: String,
+    },
+    /// One honest replica accused another.
+    #[error("node {node} closed the link to node {peer}: {reason}")]
+    Accused {
+        /// Who.
+        node: usize,
+        /// Whom.
+        peer: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A replica failed at something that must work.
+    #[error("node {node} failed to {doing}: {error}")]
+    Failed {
+        /// Which.
+        node: usize,
+        /// At what.
+        doing: &'static str,
+        /// How.
+        error: String,
+    },
+    /// Verification found something in a store that nobody damaged.
+    #[error("node {node} does not verify: entry {entry}: {what}")]
+    Unverified {
+        /// Whose.
+        node: usize,
+        /// Which.
+        entry: EntryId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Time stands still.
+    #[error("node {node} asks for a timeout again and again without time going by")]
+    Spins {
+        /// Which.
+        node: usize,
+    },
+    /// A panic.
+    #[error("panic: {0}")]
+    Panic(String),
+}
+
+/// A history that went wrong, with what it takes to see it again.
+#[derive(Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// How many replicas there were.
+    pub replicas: usize,
+    /// The virtual time, in milliseconds; `None` where a panic took it along.
+    pub at_ms: Option<u64>,
+    /// What went wrong.
+    pub wrong: Wrong,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, replicas, at_ms, wrong } = self;
+        write!(f, "seed {seed}")?;
+        if let Some(ms) = at_ms {
+            write!(f, " at {}.{:03} s", ms / 1_000, ms % 1_000)?;
+        }
+        write!(f, ": {wrong}\n  replay: cargo xtask sim --seed {seed}")?;
+        if *replicas != crate::REPLICAS { write!(f, " --replicas {replicas}") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.wrong)
+    }
+}
+
+/// What histories were made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Histories played.
+    pub histories: u64,
+    /// Entries that all replicas held at the end, rosters included.
+    pub entries: u64,
+    /// Acts that made no sense where they were tried.
+    pub refused: u64,
+    /// Crashes, of power and of disk.
+    pub crashes: u64,
+    /// Links that broke, with those of partitions.
+    pub cuts: u64,
+    /// Links that were opened.
+    pub syncs: u64,
+    /// Bytes of frames sent.
+    pub bytes: u64,
+    /// Incidents that came along into the team.
+    pub carried: u64,
+    /// Pairs of views compared.
+    pub compared: u64,
+}
+
+impl Tally {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared } = other;
+        self.histories += histories;
+        self.entries += entries;
+        self.refused += refused;
+        self.crashes += crashes;
+        self.cuts += cuts;
+        self.syncs += syncs;
+        self.bytes += bytes;
+        self.carried += carried;
+        self.compared += compared;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared } = self;
+        write!(
+            f,
+            "{histories} histories, {entries} entries, {refused} refused acts, {crashes} crashes, {cuts} cuts, \
+             {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared"
+        )
+    }
+}

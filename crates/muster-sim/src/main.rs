@@ -1,0 +1,72 @@
+//! The simulator's command line: plays found seeds and then many others, and ends with 1 at the first that fails.
+
+use clap::Parser;
+use muster_sim::{Failure, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, found_seeds, play};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Plays whole histories of a team with faults, each from one seed.
+#[derive(Debug, Parser)]
+#[command(name = "muster-sim")]
+struct Args {
+    /// How many seeds to play, after those that found something once.
+    #[arg(long, default_value_t = 200, conflicts_with = "seed")]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0, conflicts_with = "seed")]
+    first: u64,
+    /// Play this seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Replicas in each history.
+    #[arg(long, default_value_t = REPLICAS, value_parser = replicas)]
+    replicas: usize,
+    /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+fn replicas(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (2..=REPLICAS_MAX).contains(&number) { Ok(number) } else { Err(format!("from 2 to {REPLICAS_MAX}")) }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Some(filter) = &args.log {
+        match filter.parse::<EnvFilter>() {
+            Ok(filter) => {
+                tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stderr).init();
+            }
+            Err(error) => {
+                eprintln!("error: --log: {error}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    match run(&args) {
+        Ok(tally) => {
+            println!("{tally}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Tally, Box<Failure>> {
+    let setup = |replicas| Setup { replicas, shell: Shell::Honest };
+    if let Some(seed) = args.seed {
+        return play(seed, &setup(args.replicas));
+    }
+    let mut tally = Tally::default();
+    for found in found_seeds() {
+        tally.add(&play(found.seed, &setup(found.replicas))?);
+    }
+    for seed in args.first..args.first.saturating_add(args.seeds) {
+        tally.add(&play(seed, &setup(args.replicas))?);
+    }
+    Ok(tally)
+}

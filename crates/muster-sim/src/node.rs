@@ -1,0 +1,139 @@
+//! One simulated device: a replica or the store of one that is down, its clock, and what it has promised.
+
+use crate::faults::{Faults, skew};
+use crate::rng::Rng;
+use muster_log::{DeviceKey, DeviceSecret, EntryId, SessionId, TeamId, Ticket, Timestamp};
+use muster_replica::{Now, Replica, ReplicaError};
+use muster_store::MemoryStore;
+use muster_sync::Tick;
+use std::collections::BTreeSet;
+
+/// Where all clocks would stand at the beginning if they were right: 2026-01-01 00:00 UTC.
+const EPOCH_MS: i64 = 1_767_225_600_000;
+
+/// A write that somebody was told is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Promise {
+    pub(crate) team: TeamId,
+    pub(crate) entry: EntryId,
+}
+
+/// How far a device is on its way into the team.
+#[derive(Debug, Default)]
+pub(crate) struct Joining {
+    pub(crate) ticket: Option<Ticket>,
+    /// A member has vouched, and that is durable here.
+    pub(crate) welcomed: bool,
+    pub(crate) refusals: u32,
+}
+
+/// A device.
+pub(crate) struct Node {
+    seed: [u8; 32],
+    pub(crate) key: DeviceKey,
+    pub(crate) handle: String,
+    /// Running, or down.
+    pub(crate) replica: Option<Replica<MemoryStore>>,
+    /// The disk while it is down.
+    store: MemoryStore,
+    /// When the replica was opened.
+    since: u64,
+    skew_ms: i64,
+    offset_minutes: i16,
+    /// Who may have a link to it.
+    pub(crate) members: BTreeSet<DeviceKey>,
+    /// Writes that the next commit makes safe.
+    pub(crate) staged: Vec<Promise>,
+    /// Writes that were acknowledged, ever.
+    pub(crate) promised: Vec<Promise>,
+    /// Something was changed in memory and is not committed.
+    pub(crate) is_dirty: bool,
+    /// The session and its tips at a clean stop: what a lease remembers.
+    lease: Option<(SessionId, BTreeSet<EntryId>)>,
+    pub(crate) joining: Joining,
+    /// What it showed when it was stopped with nothing left to commit.
+    pub(crate) shown: Option<crate::check::Shown>,
+}
+
+impl Node {
+    pub(crate) fn new(number: usize, faults: &Faults, rng: &mut Rng) -> Self {
+        let seed = rng.bytes();
+        // Two people of one name are two people.
+        let handles = ["ana", "ben", "chen", "sam", "sam"];
+        Self {
+            seed,
+            key: DeviceSecret::from_seed(&seed).public(),
+            handle: handles.get(number).map_or_else(|| format!("person {number}"), |name| (*name).to_owned()),
+            replica: None,
+            store: MemoryStore::new(),
+            since: 0,
+            skew_ms: skew(rng, faults.skew_ms),
+            offset_minutes: rng.pick(&[0, 60, 330, -480]).copied().unwrap_or(0),
+            members: BTreeSet::new(),
+            staged: Vec::new(),
+            promised: Vec::new(),
+            is_dirty: false,
+            lease: None,
+            joining: Joining::default(),
+            shown: None,
+        }
+    }
+
+    /// The time at this device when it is `at` in the world.
+    pub(crate) fn now(&self, at: u64) -> Now {
+        let true_ms = i64::try_from(at).unwrap_or(i64::MAX);
+        Now {
+            tick: Tick(at.saturating_sub(self.since)),
+            wall: Timestamp(EPOCH_MS).plus_ms(true_ms).plus_ms(self.skew_ms),
+            offset_minutes: self.offset_minutes,
+        }
+    }
+
+    /// When the replica wants to be woken, in the world's time.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        Some(self.replica.as_ref()?.deadline()?.0.saturating_add(self.since))
+    }
+
+    /// The store, as far as it is durable.
+    pub(crate) fn disk(&self) -> &MemoryStore {
+        self.replica.as_ref().map_or(&self.store, Replica::store)
+    }
+
+    /// Opens the store and starts the replica.
+    pub(crate) fn open(&mut self, at: u64, faults: &Faults, rng: &mut Rng) -> Result<(), ReplicaError> {
+        let mut store = std::mem::take(&mut self.store);
+        faults.prepare(&mut store, rng);
+        if rng.chance(100) {
+            self.skew_ms = skew(rng, faults.skew_ms); // somebody set the clock
+        }
+        let secret = DeviceSecret::from_seed(&self.seed);
+        let session = SessionId::from_bytes(rng.bytes());
+        let mut replica = Replica::open(store, secret, session, Box::new(rng.fork()))?;
+        if let Some((session, tips)) = self.lease.take()
+            && !tips.is_empty()
+            && replica.own_tips_in(&session) == tips
+        {
+            replica.continue_session(session);
+        }
+        self.since = at;
+        self.replica = Some(replica);
+        self.is_dirty = false;
+        self.staged.clear();
+        Ok(())
+    }
+
+    /// Stops: in order where everything is committed and it is so wished, else by power loss.
+    pub(crate) fn stop(&mut self, in_order: bool) {
+        let Some(replica) = self.replica.take() else { return };
+        self.lease = (in_order && !self.is_dirty).then(|| (replica.session(), replica.own_tips()));
+        self.store = replica.into_store();
+        self.store.crash();
+        self.staged.clear();
+        self.is_dirty = false;
+    }
+
+    /// Whether this device may write in a team.
+    pub(crate) fn is_member(&self, team: &TeamId) -> bool {
+        self.replica.as_ref().is_some_and(|replica| replica.person_in(team).is_some())
+    }
+}

@@ -1,0 +1,75 @@
+//! Whole histories: seeds that found something once, two hundred others, and the proof that the simulator is not blind.
+
+use muster_sim::{Failure, Setup, Shell, Tally, Wrong, found_seeds, play};
+use std::ops::Range;
+
+/// Seeds in the ordinary test run. `cargo xtask sim --seeds N` plays more.
+const SEEDS: u64 = 200;
+
+/// Within so many seeds every broken shell must have been found out.
+const SEEDS_TO_NOTICE: u64 = 20;
+
+#[track_caller]
+fn check(seeds: Range<u64>) {
+    let mut tally = Tally::default();
+    for seed in seeds {
+        match play(seed, &Setup::default()) {
+            Ok(played) => tally.add(&played),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    assert!(tally.crashes > 0 && tally.cuts > 0 && tally.carried > 0 && tally.compared > 0, "too calm: {tally}");
+}
+
+#[test]
+fn seeds_that_found_something_once_find_nothing_now() {
+    for found in found_seeds() {
+        let setup = Setup { replicas: found.replicas, ..Setup::default() };
+        if let Err(failure) = play(found.seed, &setup) {
+            panic!("{failure}");
+        }
+    }
+}
+
+#[test]
+fn the_first_half_of_the_seeds_ends_in_agreement() {
+    check(0..SEEDS / 2);
+}
+
+#[test]
+fn the_second_half_of_the_seeds_ends_in_agreement() {
+    check(SEEDS / 2..SEEDS);
+}
+
+#[test]
+fn a_seed_gives_the_same_history_every_time() {
+    for seed in 0..3 {
+        let once = play(seed, &Setup::default()).expect("the seed finds nothing");
+        assert_eq!(play(seed, &Setup::default()).expect("nor the second time"), once);
+    }
+}
+
+fn first_failure(shell: Shell) -> Option<Box<Failure>> {
+    (0..SEEDS_TO_NOTICE).find_map(|seed| play(seed, &Setup { shell, ..Setup::default() }).err())
+}
+
+#[track_caller]
+fn check_noticed(shell: Shell, is_right: fn(&Wrong) -> bool) {
+    let failure = first_failure(shell);
+    assert!(failure.as_ref().is_some_and(|failure| is_right(&failure.wrong)), "{shell:?}: {failure:?}");
+}
+
+#[test]
+fn a_shell_that_promises_what_is_not_durable_is_found_out() {
+    check_noticed(Shell::AcknowledgesBeforeCommit, |wrong| matches!(wrong, Wrong::Lost { .. }));
+    // Either the disk is looked at first, or the node crashes first.
+    let is_behind = |wrong: &Wrong| matches!(wrong, Wrong::Lost { .. } | Wrong::NotAsStored { .. });
+    check_noticed(Shell::IgnoresFailedCommits, is_behind);
+}
+
+#[test]
+fn a_failure_names_the_command_that_replays_it() {
+    let failure = first_failure(Shell::AcknowledgesBeforeCommit).expect("a broken promise is found out");
+    let command = format!("cargo xtask sim --seed {}", failure.seed);
+    assert!(failure.to_string().ends_with(&command), "{failure}");
+}
