@@ -1,7 +1,7 @@
 //! What a command asks of a home, and the answer: the same whether a node runs it or the command opens the store itself.
 //!
 //! One request is one JSON line on the control socket, one reply is one JSON line back, in order. Executing them is in
-//! [`crate::engine`]; carrying them in [`crate::control`] and [`crate::client`].
+//! `engine`; carrying them in `control` and [`crate::client`].
 
 pub use muster_incident::Act;
 use muster_log::time::PointPrecision;

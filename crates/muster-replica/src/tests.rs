@@ -348,6 +348,26 @@ fn a_ticket_that_expired_is_honoured_by_no_member() {
 }
 
 #[test]
+fn a_second_join_of_one_device_is_no_fork() {
+    // Two joins in one session had the same number in one log, and both counted for nothing (simulator, seed 44).
+    let mut room = Room::new(2);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    let (first, second) = (room.ticket(team, HOUR_MS), room.ticket(team, HOUR_MS));
+    let key = room.key(1);
+    let lost = room.desks[1].join_request(&first, "bob", now).unwrap();
+    assert_eq!(room.desks[0].answer_join(&key, &lost, now).unwrap(), JoinAnswer::Welcome);
+    let again = room.desks[1].join_request(&second, "bob", now).unwrap();
+    let sessions = [lost, again].map(|request| {
+        let mut reader = minicbor::Decoder::new(&request);
+        reader.array().unwrap();
+        reader.u8().unwrap();
+        muster_log::Entry::decode(reader.bytes().unwrap()).unwrap().items().session
+    });
+    assert_ne!(sessions[0], sessions[1]);
+}
+
+#[test]
 fn an_observer_keeps_what_was_declared_alone() {
     let mut room = Room::new(2);
     let now = room.now();

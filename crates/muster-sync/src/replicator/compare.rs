@@ -56,9 +56,14 @@ impl Peer {
         if pair.is_barred && !view.contains(&dag.genesis()) {
             return Ok(());
         }
+        let mut held = Vec::new();
         if pair.theirs.is_some_and(|(digest, _)| digest == ours) {
             pair.is_partial = false;
             view.heads(&dag).iter().for_each(|head| pair.state_id(*head));
+            // What it named before we had it was no receipt then; it is one now.
+            if pair.held.replace(ours) != Some(ours) {
+                held = view.heads(&dag);
+            }
         }
         let told = pair.told == Some(ours);
         if std::mem::take(&mut pair.answer_due) {
@@ -66,6 +71,7 @@ impl Peer {
         } else if !told && self.differs(&dag, cx) && !self.is_busy(&dag, cx) {
             self.send_heads_again(dag, cx);
         }
+        self.receipt(dag, held, cx);
         self.see_to_retry(dag, cx);
         self.want_bodies(dag, cx);
         Ok(())

@@ -63,6 +63,8 @@ pub(super) struct Pair {
     pub(super) stated: BTreeSet<EntryId>,
     /// The HEADS it sent last.
     pub(super) theirs: Option<(HeadsDigest, u64)>,
+    /// The heads for which the caller was last told that the peer holds them all.
+    pub(super) held: Option<HeadsDigest>,
     /// Whether `stated` leaves out heads that did not fit into that HEADS.
     pub(super) is_partial: bool,
     /// The HEADS we sent last.
