@@ -4,9 +4,9 @@ use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
 use crate::source::LedgerSource;
-use crate::team::{Bodies, Team};
+use crate::team::{Bodies, Held, Team};
 use muster_incident::{Document, People, View, incident_view};
-use muster_log::{DagId, DeviceKey, EntryId, IncidentId, Kind, TeamId, Timestamp};
+use muster_log::{Dag, DagId, DeviceKey, EntryId, IncidentId, Kind, TeamId, Timestamp};
 use muster_store::Storage;
 use std::collections::BTreeSet;
 
@@ -139,8 +139,8 @@ impl<S: Storage> Replica<S> {
             missing_here: standing(&device).and_then(|standing| standing.missing_here),
             missing_there: standing(&device)
                 .and_then(|standing| standing.missing_there)
-                // The replicator counts what is on its way as held; here only an acknowledgement does.
-                .filter(|missing| *missing > 0 || state.has_acknowledged_all(&device)),
+                // The replicator counts what is on its way as held; here it must have shown that it arrived.
+                .filter(|missing| *missing > 0 || state.has_shown_all(&device)),
         };
         Ok(devices.into_iter().map(peer).collect())
     }
@@ -179,21 +179,27 @@ impl Team {
         self.handles.people(self.ledger.roster())
     }
 
-    /// Whether receipts of the peer cover everything here that it may see.
-    fn has_acknowledged_all(&self, peer: &DeviceKey) -> bool {
+    /// Whether the peer has sent or acknowledged everything here that it may see.
+    fn has_shown_all(&self, peer: &DeviceKey) -> bool {
         let roster = DagId::from(self.ledger.team());
         self.ledger
             .dags()
             .filter(|(dag, _)| **dag == roster || crate::team::person_may_see(&self.ledger, dag, peer))
-            .all(|(dag, graph)| graph.heads().iter().all(|head| self.holds(peer, dag, head)))
+            .all(|(dag, graph)| {
+                let wrote = |head: &EntryId| graph.entry(head).is_some_and(|entry| entry.key() == *peer);
+                let sent = |head: &EntryId| covers(self.sent_by.get(peer), graph, head);
+                graph.heads().iter().all(|head| wrote(head) || sent(head) || self.holds(peer, dag, head))
+            })
     }
 
     /// Whether a receipt of the peer covers the entry.
     fn holds(&self, peer: &DeviceKey, dag: &DagId, id: &EntryId) -> bool {
-        let Some(graph) = self.ledger.dag(dag) else { return false };
-        self.receipts
-            .get(peer)
-            .and_then(|dags| dags.get(dag))
-            .is_some_and(|held| held.iter().any(|tip| tip == id || graph.is_past(id, tip)))
+        self.ledger.dag(dag).is_some_and(|graph| covers(self.receipts.get(peer), graph, id))
     }
+}
+
+/// Whether an entry, or one that builds on it, is among what somebody has.
+fn covers(held: Option<&Held>, graph: &Dag, id: &EntryId) -> bool {
+    let held = held.and_then(|dags| dags.get(&graph.id()));
+    held.is_some_and(|held| held.iter().any(|known| known == id || graph.is_past(id, known)))
 }

@@ -4,7 +4,7 @@ use crate::effect::Effect;
 use crate::entropy::Entropy;
 use crate::error::ReplicaError;
 use crate::source::LedgerSource;
-use crate::team::Team;
+use crate::team::{Team, note_held};
 use muster_log::ledger::Received;
 use muster_log::{
     Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, Signature, TeamId,
@@ -268,10 +268,18 @@ impl<S: Storage> Replica<S> {
                 Output::Close { peer, reason } => {
                     self.effects.push(Effect::Close { peer, reason: reason.to_string() });
                 }
-                Output::Admit { chunk, peer, received, bodies, .. } => {
+                Output::Admit { chunk, peer, dag, received, bodies } => {
+                    let heads = heads_of(&received);
                     self.admit(team, chunk, peer, received, bodies, now)?;
+                    if let Some(state) = self.teams.get_mut(&team) {
+                        note_held(state.sent_by.entry(peer).or_default(), &state.ledger, dag, heads);
+                    }
                 }
-                Output::Receipt { peer, dag, entries } => self.note_receipt(team, peer, dag, entries),
+                Output::Receipt { peer, dag, entries } => {
+                    if let Some(state) = self.teams.get_mut(&team) {
+                        note_held(state.receipts.entry(peer).or_default(), &state.ledger, dag, entries);
+                    }
+                }
                 Output::Greeted { peer, clock_offset_ms, .. } => {
                     if let Some(state) = self.teams.get_mut(&team) {
                         state.heard.entry(peer).or_default().clock_offset_ms = Some(clock_offset_ms);
@@ -327,20 +335,6 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    /// Remembers what a peer holds. A later receipt stands for the earlier ones in its past.
-    fn note_receipt(&mut self, team: TeamId, peer: DeviceKey, dag: DagId, entries: Vec<EntryId>) {
-        let Some(state) = self.teams.get_mut(&team) else { return };
-        let Some(graph) = state.ledger.dag(&dag) else { return };
-        let held = state.receipts.entry(peer).or_default().entry(dag).or_default();
-        for entry in entries {
-            if held.iter().any(|known| *known == entry || graph.is_past(&entry, known)) {
-                continue;
-            }
-            held.retain(|known| !graph.is_past(known, &entry));
-            held.insert(entry);
-        }
-    }
-
     fn announce(&mut self, news: &[(TeamId, EntryId, DagId)]) {
         let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
         for (team, entry, dag) in news {
@@ -367,6 +361,15 @@ impl<S: Storage> Replica<S> {
             self.effects.push(Effect::Members(members));
         }
     }
+}
+
+/// The entries of a chunk on which no other of it builds.
+fn heads_of(received: &[muster_sync::Received]) -> BTreeSet<EntryId> {
+    let mut heads: BTreeSet<EntryId> = received.iter().map(|received| received.entry.id()).collect();
+    for parent in received.iter().flat_map(|received| received.entry.parents()) {
+        heads.remove(&parent);
+    }
+    heads
 }
 
 /// Enough of a team's id to tell teams apart in a log.

@@ -24,6 +24,9 @@ impl<S: Storage> Bodies<'_, S> {
     }
 }
 
+/// DAG → entries that stand for themselves and everything in their past.
+pub(crate) type Held = BTreeMap<DagId, BTreeSet<EntryId>>;
+
 pub(crate) struct Team {
     pub(crate) ledger: Ledger,
     pub(crate) replicator: Replicator,
@@ -34,7 +37,9 @@ pub(crate) struct Team {
     /// Admitted entries whose bodies have not come yet.
     pub(crate) missing_bodies: BTreeMap<DagId, BTreeSet<EntryId>>,
     /// What peers said they hold durably, with everything in its past: peer → DAG → entries.
-    pub(crate) receipts: BTreeMap<DeviceKey, BTreeMap<DagId, BTreeSet<EntryId>>>,
+    pub(crate) receipts: BTreeMap<DeviceKey, Held>,
+    /// What peers sent, and so have, durably or not: as above.
+    pub(crate) sent_by: BTreeMap<DeviceKey, Held>,
     /// When each peer was last heard, and how far its clock was off.
     pub(crate) heard: BTreeMap<DeviceKey, Heard>,
 }
@@ -59,6 +64,7 @@ impl Team {
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
+            sent_by: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -120,6 +126,19 @@ impl Team {
     /// Whether `device` may sync: a member, or a sponsor while there is no roster.
     pub(crate) fn admits(&self, device: &DeviceKey) -> bool {
         self.ledger.roster().person_of(device).is_some() || self.sponsors.contains(device)
+    }
+}
+
+/// Remembers that somebody has these entries and what is in their past. A later one stands for the earlier.
+pub(crate) fn note_held(held: &mut Held, ledger: &Ledger, dag: DagId, entries: impl IntoIterator<Item = EntryId>) {
+    let Some(graph) = ledger.dag(&dag) else { return };
+    let held = held.entry(dag).or_default();
+    for entry in entries.into_iter().filter(|entry| graph.contains(entry)) {
+        if held.iter().any(|known| *known == entry || graph.is_past(&entry, known)) {
+            continue;
+        }
+        held.retain(|known| !graph.is_past(known, &entry));
+        held.insert(entry);
     }
 }
 
