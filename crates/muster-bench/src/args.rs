@@ -28,6 +28,22 @@ pub(crate) struct Args {
     /// Of the modes that this program starts itself in
     #[arg(long, value_name = "DIR", hide = true)]
     home: Option<PathBuf>,
+    /// As `peer`: the node's name, A to H
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    name: Option<String>,
+    /// As `peer`: the lines to write, one JSON object each
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    corpus: Option<PathBuf>,
+}
+
+/// What a node under a harness is started with.
+pub(crate) struct PeerArgs {
+    /// Where everything of it is kept.
+    pub(crate) dir: PathBuf,
+    /// A holds the log at first; B to H come to it.
+    pub(crate) name: String,
+    /// Lines to write.
+    pub(crate) corpus: PathBuf,
 }
 
 /// What to measure, or what to be.
@@ -45,6 +61,8 @@ pub(crate) enum What {
     Live,
     /// The program from exec to exit
     Cli,
+    /// Be a node that a harness drives over stdin and stdout (docs/performance.md)
+    Peer,
     /// A node, for the figures that need two.
     #[value(hide = true)]
     Node,
@@ -56,12 +74,22 @@ pub(crate) enum What {
 impl Args {
     /// Whether this figure was asked for.
     pub(crate) fn wants(&self, what: What) -> bool {
-        self.what == What::All || self.what == what
+        self.what == what || self.what == What::All
     }
 
     /// The home that a process of this program's own was given.
     pub(crate) fn child_home(&self) -> Result<&Path, Fault> {
         self.home.as_deref().ok_or_else(|| Fault::unexpected("a process of the benchmark was given no --home"))
+    }
+
+    /// What a node under a harness is started with.
+    pub(crate) fn peer(&self) -> Result<PeerArgs, Fault> {
+        match (&self.name, &self.corpus) {
+            (Some(name), Some(corpus)) => {
+                Ok(PeerArgs { dir: self.dir.clone(), name: name.clone(), corpus: corpus.clone() })
+            }
+            _ => Err(Fault::unexpected("`peer` needs --dir, --name and --corpus")),
+        }
     }
 
     /// The program to time, if there is one.

@@ -16,6 +16,7 @@ mod machine;
 mod node_process;
 mod open;
 mod outage;
+mod peer;
 mod sample;
 mod surroundings;
 mod sync;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.what {
         What::Node => args.child_home().and_then(node_process::serve),
+        What::Peer => args.peer().and_then(peer::serve),
         What::OpenHome => args.child_home().and_then(open::in_fresh_process),
         _ => measure(&args),
     };

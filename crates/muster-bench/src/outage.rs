@@ -15,12 +15,13 @@ use muster_log::{
     Timestamp,
 };
 use muster_node::clock::{entropy16, entropy32};
+use muster_node::keystore;
 use muster_replica::{JoinAnswer, Replica};
 use muster_store::{DiskStore, MemoryStore, Storage, StoredEntry, Write};
 use std::path::{Path, PathBuf};
 
 /// Names of the authors; the first one's home it is.
-const AUTHORS: [&str; 5] = ["ada", "ben", "cho", "dia", "eli"];
+pub(crate) const AUTHORS: [&str; 5] = ["ada", "ben", "cho", "dia", "eli"];
 
 /// Entries of one commit while the home is written.
 const COMMIT_EVERY: u32 = 1_000;
@@ -32,6 +33,8 @@ const STEP_MS: i64 = 3_000;
 pub(crate) struct Outage {
     /// The home.
     pub(crate) home: PathBuf,
+    /// The team.
+    pub(crate) team: TeamId,
     /// The incident.
     pub(crate) incident: IncidentId,
     /// Entries of the incident, its declaration among them.
@@ -40,20 +43,54 @@ pub(crate) struct Outage {
     pub(crate) last: EntryId,
 }
 
+/// One line of the outage.
+pub(crate) struct Line {
+    /// What was done.
+    pub(crate) saying: Saying,
+    /// When it was written, by its author's clock; `None` = evenly spread until now.
+    pub(crate) written: Option<Timestamp>,
+    /// What was typed.
+    pub(crate) text: String,
+}
+
+/// What is to be written.
+pub(crate) struct Script<'a> {
+    /// Entries of the incident, its declaration among them.
+    pub(crate) entries: u32,
+    /// How many take turns, at most as many as there are [`AUTHORS`].
+    pub(crate) authors: usize,
+    /// The n-th line, from 1.
+    pub(crate) line: &'a dyn Fn(u32) -> Line,
+    /// Further members who write nothing yet: name and key file.
+    pub(crate) others: &'a [(String, PathBuf)],
+}
+
 struct Author {
     secret: DeviceSecret,
     session: SessionId,
 }
 
 impl Outage {
-    /// Writes an incident of `entries` entries into a new home at `path`.
+    /// Writes an incident of `entries` entries by five authors into a new home at `path`.
     pub(crate) fn write(path: &Path, entries: u32) -> Result<Self, Fault> {
+        let line = |n| Line { saying: Saying::Note, written: None, text: words::note(n) };
+        Self::play(path, &Script { entries, authors: AUTHORS.len(), line: &line, others: &[] })
+    }
+
+    /// Writes an incident into a new home at `path`.
+    pub(crate) fn play(path: &Path, script: &Script<'_>) -> Result<Self, Fault> {
+        let entries = script.entries;
         let mut replica = surroundings::replica(path, surroundings::for_writing()?)?;
         let (_, secret) = surroundings::home(path)?;
         let mut authors = vec![Author { secret, session: replica.session() }];
         let team = replica.create_team(AUTHORS[0], surroundings::now())?;
-        for name in &AUTHORS[1..] {
-            authors.push(join(&mut replica, team, name)?);
+        for name in AUTHORS.iter().take(script.authors).skip(1) {
+            let seed = entropy32()?;
+            let secret = || Ok(DeviceSecret::from_seed(&seed));
+            authors.push(join(&mut replica, team, name, &secret)?);
+        }
+        for (name, key_file) in script.others {
+            join(&mut replica, team, name, &|| Ok(keystore::load_or_create(key_file)?.0))?;
         }
         let title = "Checkout is down".to_owned();
         let declare = Act::Declare { title, severity: Some(1), drill: false, suspected: false, private: Vec::new() };
@@ -61,17 +98,20 @@ impl Outage {
         let incident = replica.write(team, None, &declare, &Aside::default(), now)?.incident;
         replica.commit(now)?;
         let mut store = replica.into_store();
-        let last = fill(&mut store, team, incident, &authors, entries)?;
-        Ok(Self { home: path.to_owned(), incident, entries, last })
+        let last = fill(&mut store, team, incident, &authors, script)?;
+        Ok(Self { home: path.to_owned(), team, incident, entries, last })
     }
 }
 
 /// Lets a newcomer into the team, whose own replica is not needed any more then.
-fn join(replica: &mut Replica<DiskStore>, team: TeamId, name: &str) -> Result<Author, Fault> {
-    let seed = entropy32()?;
-    let author = Author { secret: DeviceSecret::from_seed(&seed), session: surroundings::session()? };
-    let newcomer = DeviceSecret::from_seed(&seed);
-    let mut newcomer = Replica::open(MemoryStore::new(), newcomer, author.session, Box::new(OsEntropy))?;
+fn join(
+    replica: &mut Replica<DiskStore>,
+    team: TeamId,
+    name: &str,
+    secret: &dyn Fn() -> Result<DeviceSecret, Fault>,
+) -> Result<Author, Fault> {
+    let author = Author { secret: secret()?, session: surroundings::session()? };
+    let mut newcomer = Replica::open(MemoryStore::new(), secret()?, author.session, Box::new(OsEntropy))?;
     let now = surroundings::now();
     let ticket = replica.invite(team, Capability::Responder, now.wall.plus_ms(60_000), &[], now)?;
     let request = newcomer.join_request(&ticket, name, now)?;
@@ -88,20 +128,21 @@ fn fill(
     team: TeamId,
     incident: IncidentId,
     authors: &[Author],
-    entries: u32,
+    script: &Script<'_>,
 ) -> Result<EntryId, Fault> {
     let dag = DagId::from(incident);
     let mut ledger = restored(store, team, dag)?;
     let mut last = incident.genesis();
-    let fact = IncidentFact::now(What::Say(Saying::Note));
-    let start = surroundings::now().wall.plus_ms(-STEP_MS * i64::from(entries));
-    for (n, author) in (1..entries).zip(authors.iter().cycle()) {
-        let time = start.plus_ms(STEP_MS * i64::from(n));
+    let start = surroundings::now().wall.plus_ms(-STEP_MS * i64::from(script.entries));
+    for (n, author) in (1..script.entries).zip(authors.iter().cycle()) {
+        let line = (script.line)(n);
+        let time = line.written.unwrap_or(start.plus_ms(STEP_MS * i64::from(n)));
+        let fact = IncidentFact::now(What::Say(line.saying));
         let claimed = Claimed { time, offset_minutes: 0 };
         let draft =
             ledger.draft(Some(dag), author.secret.public(), author.session, claimed, fact.kind(), fact.fields());
         let mut draft = draft.map_err(Fault::unexpected)?;
-        let body = Body::write(&BodyText::plain(words::note(n)), entropy16()?, &BodyPlace::of(&draft));
+        let body = Body::write(&BodyText::plain(line.text), entropy16()?, &BodyPlace::of(&draft));
         let body = body.map_err(Fault::unexpected)?;
         draft.body = Some(body.reference());
         let entry = draft.seal().map_err(Fault::unexpected)?;

@@ -18,6 +18,7 @@ mod mailbox;
 mod node;
 mod opening;
 pub mod request;
+pub mod running;
 pub mod up;
 pub mod when;
 

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
+use crate::running::Advanced;
 use muster_log::{DeviceKey, TeamId, Ticket};
 use muster_net::{JoinReply, Link, NetEvent, NetHandle, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
@@ -68,6 +69,8 @@ pub(crate) struct Node {
     pub(crate) ready: Option<TellReady>,
     /// The control socket's file, to be removed at the end.
     pub(crate) socket: Option<PathBuf>,
+    /// Who wants to know what advanced.
+    pub(crate) watchers: Vec<std::sync::mpsc::Sender<Advanced>>,
     /// Addresses to listen on that have not failed.
     pub(crate) addresses_left: usize,
     start_failure: Option<Failure>,
@@ -96,6 +99,7 @@ impl Node {
             mailbox,
             ready,
             socket: None,
+            watchers: Vec::new(),
             addresses_left: 0,
             start_failure: None,
             links: BTreeMap::new(),
@@ -318,6 +322,8 @@ impl Node {
                 }
                 Effect::Changed { incident, entries, .. } => {
                     tracing::debug!(%incident, entries = entries.len(), "incident advanced");
+                    let advanced = Advanced { incident, entries };
+                    self.watchers.retain(|watcher| watcher.send(advanced.clone()).is_ok());
                 }
             }
         }

@@ -101,7 +101,7 @@ pub(crate) fn passing(setup: &Setup, request: Request) -> Result<Value, Failure>
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -111,7 +111,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// The addresses to listen on. Where the port is left open, the port of last time is taken if it is free, so that the
 /// addresses others have saved go on to work.
-fn listen_addresses(configured: &[String], saved: &[String]) -> Result<Vec<Multiaddr>, Failure> {
+pub(crate) fn listen_addresses(configured: &[String], saved: &[String]) -> Result<Vec<Multiaddr>, Failure> {
     let mut addresses = Vec::new();
     for text in configured {
         let address = parse_address(text).map_err(|error| {

@@ -1,0 +1,74 @@
+//! Reading back what is in a node, through the node's own reads, and the clock that all processes share.
+
+use crate::fault::Fault;
+use muster_node::request::{Read, Request, What};
+use muster_node::running::RunningNode;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// `CLOCK_MONOTONIC` in nanoseconds: the same in every process of the machine.
+pub(crate) fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
+    seconds.unwrap_or_default() * 1_000_000_000 + nanos.unwrap_or_default()
+}
+
+/// What a thread that failed left is still good to read.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What arrived since the node was opened, and when each line could be read.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    count: usize,
+    notes: Option<BTreeMap<String, u64>>,
+}
+
+impl Watch {
+    /// Entries that came since the node was opened.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Counts new entries; whether they are to be read and noted.
+    pub(crate) fn arrived(&mut self, entries: usize) -> bool {
+        self.count += entries;
+        self.notes.is_some()
+    }
+
+    /// Begins to take notes.
+    pub(crate) fn take_notes(&mut self) {
+        self.notes.get_or_insert_default();
+    }
+
+    /// Notes when lines were first read.
+    pub(crate) fn note<'a>(&mut self, names: impl Iterator<Item = &'a str>, at_ns: u64) {
+        for name in names {
+            self.notes.get_or_insert_default().entry(name.to_owned()).or_insert(at_ns);
+        }
+    }
+
+    /// The notes.
+    pub(crate) fn notes(&self) -> BTreeMap<String, u64> {
+        self.notes.clone().unwrap_or_default()
+    }
+}
+
+/// The texts of the whole timeline.
+pub(crate) fn all(node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
+    let rows = read(node, incident, What::Timeline { local: false })?;
+    let text = |row: &Value| Some(row.get("text")?.as_str()?.to_owned());
+    Ok(rows.as_array().into_iter().flatten().filter_map(text).collect())
+}
+
+/// The texts of the newest lines of the timeline, oldest first.
+pub(crate) fn newest(node: &RunningNode, incident: &str, k: usize) -> Result<Vec<String>, Fault> {
+    let mut texts = all(node, incident)?;
+    Ok(texts.split_off(texts.len().saturating_sub(k)))
+}
+
+fn read(node: &RunningNode, incident: &str, what: What) -> Result<Value, Fault> {
+    Ok(node.call(Request::Read(Read { incident: Some(incident.to_owned()), what }))?)
+}
