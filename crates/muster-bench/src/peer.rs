@@ -14,12 +14,12 @@ use crate::fault::Fault;
 use crate::outage::{Outage, Script};
 use crate::surroundings::{self, OsEntropy};
 use muster_log::{DeviceKey, EntryId, TeamId, Ticket, Timestamp};
+use muster_node::Setup;
 use muster_node::config::{Config, Overrides};
 use muster_node::home::Home;
 use muster_node::keystore;
 use muster_node::request::{Act, Request, Write};
 use muster_node::running::{Advanced, RunningNode};
-use muster_node::Setup;
 use muster_replica::Replica;
 use muster_store::DiskStore;
 use op::{Op, Opened};
@@ -285,10 +285,8 @@ impl Open {
     fn last(&self, k: usize) -> Result<Value, Fault> {
         let texts = reading::newest(&self.node, &self.reference.incident, k)?;
         let t_ns = reading::now_ns();
-        let entries: Vec<Value> = texts
-            .iter()
-            .filter_map(|text| Some(json!({ "id": corpus::name_of(text)?, "text": text })))
-            .collect();
+        let entries: Vec<Value> =
+            texts.iter().filter_map(|text| Some(json!({ "id": corpus::name_of(text)?, "text": text }))).collect();
         Ok(json!({ "t_ns": t_ns, "entries": entries }))
     }
 }

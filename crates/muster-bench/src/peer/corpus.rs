@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::outage::Line;
-use muster_log::fact::Saying;
 use muster_log::Timestamp;
+use muster_log::fact::Saying;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
