@@ -2,7 +2,7 @@
 //!
 //! The queue that carries these events is in [`crate::inbox`], the rules of their order in the crate header.
 
-use crate::{JoinReply, Link, Multiaddr};
+use crate::{GossipId, JoinReply, Link, Multiaddr, Topic};
 use muster_log::DeviceKey;
 use std::error::Error;
 use std::{fmt, io};
@@ -43,6 +43,27 @@ pub enum NetEvent {
         peer: DeviceKey,
         /// As sent; at most [`crate::MAX_FRAME_BYTES`].
         bytes: Vec<u8>,
+    },
+    /// A message on one of our topics, the first time it is seen; to be judged. Only of connected members.
+    Gossip {
+        /// What it is about.
+        topic: Topic,
+        /// The neighbour that passed it on, who need not have written it.
+        from: DeviceKey,
+        /// For [`crate::NetHandle::judge`].
+        id: GossipId,
+        /// As published; at most [`crate::MAX_GOSSIP_BYTES`].
+        bytes: Vec<u8>,
+    },
+    /// A connected member hears, or no longer hears, what is published on one of our topics. All of that ends with the
+    /// link.
+    Subscribed {
+        /// Who.
+        peer: DeviceKey,
+        /// What it is about.
+        topic: Topic,
+        /// Whether it does from now on.
+        subscribed: bool,
     },
     /// Somebody asks to join. Members may ask too: the answer to their first request may have been lost.
     JoinRequest {
@@ -85,6 +106,8 @@ impl fmt::Debug for NetEvent {
             NetEvent::Disconnected { peer, reason } => write!(f, "Disconnected({peer}, {reason:?})"),
             // Frames hold what people typed, join requests the proof of a ticket.
             NetEvent::Frame { peer, bytes } => write!(f, "Frame({peer}, {} bytes)", bytes.len()),
+            NetEvent::Gossip { from, bytes, .. } => write!(f, "Gossip({from}, {} bytes)", bytes.len()),
+            NetEvent::Subscribed { peer, subscribed, .. } => write!(f, "Subscribed({peer}, {subscribed})"),
             NetEvent::JoinRequest { peer, bytes, .. } => write!(f, "JoinRequest({peer}, {} bytes)", bytes.len()),
             NetEvent::AddressesLearned { peer, addrs } => write!(f, "AddressesLearned({peer}, {addrs:?})"),
             NetEvent::Unreachable { peer, faults } => write!(f, "Unreachable({peer}, {faults:?})"),

@@ -2,8 +2,9 @@
 //!
 //! Events come out of [`crate::NetEvents`]; frames go into a [`crate::Link`].
 
+use crate::gossip::{GossipId, PublishError, Topic, Verdict};
 use crate::join::JoinError;
-use crate::limits::MAX_COMMANDS;
+use crate::limits::{MAX_COMMANDS, MAX_GOSSIP_BYTES, MAX_GOSSIP_COMMANDS};
 use libp2p::Multiaddr;
 use muster_log::DeviceKey;
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ pub struct NetClosed;
 #[derive(Debug, Clone)]
 pub struct NetHandle {
     commands: mpsc::Sender<Command>,
+    gossip: mpsc::Sender<GossipCommand>,
 }
 
 /// What the handle asks of the task. Not `Debug`: a join request proves the ticket.
@@ -30,13 +32,28 @@ pub(crate) enum Command {
     Cut(Option<DeviceKey>),
     Heal(Option<DeviceKey>),
     Join { addrs: Vec<(DeviceKey, Multiaddr)>, request: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, JoinError>> },
+    Subscribe(Topic, BTreeSet<DeviceKey>),
+    Unsubscribe(Topic),
     Shutdown(oneshot::Sender<()>),
 }
 
-/// A handle and the end that the task reads.
-pub(crate) fn handle() -> (NetHandle, mpsc::Receiver<Command>) {
-    let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
-    (NetHandle { commands }, receiver)
+/// What the handle asks of gossip, which never waits.
+pub(crate) enum GossipCommand {
+    Publish(Topic, Vec<u8>),
+    Judge(GossipId, Verdict),
+}
+
+/// The ends that the task reads.
+pub(crate) struct Commands {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) gossip: mpsc::Receiver<GossipCommand>,
+}
+
+/// A handle and the ends that the task reads.
+pub(crate) fn handle() -> (NetHandle, Commands) {
+    let ((commands, for_commands), (gossip, for_gossip)) =
+        (mpsc::channel(MAX_COMMANDS), mpsc::channel(MAX_GOSSIP_COMMANDS));
+    (NetHandle { commands, gossip }, Commands { commands: for_commands, gossip: for_gossip })
 }
 
 impl NetHandle {
@@ -96,6 +113,47 @@ impl NetHandle {
         let (answer, answered) = oneshot::channel();
         self.tell(Command::Join { addrs, request, answer }).await.map_err(|NetClosed| JoinError::Closed)?;
         answered.await.unwrap_or(Err(JoinError::Closed))
+    }
+
+    /// Takes part in a topic, with those members that may; called again, it says anew who may.
+    ///
+    /// Members outside the audience neither hear what is published nor are listened to: a home may hold several teams.
+    /// Those whose right has changed are disconnected, and meet this device again at once.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn subscribe(&self, topic: Topic, audience: BTreeSet<DeviceKey>) -> Result<(), NetClosed> {
+        self.tell(Command::Subscribe(topic, audience)).await
+    }
+
+    /// Leaves a topic.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn unsubscribe(&self, topic: Topic) -> Result<(), NetClosed> {
+        self.tell(Command::Unsubscribe(topic)).await
+    }
+
+    /// Tells everybody who takes part in a topic. Never waits, and promises nothing: sync carries what gets lost.
+    ///
+    /// # Errors
+    /// [`PublishError`]; then nobody was told.
+    pub fn publish(&self, topic: Topic, bytes: Vec<u8>) -> Result<(), PublishError> {
+        if bytes.len() > MAX_GOSSIP_BYTES {
+            return Err(PublishError::TooLong(bytes.len()));
+        }
+        self.gossip.try_send(GossipCommand::Publish(topic, bytes)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => PublishError::Busy,
+            mpsc::error::TrySendError::Closed(_) => PublishError::Closed,
+        })
+    }
+
+    /// Says what is to become of a message from [`crate::NetEvent::Gossip`]; until then it is not passed on. Never waits.
+    pub fn judge(&self, id: GossipId, verdict: Verdict) {
+        // A verdict for which there is no room is as good as none: the message goes no further.
+        if self.gossip.try_send(GossipCommand::Judge(id, verdict)).is_err() {
+            tracing::debug!("a verdict on gossip was dropped");
+        }
     }
 
     /// Writes what is queued, for at most [`crate::SHUTDOWN_TIMEOUT`], closes every connection and ends the task.

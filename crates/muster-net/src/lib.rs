@@ -1,8 +1,7 @@
 //! The network task: authenticated opaque frames between known peers, over libp2p.
 //!
 //! This crate moves bytes and knows who sent them. What a frame means is `muster-sync`'s affair, what a join request
-//! means the node's; who is a member is told to it. It has never heard of entries, Automerge or the store. QUIC, mDNS,
-//! gossip and relay have no place here yet; they come as further transports and behaviours beside those in `swarm.rs`.
+//! means the node's; who is a member is told to it. It has never heard of entries, Automerge or the store.
 //!
 //! # How to drive it
 //!
@@ -43,6 +42,9 @@
 //!   and nothing cut.
 //! - **Members.** Only keys given to [`NetHandle::set_members`] are dialled or may speak `/muster/sync/1`, identify and
 //!   ping. Any other key may do one thing, for ten seconds: ask to join.
+//! - **Gossip.** [`NetHandle::subscribe`] takes part in a topic; [`NetHandle::publish`] tells all who do, over neighbours
+//!   if need be. Each message comes once, as [`NetEvent::Gossip`], and goes on to this node's own neighbours only after
+//!   [`NetHandle::judge`] accepted it. Payloads carry no proof of their own here: whoever judges checks whose they are.
 //! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
 //!   joiner hangs up and both sides meet again as members: the answering node calls `set_members` before it replies,
 //!   the joining node calls `set_members` and `set_addresses` when it has the answer.
@@ -55,6 +57,7 @@
 //! |---|---|---|
 //! | `/muster/sync/1` | one in each direction, each written by the side that opened it | frames: length u32, then that many bytes (≤ [`MAX_FRAME_BYTES`]) |
 //! | `/muster/join/1` | one, opened by the joiner | request: length u32 (≤ [`MAX_JOIN_BYTES`]), bytes; answer: length u32, then status u8 and payload |
+//! | gossipsub 1.2 and 1.3 (`/meshsub/…`) | one in each direction | its own; one anonymous message of at most [`MAX_GOSSIP_BYTES`] each; topics are 64 digits of hexadecimal |
 //!
 //! One stream in each direction has no simultaneous opening to settle. Join status: 0 = the payload is the answer; 1 =
 //! too many tries, the payload is the number of seconds to wait, u32; 2 = not answered.
@@ -68,6 +71,8 @@ mod dial_fault;
 mod event;
 mod frame;
 mod gate;
+mod gossip;
+mod gossip_guard;
 mod handle;
 mod handler;
 mod handler_join;
@@ -84,11 +89,13 @@ mod peer_key;
 mod swarm;
 mod task;
 mod task_command;
+mod task_gossip;
 mod task_join;
 mod task_stop;
 
 pub use address::{BadAddress, parse_address};
 pub use event::{DialFault, LinkEnd, NetEvent};
+pub use gossip::{GossipId, PublishError, Topic, Verdict};
 pub use handle::{NetClosed, NetHandle};
 pub use inbox::NetEvents;
 pub use join::{JoinError, JoinFailure, JoinReply};

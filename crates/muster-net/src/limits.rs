@@ -103,6 +103,46 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// See [`PING_INTERVAL`].
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest gossip message, in bytes: one entry with its longest body. Checked before anything else is done with it.
+pub const MAX_GOSSIP_BYTES: usize = 16 * 1024;
+
+/// Topics of others that are remembered of one peer: more teams than anybody has.
+pub(crate) const MAX_TOPICS: usize = 32;
+
+/// Gossip messages that wait for one peer's line; past it they are not sent, and sync carries what they said.
+pub(crate) const MAX_GOSSIP_QUEUE: usize = 64;
+
+/// Publications and verdicts that wait for the task: what a burst of the node's own makes.
+pub(crate) const MAX_GOSSIP_COMMANDS: usize = 1024;
+
+/// Longest message of gossipsub's own protocol, in bytes: the longest payload, its topic, and the 8 KiB that the codec
+/// may have read of what follows.
+pub(crate) const GOSSIP_RPC_BYTES: usize = 32 * 1024;
+
+/// Longest control part of such a message, in bytes: [`GOSSIP_IDS`] ids, or 32 subscriptions.
+pub(crate) const GOSSIP_CONTROL_BYTES: usize = 4 * 1024;
+
+/// Message ids that we name at once, 34 bytes each.
+pub(crate) const GOSSIP_IDS: usize = 100;
+
+/// Gossipsub's own messages, of which each carries one payload at most, that one peer may send at once...
+///
+/// What gossipsub remembers of a message it remembers for a minute at most, so these four bound what a peer can make it
+/// remember: 1 MiB of ids and 5 MiB of payloads.
+pub(crate) const GOSSIP_BURST: usize = 1024;
+
+/// ... and from then on in a second: ten times what a busy team writes.
+pub(crate) const GOSSIP_PER_SECOND: usize = 256;
+
+/// Bytes of payloads that one peer may send at once...
+pub(crate) const GOSSIP_BURST_BYTES: usize = 2 * 1024 * 1024;
+
+/// ... and from then on in a second.
+pub(crate) const GOSSIP_BYTES_PER_SECOND: usize = 1024 * 1024;
+
+/// Between two looks of gossipsub at its mesh; idle ones send nothing.
+pub(crate) const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// Addresses kept for one peer, and reported of one.
 pub const MAX_ADDRESSES: usize = 16;
 

@@ -28,6 +28,10 @@ impl<B: NetworkBehaviour> MembersOnly<B> {
         Self { inner, gate, shown: BTreeMap::new() }
     }
 
+    pub(crate) fn inner(&mut self) -> &mut B {
+        &mut self.inner
+    }
+
     fn shows(&self, event: &FromSwarm<'_>) -> bool {
         match event {
             FromSwarm::ConnectionEstablished(event) => self.shown.contains_key(&event.connection_id),

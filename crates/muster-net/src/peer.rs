@@ -11,11 +11,13 @@
 
 use crate::backoff::backoff;
 use crate::event::LinkEnd;
+use crate::gossip::Topic;
 use crate::limits::{FINISH_TIMEOUT, JOIN_TIMEOUT, LINK_PROVEN, OWN_DIAL_GRACE, SIMULTANEOUS, SYNC_OPEN_TIMEOUT};
 use crate::link::{Ending, Line};
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use muster_log::DeviceKey;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -44,6 +46,8 @@ pub(crate) struct Peer {
     addrs: Vec<Multiaddr>,
     /// What the peer last said of its own addresses.
     pub(crate) claimed_addrs: Vec<Multiaddr>,
+    /// Of ours, those that the peer takes part in.
+    pub(crate) topics: BTreeSet<Topic>,
     /// Oldest first.
     connections: Vec<Connection>,
     /// Our dial under way.
@@ -82,6 +86,7 @@ impl Peer {
             allowed: false,
             addrs: Vec::new(),
             claimed_addrs: Vec::new(),
+            topics: BTreeSet::new(),
             connections: Vec::new(),
             dial: None,
             failures: 0,

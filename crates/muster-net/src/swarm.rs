@@ -1,9 +1,11 @@
 //! The libp2p stack put together: transport, behaviours, limits.
 //!
-//! Further transports (QUIC, relay) and behaviours (mDNS, gossip) join here.
+//! Further transports (QUIC, relay) and behaviours (mDNS) join here.
 
 use crate::behaviour::Wire;
 use crate::gate::SharedGate;
+use crate::gossip;
+use crate::gossip_guard::{Ears, Guarded, SharedGuard};
 use crate::limits::{
     HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_PENDING_INCOMING, MAX_PENDING_OUTGOING,
     PING_INTERVAL, PING_TIMEOUT,
@@ -16,7 +18,8 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, NetworkBehaviour};
-use libp2p::{PeerId, Swarm, Transport, identify, noise, ping, tcp};
+use libp2p::{PeerId, Swarm, Transport, gossipsub, identify, noise, ping, tcp};
+use muster_log::DeviceKey;
 
 /// Everything that speaks on our connections.
 #[derive(NetworkBehaviour)]
@@ -25,7 +28,7 @@ pub(crate) struct Behaviours {
     limits: connection_limits::Behaviour,
     pub(crate) wire: Wire,
     /// After `wire`, which counts strangers.
-    members: MembersOnly<MemberProtocols>,
+    pub(crate) members: MembersOnly<MemberProtocols>,
 }
 
 /// What members speak besides sync.
@@ -33,10 +36,16 @@ pub(crate) struct Behaviours {
 pub(crate) struct MemberProtocols {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    pub(crate) gossip: Guarded<gossipsub::Behaviour<Ears, Ears>>,
 }
 
 /// A swarm that polls its connections itself: nothing is spawned, and dropping it drops every socket.
-pub(crate) fn swarm(keypair: &Keypair, gate: &SharedGate) -> Result<Swarm<Behaviours>, noise::Error> {
+pub(crate) fn swarm(
+    me: &DeviceKey,
+    keypair: &Keypair,
+    gate: &SharedGate,
+    guard: &SharedGuard,
+) -> Result<Swarm<Behaviours>, noise::Error> {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
         .with_max_pending_outgoing(Some(MAX_PENDING_OUTGOING))
@@ -48,7 +57,11 @@ pub(crate) fn swarm(keypair: &Keypair, gate: &SharedGate) -> Result<Swarm<Behavi
         // The node keeps addresses; what is dialled is what it says.
         .with_cache_size(0);
     let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
-    let members = MemberProtocols { identify: identify::Behaviour::new(identify), ping: ping::Behaviour::new(ping) };
+    let members = MemberProtocols {
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::new(ping),
+        gossip: gossip::behaviour(me, guard),
+    };
     let behaviours = Behaviours {
         limits: connection_limits::Behaviour::new(limits),
         wire: Wire::new(gate.clone()),

@@ -9,7 +9,8 @@ use crate::behaviour::WireEvent;
 use crate::dial_fault::faults_of;
 use crate::event::{DialFault, LinkEnd, NetEvent};
 use crate::gate::SharedGate;
-use crate::handle::{Command, NetHandle, handle};
+use crate::gossip_guard::SharedGuard;
+use crate::handle::{Commands, NetHandle, handle};
 use crate::handler::{FromConnection, ToConnection};
 use crate::handler_join::JoinAnswer;
 use crate::inbox::{NetEvents, Outlet, inbox};
@@ -33,7 +34,7 @@ use muster_log::{DeviceKey, DeviceSecret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Why a network task could not be made.
@@ -50,7 +51,8 @@ pub struct NetTask {
     pub(crate) swarm: Swarm<Behaviours>,
     pub(crate) gate: SharedGate,
     pub(crate) outlet: Outlet,
-    commands: mpsc::Receiver<Command>,
+    commands: Commands,
+    pub(crate) guard: SharedGuard,
     /// Every handle was dropped.
     is_orphaned: bool,
     listen: Vec<Multiaddr>,
@@ -90,7 +92,8 @@ impl NetTask {
     /// [`NetError::Noise`].
     pub fn new(secret: &DeviceSecret, listen: Vec<Multiaddr>) -> Result<(Self, NetHandle, NetEvents), NetError> {
         let gate = SharedGate::default();
-        let swarm = swarm(&keypair(secret), &gate)?;
+        let guard = SharedGuard::default();
+        let swarm = swarm(&secret.public(), &keypair(secret), &gate, &guard)?;
         let ((handle, commands), (outlet, events)) = (handle(), inbox());
         let task = Self {
             me: secret.public(),
@@ -98,6 +101,7 @@ impl NetTask {
             gate,
             outlet,
             commands,
+            guard,
             is_orphaned: false,
             listen,
             listeners: Vec::new(),
@@ -125,7 +129,7 @@ impl NetTask {
             let has_room = self.outlet.has_room() || self.stopping.is_some();
             tokio::select! {
                 biased;
-                command = self.commands.recv(), if !self.is_orphaned => {
+                command = self.commands.commands.recv(), if !self.is_orphaned => {
                     self.stale = true;
                     match command {
                         Some(command) => self.on_command(command),
@@ -135,6 +139,7 @@ impl NetTask {
                         }
                     }
                 }
+                Some(command) = self.commands.gossip.recv(), if !self.is_orphaned => self.on_gossip_command(command),
                 () = self.outlet.changed(), if self.stopping.is_none() => {
                     if self.outlet.is_abandoned() {
                         self.stop(None);
@@ -210,6 +215,9 @@ impl NetTask {
             SwarmEvent::Behaviour(BehavioursEvent::Members(MemberProtocolsEvent::Ping(event))) => {
                 self.on_ping(event, now);
             }
+            SwarmEvent::Behaviour(BehavioursEvent::Members(MemberProtocolsEvent::Gossip(event))) => {
+                self.on_gossip(event);
+            }
             _ => {}
         }
     }
@@ -231,6 +239,7 @@ impl NetTask {
         self.strangers.remove(&id);
         if let Some(owner) = self.owners.remove(&id) {
             self.with_peer(owner.key, |peer| peer.ended(id, reason, now));
+            self.forget_subscriptions(owner.key);
         }
         self.join_hung_up(id);
     }
@@ -336,6 +345,7 @@ impl NetTask {
                 Step::LinkUp(addr, line) => {
                     tracing::info!(%addr, "connected");
                     self.outlet.push(NetEvent::Connected { peer: key, addr, link: Link::new(key, line) });
+                    self.tell_subscriptions(key);
                 }
                 Step::LinkDown(reason) => {
                     let reason = if self.stopping.is_some() { LinkEnd::Shutdown } else { reason };

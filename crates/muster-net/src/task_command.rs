@@ -21,6 +21,8 @@ impl NetTask {
             Command::Cut(peer) => self.cut(peer, now),
             Command::Heal(peer) => self.heal(peer, now),
             Command::Join { addrs, request, answer } => self.join(addrs, request, answer),
+            Command::Subscribe(topic, audience) => self.subscribe(topic, audience),
+            Command::Unsubscribe(topic) => self.unsubscribe(&topic),
             Command::Shutdown(done) => self.stop(Some(done)),
         }
     }

@@ -9,7 +9,7 @@ use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
 use muster_log::{DeviceKey, TeamId, Ticket};
-use muster_net::{JoinReply, Link, NetEvent, NetHandle, parse_address};
+use muster_net::{JoinReply, Link, NetEvent, NetHandle, Verdict, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
 use muster_store::DiskStore;
 use muster_sync::Tick;
@@ -225,6 +225,8 @@ impl Node {
                 self.input(Input::Disconnected { peer });
             }
             NetEvent::Frame { peer, bytes } => self.input(Input::Frame { peer, bytes }),
+            NetEvent::Gossip { id, .. } => self.net.judge(id, Verdict::Ignore),
+            NetEvent::Subscribed { .. } => {}
             NetEvent::JoinRequest { peer, bytes, reply } => self.answer_join(&peer, &bytes, reply),
             NetEvent::AddressesLearned { peer, addrs } => {
                 let addresses: Vec<String> = addrs.iter().map(ToString::to_string).collect();

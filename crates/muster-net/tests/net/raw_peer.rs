@@ -24,7 +24,7 @@ pub(crate) struct RawPeer {
 }
 
 impl RawPeer {
-    /// Connects and takes every stream of `/muster/sync/1` that the other side opens, without reading it.
+    /// Connects and takes every stream of sync and gossip that the other side opens, without reading it.
     pub(crate) async fn dial(seed: u8, addr: &Multiaddr) -> Self {
         let keypair = Keypair::ed25519_from_bytes([seed; 32]).unwrap();
         let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
@@ -81,19 +81,19 @@ impl RawStream {
         String::from_utf8(text).unwrap().trim_end().to_owned()
     }
 
-    /// As listener: agrees to sync and to nothing else.
+    /// As listener: agrees to sync and gossip and to nothing else.
     async fn agree(mut self) -> Option<Self> {
         let mut len = [0];
         loop {
             self.stream.read_exact(&mut len).await.ok()?;
             let mut text = vec![0; len[0].into()];
             self.stream.read_exact(&mut text).await.ok()?;
-            let is_sync = text == b"/muster/sync/1\n";
-            let known = is_sync || text.trim_ascii_end() == MULTISTREAM.as_bytes();
+            let is_wanted = text == b"/muster/sync/1\n" || text == b"/meshsub/1.3.0\n";
+            let known = is_wanted || text.trim_ascii_end() == MULTISTREAM.as_bytes();
             let answer = if known { [&len[..], &text].concat() } else { b"\x03na\n".to_vec() };
             self.stream.write_all(&answer).await.ok()?;
             self.stream.flush().await.ok()?;
-            if is_sync {
+            if is_wanted {
                 return Some(self);
             }
         }
