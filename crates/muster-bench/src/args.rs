@@ -28,9 +28,12 @@ pub(crate) struct Args {
     /// Of the modes that this program starts itself in
     #[arg(long, value_name = "DIR", hide = true)]
     home: Option<PathBuf>,
-    /// As `peer`: the node's name, A to H
+    /// As `peer`: the node's name, A to J
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     name: Option<String>,
+    /// As `peer`: where to listen
+    #[arg(long, value_name = "ADDR", default_value = "/ip4/127.0.0.1/tcp/0", hide_short_help = true)]
+    listen: String,
     /// As `peer`: the lines to write, one JSON object each
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     corpus: Option<PathBuf>,
@@ -40,8 +43,10 @@ pub(crate) struct Args {
 pub(crate) struct PeerArgs {
     /// Where everything of it is kept.
     pub(crate) dir: PathBuf,
-    /// A holds the log at first; B to H come to it.
+    /// A holds the log at first; B to J come to it.
     pub(crate) name: String,
+    /// Where it listens.
+    pub(crate) listen: String,
     /// Lines to write.
     pub(crate) corpus: PathBuf,
 }
@@ -59,6 +64,8 @@ pub(crate) enum What {
     Sync,
     /// How soon others see an entry
     Live,
+    /// How soon nine others see an entry over lines that are slow and lose packets; needs root
+    Wan,
     /// The program from exec to exit
     Cli,
     /// Be a node that a harness drives over stdin and stdout (docs/performance.md)
@@ -86,7 +93,7 @@ impl Args {
     pub(crate) fn peer(&self) -> Result<PeerArgs, Fault> {
         match (&self.name, &self.corpus) {
             (Some(name), Some(corpus)) => {
-                Ok(PeerArgs { dir: self.dir.clone(), name: name.clone(), corpus: corpus.clone() })
+                Ok(PeerArgs { dir: self.dir.clone(), name: name.clone(), listen: self.listen.clone(), corpus: corpus.clone() })
             }
             _ => Err(Fault::unexpected("`peer` needs --dir, --name and --corpus")),
         }

@@ -20,6 +20,7 @@ mod peer;
 mod sample;
 mod surroundings;
 mod sync;
+mod wan;
 mod words;
 
 use args::{Args, What};
@@ -75,6 +76,10 @@ fn measure(args: &Args) -> Result<(), Fault> {
     if args.wants(What::Live) {
         progress(&format!("live: {} entries, twenty a second", args.reps));
         report.add(live::measure(&dir.path().join("live"), args.reps)?);
+    }
+    if args.wants(What::Wan) {
+        progress("wan: ten nodes on bad lines");
+        report.add(wan::measure(&dir.path().join("wan"), args.reps)?);
     }
     if args.wants(What::Cli) {
         progress("cli: from exec to exit");

@@ -32,14 +32,11 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Where nodes listen: loopback alone, on a port that is free.
-const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
-
 /// Lines that may come between the news of one and the look at it.
 const MEANWHILE: usize = 16;
 
 /// Nodes that a log made here admits besides its authors.
-const OTHERS: [&str; 7] = ["B", "C", "D", "E", "F", "G", "H"];
+const OTHERS: [&str; 9] = ["B", "C", "D", "E", "F", "G", "H", "I", "J"];
 
 /// Answers operations until told to quit.
 pub(crate) fn serve(args: PeerArgs) -> Result<(), Fault> {
@@ -170,7 +167,7 @@ impl Peer {
         if !self.home().exists() {
             self.begin_empty(&reference)?;
         }
-        let (node, advanced) = RunningNode::start(&setup(&self.home())?, &[LISTEN.to_owned()])?;
+        let (node, advanced) = RunningNode::start(&setup(&self.home())?, &[self.args.listen.clone()])?;
         let node = Arc::new(node);
         let watch = Arc::new(Mutex::new(Watch::default()));
         let incident = reference.incident.clone();
