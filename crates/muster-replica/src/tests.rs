@@ -1,5 +1,7 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
+mod resume;
+
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
 use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
