@@ -59,6 +59,13 @@ pub enum FrameError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TeamPrefix([u8; 8]);
 
+impl TeamPrefix {
+    /// The raw bytes.
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
 impl From<TeamId> for TeamPrefix {
     fn from(team: TeamId) -> Self {
         let mut prefix = [0; 8];

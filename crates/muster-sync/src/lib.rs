@@ -20,10 +20,11 @@
 //! - A stream needs no memory: a peer that comes again is asked from the durable tips.
 //!
 //! Reading order: [`contract`](Input) is what goes in and out, [`frame`] what goes over the wire, `pack` and `unpack`
-//! what a chunk of entries looks like, `replicator` who says what when.
+//! what a chunk of entries looks like, `replicator` who says what when. [`bundle`] is the same chunks in a file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+pub mod bundle;
 mod contract;
 pub mod frame;
 pub mod limits;

@@ -90,3 +90,10 @@ pub const KNOWN_IDS_MAX: usize = 1_024;
 
 /// Bodies that a peer was asked for, remembered until it disconnects, so that it is asked once.
 pub const ASKED_BODIES_MAX: usize = 4_096;
+
+/// HAVE frames of one bundle: a page for each incident, and room. More are stepped over, and the bundle gives neither
+/// receipts nor a reply.
+pub const BUNDLE_STATES_MAX: u32 = 131_072;
+
+/// Bytes of the HAVE frames of one bundle, which are kept in memory until its end.
+pub const BUNDLE_STATE_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Replicators over real ledgers, on a network that shuffles, cuts, repeats and lies. No clock, no sockets.
 
+mod bundle;
 mod convergence;
 mod desk;
 mod frames;
