@@ -153,3 +153,34 @@ impl Drop for Switch {
         let _ = run("ip", &["netns", "delete", &self.hub()]);
     }
 }
+
+/// A network namespace with a loopback and nothing else: no link leads out of it.
+#[derive(Debug)]
+pub struct Island(String);
+
+impl Island {
+    /// A new one.
+    ///
+    /// # Errors
+    /// Where namespaces are not permitted.
+    pub fn new() -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let this = Self(format!("mti{}-{number}", std::process::id()));
+        run("ip", &["netns", "add", &this.0])?;
+        run("ip", &["-n", &this.0, "link", "set", "lo", "up"])?;
+        Ok(this)
+    }
+
+    /// The namespace's name.
+    pub fn space(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Island {
+    fn drop(&mut self) {
+        // One that was never made is no matter.
+        let _ = run("ip", &["netns", "delete", &self.0]);
+    }
+}

@@ -3,7 +3,7 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, completions, config, decided, declare, demo, did, doing, down, export, invite, join, mark,
+    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doing, down, export, invite, join, mark,
     need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
     whohas, will,
 };
@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Whohas(whohas::WhoHas),
     /// Check every signature and rule again
     Verify(verify::Verify),
+    /// Carry incidents by hand: write them to a file, read one in
+    Bundle(bundle::Bundle),
     /// Write the report (md) or everything (json)
     Export(export::Export),
     /// Create, show or enlarge the team

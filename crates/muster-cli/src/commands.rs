@@ -6,6 +6,7 @@
 pub(crate) mod actions;
 pub(crate) mod amend;
 pub(crate) mod board;
+pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod decided;
@@ -63,7 +64,12 @@ impl Command {
     /// The command as one request and one answer, where it is no more than that.
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
-            Self::Up(_) | Self::Down(_) | Self::Config(_) | Self::Completions(_) | Self::Demo(_) => return None,
+            Self::Up(_)
+            | Self::Down(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Demo(_)
+            | Self::Bundle(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command};
 use crate::batch::{self, Account};
-use crate::commands::{Ask, board, down, export, say, up};
+use crate::commands::{Ask, board, bundle, down, export, say, up};
 use crate::output;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -53,6 +53,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
     match command {
         Command::Board(board) if board.watch => watch(board, session),
         Command::Say(say::Say { batch: Some(file), .. }) => say_batch(file, session),
+        Command::Bundle(command) => bundle::run(command, session),
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {
@@ -82,7 +83,7 @@ fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
 }
 
 /// Tells the typist something besides the answer.
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {}", printable(text));
 }
 

@@ -12,11 +12,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Bytes of one request line: a body of 16 KiB in JSON escapes, and room.
-pub(crate) const REQUEST_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of one request line: the longest frame of a bundle in base64, and room.
+pub(crate) const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
-/// Requests of one connection that may wait for their answer. More would only wait elsewhere.
-const PIPELINE_MAX: usize = 256;
+/// Requests of one connection that may wait for their answer: as many as a client sends ahead.
+const PIPELINE_MAX: usize = 64;
 
 /// Connections at one time; a person's shell has a few, a script gone wrong has no end.
 const CONNECTIONS_MAX: usize = 64;

@@ -3,6 +3,7 @@
 //! It stages and reads; committing, answering and everything that waits is done by its callers, [`crate::node`] and
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
+mod bundles;
 mod failure;
 mod reads;
 mod resolve;
@@ -88,6 +89,7 @@ impl<S: Storage> Engine<S> {
             Request::Invite(invite) => self.invite(invite),
             Request::TeamCreate { name } => self.create_team(name.as_deref()),
             Request::AddAddress { address } => self.add_address(address),
+            Request::Bundle(ask) => self.bundle(ask),
             Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
                 Err(Failure::new("no node is running").hint("start one with `muster up`"))
             }

@@ -181,6 +181,11 @@ impl Node {
                 let added = self.with_engine(|engine| engine.add_address(&address));
                 added.inspect(|added| self.try_addresses(added))
             }
+            request @ Request::Bundle(_) => {
+                // What a file says is durable here, is.
+                self.commit();
+                self.with_engine(|engine| engine.execute(&request))
+            }
             request => self.with_engine(|engine| engine.execute(&request)),
         };
         self.answers.push(Answer::Request(reply, done));

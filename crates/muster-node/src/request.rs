@@ -51,6 +51,8 @@ pub enum Request {
         /// A multiaddr with `/p2p/`, or an address to be tried for every member.
         address: String,
     },
+    /// One step of writing or reading a bundle.
+    Bundle(Box<crate::bundle::Ask>),
     /// Asks the node to stop.
     Down,
 }
@@ -68,6 +70,7 @@ impl Request {
             Self::Cut { .. } => "cut",
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
+            Self::Bundle(_) => "bundle",
             Self::Down => "down",
         }
     }

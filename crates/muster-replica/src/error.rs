@@ -33,6 +33,9 @@ pub enum ReplicaError {
         /// What is wrong with it.
         what: String,
     },
+    /// A bundle cannot be written or read.
+    #[error(transparent)]
+    Bundle(#[from] crate::bundle::BundleError),
     /// The ticket cannot be used.
     #[error("the ticket cannot be used: {0}")]
     Ticket(String),

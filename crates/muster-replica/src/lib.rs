@@ -15,11 +15,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+mod bundle;
 mod carry;
 mod documents;
 mod effect;
 mod entropy;
 mod error;
+mod intake;
 mod join;
 mod local;
 mod membership;
@@ -32,6 +34,7 @@ mod team;
 mod verify;
 mod write;
 
+pub use bundle::{BundleError, BundleOrder, BundlePlan, TakenChunk};
 pub use effect::Effect;
 pub use entropy::Entropy;
 pub use error::ReplicaError;

@@ -7,8 +7,7 @@ use crate::source::LedgerSource;
 use crate::team::{Team, note_held};
 use muster_log::ledger::Received;
 use muster_log::{
-    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, Signature, TeamId,
-    Timestamp,
+    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, TeamId, Timestamp,
 };
 use muster_store::{Storage, Write};
 use muster_sync::frame::TeamPrefix;
@@ -300,37 +299,20 @@ impl<S: Storage> Replica<S> {
         bodies: Vec<(EntryId, Body)>,
         now: Now,
     ) -> Result<(), ReplicaError> {
-        let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
         let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
-        let outcome = state.ledger.receive(Some(peer), received);
+        let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
+        for (id, refusal) in &outcome.refused {
+            tracing::warn!(%peer, entry = %id, %refusal, "entry refused");
+        }
         let admission = Admission {
             admitted: outcome.admitted.len(),
-            missing: outcome.missing.clone(),
+            missing: outcome.missing,
             refused: outcome.refused.first().map(|(id, refusal)| Refused {
                 id: *id,
                 code: refusal.code(),
                 reason: refusal.to_string(),
             }),
         };
-        for (id, refusal) in &outcome.refused {
-            tracing::warn!(%peer, entry = %id, %refusal, "entry refused");
-        }
-        let mut signatures: BTreeMap<EntryId, Signature> = outcome.signatures.into_iter().collect();
-        for id in &outcome.admitted {
-            let Some(entry) = self.teams.get(&team).and_then(|state| state.ledger.entry(id)).cloned() else {
-                continue;
-            };
-            self.stage_entry(team, &entry, signatures.remove(id), now)?;
-        }
-        for (entry, signature) in signatures {
-            self.stage(Write::Signature { entry, signature })?;
-        }
-        for (id, body) in bodies {
-            let entry = self.teams.get(&team).and_then(|state| state.ledger.entry(&id)).cloned();
-            if let Some(entry) = entry {
-                self.stage_body(team, &entry, body.bytes().to_vec())?;
-            }
-        }
         self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
+mod bundle;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};

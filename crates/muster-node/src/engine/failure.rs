@@ -17,6 +17,7 @@ impl From<ReplicaError> for Failure {
                 Some("copy the home away before anything else, then run `muster verify` on it".into())
             }
             ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
+            ReplicaError::Bundle(bundle) => Some(bundle.hint().into()),
             ReplicaError::NoSuchTeam(_) | ReplicaError::NoSuchIncident(_) => None,
         };
         Self { message: chain(&error), hint }
