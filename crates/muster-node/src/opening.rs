@@ -155,6 +155,13 @@ fn tell(report: &OpenReport) {
         IndexReport::Rebuilt { reason, quarantine } => {
             tracing::warn!(reason, quarantine = %quarantine.display(), "the index was damaged and was rebuilt from the journal");
         }
+        IndexReport::JournalShort { records, quarantine } => {
+            tracing::error!(
+                quarantine = %quarantine.display(),
+                "at least {records} acknowledged records (entries and their texts) are gone from the journal's end; peers may \
+                 hold them: `muster up` fetches them"
+            );
+        }
         IndexReport::InMemory { reason: Some(reason) } => tracing::warn!(reason, "the index is kept in memory"),
         IndexReport::InMemory { reason: None } => {}
     }

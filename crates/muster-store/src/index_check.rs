@@ -20,14 +20,18 @@ pub(crate) fn check(
     opening: Opening,
     patience: Duration,
 ) -> Result<Checked, StoreError> {
+    let mut lost = None;
     let reason = match opening.finish() {
         Ok(opened) if opened.sum == sum && opened.checkpoint == Some(now) => {
             return Ok((Box::new(opened.index), IndexReport::Whole));
         }
-        Ok(opened) => match catch_up(journal, opened, now)? {
-            Ok(caught_up) => return Ok(caught_up),
-            Err(reason) => reason,
-        },
+        Ok(opened) => {
+            lost = lost_records(&opened, now, sum);
+            match catch_up(journal, opened, now)? {
+                Ok(caught_up) => return Ok(caught_up),
+                Err(reason) => reason,
+            }
+        }
         Err(OpenFailed { reason, full: true }) => return in_memory(journal, reason),
         Err(OpenFailed { reason, full: false }) => reason,
     };
@@ -41,9 +45,19 @@ pub(crate) fn check(
         Err(failed) => Err(failed.reason),
     };
     match again {
-        Ok((index, _)) => Ok((index, IndexReport::Rebuilt { reason, quarantine })),
+        Ok((index, _)) => {
+            let rebuilt = IndexReport::Rebuilt { reason, quarantine: quarantine.clone() };
+            Ok((index, lost.map_or(rebuilt, |records| IndexReport::JournalShort { records, quarantine })))
+        }
         Err(second) => in_memory(journal, format!("{reason}; {second}")),
     }
+}
+
+/// How many records the index of this store knows that the journal does not reach to any more. The index is told of a
+/// commit only after the journal is synced, so each of them had been acknowledged.
+fn lost_records(opened: &Opened, now: Checkpoint, sum: Sum) -> Option<u64> {
+    let is_ahead = opened.checkpoint.is_some_and(|at| at.store == now.store && at.end > now.end);
+    is_ahead.then(|| opened.sum.rows.saturating_sub(sum.rows))
 }
 
 /// Puts the rows behind sled's checkpoint, if up to there it agrees with the journal; else says why it does not.

@@ -101,6 +101,14 @@ pub enum IndexReport {
         /// Where the damaged one is now.
         quarantine: PathBuf,
     },
+    /// It was ahead of the journal: acknowledged commits are gone from the journal's end, as after a copy from a backup or
+    /// a disk that lied. It was moved away and built again from what is there.
+    JournalShort {
+        /// Entries and bodies that are gone, at least.
+        records: u64,
+        /// Where the index that knew them is now.
+        quarantine: PathBuf,
+    },
     /// It is kept in memory: as asked, or because sled cannot be used now.
     InMemory {
         /// Why, if not as asked.
