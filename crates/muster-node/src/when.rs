@@ -25,6 +25,9 @@ pub const ACCEPTED_FORMS: &str = "`10:42`, `10:42:30`, `10:42 +02:00`, `yesterda
     `2023-07-20 12:17 UTC`, `2023-07-20T12:17:30Z`, `about 13:30`, `about 13:30 ±10m`, `13:30..13:45`, `5m ago`, \
     `now`, `unknown`";
 
+/// The longest range of two times of day that crosses midnight. One that would be longer was typed backwards.
+const NIGHT_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
+
 /// Why a text is not a time. Always the typist's to mend; [`WhenError::hint`] lists what is read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhenError {
@@ -46,6 +49,14 @@ pub enum WhenError {
         /// The part that is wrong.
         text: String,
     },
+    /// A range of two times of day whose end can only be meant to come first.
+    #[error("`{start}..{end}` ends before it begins")]
+    Backwards {
+        /// The time typed first.
+        start: String,
+        /// The time typed last.
+        end: String,
+    },
     /// Longer than [`TEXT_BYTES_MAX`].
     #[error("a time of {bytes} bytes is too long (at most {TEXT_BYTES_MAX})")]
     TooLong {
@@ -60,7 +71,12 @@ pub enum WhenError {
 impl WhenError {
     /// The accepted forms: one line, without the word "hint".
     pub fn hint(&self) -> String {
-        format!("write one of {ACCEPTED_FORMS}")
+        match self {
+            Self::Backwards { start, end } => {
+                format!("write `{end}..{start}`; for one that long name the day of each end")
+            }
+            _ => format!("write one of {ACCEPTED_FORMS}"),
+        }
     }
 }
 
@@ -154,8 +170,19 @@ impl Reader<'_> {
             *offset = offset.or(*end_offset);
             *end_offset = end_offset.or(*offset);
         }
+        let typed = match (&start, &end) {
+            (Moment::Point { time: first, .. }, Moment::Point { day: None, time: last, .. }) => Some((*first, *last)),
+            _ => None,
+        };
         let start = part!(Some(self.place(&start, None)));
         let end = part!(Some(self.place(&end, Some(start.time))));
+        if let Some((first, last)) = typed
+            && last < first
+            && end.time.duration_since(start.time) > NIGHT_MAX
+        {
+            let shown = |time: Time| time.strftime("%H:%M").to_string();
+            return Some(Err(WhenError::Backwards { start: shown(first), end: shown(last) }));
+        }
         if end.time < start.time {
             self.notes.push("the end comes before the start, so the two are swapped".into());
         }
@@ -468,6 +495,19 @@ mod tests {
             let error = parse(text, at(NOW), &berlin()).expect_err(text);
             assert!(matches!(error, WhenError::NotATime { .. }), "{text}: {error}");
             assert!(error.hint().contains("`13:30..13:45`"));
+        }
+    }
+
+    #[test]
+    fn a_range_typed_backwards_is_refused_and_one_over_midnight_is_not() {
+        let read = |text: &str| parse(text, at(NOW), &berlin());
+        for (text, start, end) in [("10:50..10:40", "10:50", "10:40"), ("yesterday 12:00..11:00", "12:00", "11:00")] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error, WhenError::Backwards { start: start.into(), end: end.into() }, "{text}");
+            assert!(error.hint().contains(&format!("`{end}..{start}`")), "{}", error.hint());
+        }
+        for text in ["23:50..00:10", "18:00..06:00", "2023-07-20 22:00..04:00", "2023-07-20 10:50..2023-07-21 10:40"] {
+            assert!(read(text).is_ok(), "{text}");
         }
     }
 
