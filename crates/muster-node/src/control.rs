@@ -8,6 +8,7 @@ use crate::request::{Failure, Reply, Request};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -20,6 +21,15 @@ const PIPELINE_MAX: usize = 64;
 
 /// Connections at one time; a person's shell has a few, a script gone wrong has no end.
 const CONNECTIONS_MAX: usize = 64;
+
+/// How long a connection may say nothing. Far longer than a bundle takes to come through a pipe between two of its frames.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// Callers who are told at one time that there is no place for them; who comes then is not even told.
+const REFUSALS_MAX: usize = 8;
+
+/// How long a refused caller's request is waited for, so that the refusal is not lost with the connection.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
 /// The bound socket. Its file is removed by the node when it stops, while it still has the store's lock: later it could
 /// be the next node's.
@@ -48,30 +58,56 @@ impl ControlSocket {
     /// Serves until the future is dropped.
     pub(crate) async fn serve(self, mailbox: Mailbox) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let mailbox = mailbox.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = converse(stream, mailbox).await {
-                            tracing::debug!(%error, "control connection ended");
+                Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => {
+                        let mailbox = mailbox.clone();
+                        tokio::spawn(async move {
+                            if let Err(error) = converse(stream, mailbox, IDLE_MAX).await {
+                                tracing::debug!(%error, "control connection ended");
+                            }
+                            drop(place);
+                        });
+                    }
+                    Err(_) => {
+                        tracing::warn!(connections = CONNECTIONS_MAX, "no place for another control connection");
+                        if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                            tokio::spawn(async move {
+                                // Who has gone already need not be told.
+                                let _ = tokio::time::timeout(REFUSAL_WAIT, refuse(stream)).await;
+                                drop(refusal);
+                            });
                         }
-                        drop(place);
-                    });
-                }
+                    }
+                },
                 Err(error) => {
                     // Out of file descriptors, most likely: give others a moment to return some.
                     tracing::warn!(%error, "cannot accept a control connection");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     }
 }
 
+/// Tells a caller that there is no place, and reads what it sends meanwhile: a connection that ends with something unread
+/// would take the refusal along.
+async fn refuse(mut stream: UnixStream) -> std::io::Result<()> {
+    let failure = Failure::new(format!("the node has {CONNECTIONS_MAX} connections from this machine already"))
+        .hint("end the commands that hang; connections that say nothing are ended after ten minutes");
+    let mut line = serde_json::to_vec(&Reply::Failed(failure))?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+}
+
 /// Serves one connection: a reader that hands requests in, a writer that gives the answers out in order.
-async fn converse(stream: UnixStream, mailbox: Mailbox) -> std::io::Result<()> {
+///
+/// Ends it where no request comes within `idle`.
+async fn converse(stream: UnixStream, mailbox: Mailbox, idle: Duration) -> std::io::Result<()> {
     let own = rustix::process::geteuid().as_raw();
     let theirs = stream.peer_cred()?.uid();
     if theirs != own && theirs != 0 {
@@ -84,9 +120,13 @@ async fn converse(stream: UnixStream, mailbox: Mailbox) -> std::io::Result<()> {
         let mut read = BufReader::new(read);
         loop {
             let mut line = Vec::new();
-            let taken = (&mut read).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
-            if taken == 0 {
+            let mut limited = (&mut read).take(REQUEST_BYTES_MAX);
+            let Ok(taken) = tokio::time::timeout(idle, limited.read_until(b'\n', &mut line)).await else {
                 return Ok::<(), std::io::Error>(());
+            };
+            let taken = taken?;
+            if taken == 0 {
+                return Ok(());
             }
             let (reply, answer) = oneshot::channel();
             let whole = line.ends_with(b"\n");
@@ -120,4 +160,30 @@ async fn converse(stream: UnixStream, mailbox: Mailbox) -> std::io::Result<()> {
     };
     let (read, written) = tokio::join!(reading, writing);
     read.and(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_is_ended() {
+        let (mut caller, node) = UnixStream::pair().unwrap();
+        let (mailbox, _mail) = Mailbox::new();
+        converse(node, mailbox, Duration::from_millis(10)).await.unwrap();
+        let mut told = Vec::new();
+        assert_eq!(caller.read_to_end(&mut told).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refused_caller_hears_why_though_its_request_is_not_read_as_one() {
+        let (mut caller, node) = UnixStream::pair().unwrap();
+        let refusing = tokio::spawn(refuse(node));
+        caller.write_all(b"{\"read\":{}}\n").await.unwrap();
+        let mut told = String::new();
+        caller.read_to_string(&mut told).await.unwrap();
+        drop(caller);
+        refusing.await.unwrap().unwrap();
+        assert!(told.contains("64 connections") && told.ends_with('\n'), "{told}");
+    }
 }
