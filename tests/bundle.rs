@@ -68,7 +68,11 @@ fn two_homes_that_never_link_are_equal_after_a_bundle_and_its_reply() {
 
     write(alice, &out, &["--force"]);
     let told = read(bob, &out, &["--reply", back.to_str().unwrap()]);
-    assert_eq!((&told["new"], &told["person"], &told["receipts"]), (&json!(1), &json!("alice"), &json!(true)), "{told}");
+    assert_eq!(
+        (&told["new"], &told["person"], &told["receipts"]),
+        (&json!(1), &json!("alice"), &json!(true)),
+        "{told}"
+    );
     assert_eq!(told["reply"]["entries"], 2, "exactly what alice lacks: {told}");
     assert_eq!(told["reply"]["reader"], "alice");
     let told = read(alice, &back, &[]);
@@ -183,7 +187,11 @@ fn a_damaged_or_cut_off_file_gives_what_is_whole_and_a_good_copy_the_rest() {
     flipped[bytes.len() - 120] ^= 1;
     fs::write(&bad, &flipped).unwrap();
     let told = read_badly(bob, &bad);
-    assert_eq!((&told["damaged"], &told["cut_off"], &told["whole"]), (&json!(1), &json!(false), &json!(false)), "{told}");
+    assert_eq!(
+        (&told["damaged"], &told["cut_off"], &told["whole"]),
+        (&json!(1), &json!(false), &json!(false)),
+        "{told}"
+    );
     assert_eq!(bob.json(&["status"])["incidents"].as_array().unwrap().len(), 1, "the other incident is there");
     fs::write(&bad, &bytes[..bytes.len() - 1]).unwrap();
     let told = read_badly(bob, &bad);
@@ -228,7 +236,8 @@ fn a_reader_and_a_node_killed_in_the_middle_of_a_bundle_lose_nothing_and_take_no
     let Pair { alice, bob, .. } = &pair;
     let (file, batch) = (pair.file("out.bundle"), pair.file("batch.jsonl"));
     alice.write(&["declare", "Checkout is down"]);
-    let lines: String = (0..6_000).map(|line| format!("{{\"text\":\"line {line}, and what was seen there\"}}\n")).collect();
+    let lines: String =
+        (0..6_000).map(|line| format!("{{\"text\":\"line {line}, and what was seen there\"}}\n")).collect();
     fs::write(&batch, lines).unwrap();
     alice.muster(&["say", "--batch", batch.to_str().unwrap()]).with_code(0);
     let written = write(alice, &file, &[]);

@@ -3,8 +3,8 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doing, down, export, invite, join, mark,
-    need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
+    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doing, down, export, invite, join,
+    mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
     whohas, will,
 };
 use crate::help;

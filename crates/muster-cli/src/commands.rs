@@ -64,12 +64,9 @@ impl Command {
     /// The command as one request and one answer, where it is no more than that.
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
-            Self::Up(_)
-            | Self::Down(_)
-            | Self::Config(_)
-            | Self::Completions(_)
-            | Self::Demo(_)
-            | Self::Bundle(_) => return None,
+            Self::Up(_) | Self::Down(_) | Self::Config(_) | Self::Completions(_) | Self::Demo(_) | Self::Bundle(_) => {
+                return None;
+            }
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,

@@ -10,8 +10,8 @@ mod read;
 mod target;
 mod write;
 
-pub(crate) use ask::{Named, Packed, Planned, Taken, Waiting};
 pub use ask::{Ask, Base, Pack, Plan, Text, Who};
+pub(crate) use ask::{Named, Packed, Planned, Taken, Waiting};
 pub use bytes::Bytes;
 pub use read::{ReadAccount, Refused, read};
 pub use target::Target;

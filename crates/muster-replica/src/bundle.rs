@@ -10,7 +10,9 @@ use crate::source::LedgerSource;
 use crate::team::{Team, incidents, note_held};
 use muster_log::{Body, DagId, DeviceKey, EntryId, IncidentId, PersonId, Signature, TeamId};
 use muster_store::Storage;
-use muster_sync::bundle::{BundleId, Chunk, Cursor, Header, Kind, Packing, Scope, States, known_tips, open_chunk, pack};
+use muster_sync::bundle::{
+    BundleId, Chunk, Cursor, Header, Kind, Packing, Scope, States, known_tips, open_chunk, pack,
+};
 use muster_sync::frame::{Frame, TeamPrefix, team_of};
 use muster_sync::{FrameError, Replica as _};
 use std::collections::BTreeSet;
@@ -238,7 +240,12 @@ impl<S: Storage> Replica<S> {
     ///
     /// # Errors
     /// [`BundleError::StrangeWriter`] where the writer is no device of the team.
-    pub fn note_bundle(&mut self, team: &TeamId, writer: &DeviceKey, frames: &[Vec<u8>]) -> Result<usize, ReplicaError> {
+    pub fn note_bundle(
+        &mut self,
+        team: &TeamId,
+        writer: &DeviceKey,
+        frames: &[Vec<u8>],
+    ) -> Result<usize, ReplicaError> {
         let state = self.teams.get_mut(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
         if state.person_of(writer).is_none() {
             return Err(BundleError::StrangeWriter.into());

@@ -19,7 +19,8 @@ impl<S: Storage> Replica<S> {
     ) -> Result<Outcome, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let mut outcome = state.ledger.receive(sender, received);
-        let mut signatures: BTreeMap<EntryId, Signature> = std::mem::take(&mut outcome.signatures).into_iter().collect();
+        let mut signatures: BTreeMap<EntryId, Signature> =
+            std::mem::take(&mut outcome.signatures).into_iter().collect();
         for id in &outcome.admitted {
             let Some(entry) = self.teams.get(&team).and_then(|state| state.ledger.entry(id)).cloned() else {
                 continue;

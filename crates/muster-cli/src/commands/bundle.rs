@@ -117,7 +117,8 @@ fn tell<T: Serialize + serde::de::DeserializeOwned>(
         (true, true) => Ok(note(&value.to_string())),
         (is_taken, false) => {
             // Names and reasons are others' words.
-            let account = serde_json::from_value(made_printable(value)).map_err(|error| Failure::new(error.to_string()))?;
+            let account =
+                serde_json::from_value(made_printable(value)).map_err(|error| Failure::new(error.to_string()))?;
             match is_taken {
                 false => output::print(&shown(&account)),
                 true => Ok(shown(&account).lines().for_each(note)),
@@ -149,7 +150,10 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, Option<u64>), Problem> {
 }
 
 fn cannot_read(path: &Path, error: &str) -> Problem {
-    Problem::refused(format!("cannot read `{}`: {error}", path.display()), "name a file that `muster bundle write` wrote")
+    Problem::refused(
+        format!("cannot read `{}`: {error}", path.display()),
+        "name a file that `muster bundle write` wrote",
+    )
 }
 
 /// Progress on stderr where that is a terminal, once it has taken a while.

@@ -12,15 +12,16 @@ pub(crate) fn written(account: &WriteAccount) -> String {
     let WriteAccount { file, kind, reader, entries, incidents, bytes, left_out, .. } = account;
     let to = file.as_deref().unwrap_or("stdout");
     // Writing into a string cannot fail.
-    let _ = match (kind.as_str(), entries) {
-        ("reply", 0) => writeln!(text, "the reply holds no entries: the other side has everything that is here"),
-        (_, 0) => writeln!(text, "no entries: the other side has everything that is here"),
-        ("full", _) => writeln!(text, "{} of {}", count(*entries, "entry", "entries"), incidents_in_words(*incidents)),
-        _ => writeln!(text, "{} that the other side lacks", count(*entries, "entry", "entries")),
+    let what = match (kind.as_str(), entries) {
+        ("full", _) => format!("{} of {}", count(*entries, "entry", "entries"), incidents_in_words(*incidents)),
+        (_, 0) => "no entries, for the other side has everything that is here; only what is held here".to_owned(),
+        _ => format!("{} that the other side lacks", count(*entries, "entry", "entries")),
     };
-    let _ = writeln!(text, "are in {to} ({bytes} bytes)");
+    let _ = writeln!(text, "{to} ({bytes} bytes): {what}");
     let _ = match reader {
-        Some(reader) => writeln!(text, "for {reader}: nobody else can read it in, but whoever has the file can look into it"),
+        Some(reader) => {
+            writeln!(text, "for {reader}: nobody else can read it in, but whoever has the file can look into it")
+        }
         None => writeln!(text, "for anybody in the team; whoever has the file can look into it"),
     };
     if *left_out > 0 {
@@ -111,14 +112,13 @@ mod tests {
     #[test]
     fn what_was_written_says_for_whom_and_what_is_not_in_it() {
         insta::assert_snapshot!(written(&account()), @"
-        42 entries of 2 incidents
-        are in stick.bundle (12345 bytes)
+        stick.bundle (12345 bytes): 42 entries of 2 incidents
         for anybody in the team; whoever has the file can look into it
         ");
-        let account = WriteAccount { kind: "reply".into(), entries: 0, reader: Some("bob".into()), left_out: 1, ..account() };
+        let account =
+            WriteAccount { kind: "reply".into(), entries: 0, reader: Some("bob".into()), left_out: 1, ..account() };
         insta::assert_snapshot!(written(&account), @"
-        the reply holds no entries: the other side has everything that is here
-        are in stick.bundle (12345 bytes)
+        stick.bundle (12345 bytes): no entries, for the other side has everything that is here; only what is held here
         for bob: nobody else can read it in, but whoever has the file can look into it
         left out: 1 private incident is not for this reader (name one of its persons with --for NAME)
         ");

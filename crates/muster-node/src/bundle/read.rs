@@ -112,7 +112,8 @@ pub fn read(
     account.receipts = false;
     let Some((header, states)) = reading.header.zip(states).filter(|_| account.person.is_some()) else {
         account.no_reply = reply.map(|_| {
-            "what the writer holds cannot be told: the bundle's beginning is damaged, or not signed by a member".to_owned()
+            "what the writer holds cannot be told: the bundle's beginning is damaged, or not signed by a member"
+                .to_owned()
         });
         return Ok(account);
     };

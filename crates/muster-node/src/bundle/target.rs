@@ -86,7 +86,8 @@ fn dir_of(path: &Path) -> &Path {
 }
 
 fn exists(path: &Path) -> Failure {
-    Failure::new(format!("`{}` is there already", path.display())).hint("choose another name, or replace it with --force")
+    Failure::new(format!("`{}` is there already", path.display()))
+        .hint("choose another name, or replace it with --force")
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

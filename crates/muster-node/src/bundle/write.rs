@@ -131,7 +131,15 @@ pub(super) fn carry_out(
         let mut next = (!base.agree_on(&mine, &dag.0)).then_some((0, Vec::new()));
         let base = all(base.frames(team, &dag.0));
         while let Some((from, loose)) = next {
-            let pack = Pack { team: Text(team), dag: *dag, base: base.clone(), number: writer.next_number(), from, to: *to, loose };
+            let pack = Pack {
+                team: Text(team),
+                dag: *dag,
+                base: base.clone(),
+                number: writer.next_number(),
+                from,
+                to: *to,
+                loose,
+            };
             let packed: Packed = ask(client, Ask::Pack(pack))?;
             if let Some(Bytes(frame)) = packed.frame {
                 let record = writer.chunk(&Chunk { frame, entries: packed.entries });
@@ -181,6 +189,5 @@ pub(super) fn ask<T: DeserializeOwned>(client: &mut Client, ask: Ask) -> Result<
 }
 
 fn no_sense(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(format!("the node's answer makes no sense: {error}"))
-        .hint("restart the node: its version may differ")
+    Failure::new(format!("the node's answer makes no sense: {error}")).hint("restart the node: its version may differ")
 }

@@ -80,7 +80,9 @@ impl<S: Storage> Engine<S> {
             Who::Anybody => Ok(None),
             Who::Typed(typed) => {
                 let found = self.replica.people(team)?.find(typed);
-                found.map(Some).map_err(|error| Failure::new(error.to_string()).hint("`muster team show` lists everybody"))
+                found
+                    .map(Some)
+                    .map_err(|error| Failure::new(error.to_string()).hint("`muster team show` lists everybody"))
             }
             Who::HolderOf { writer, reader } if writer.0 == self.replica.device() => {
                 Ok(reader.as_ref().map(|reader| reader.0))
@@ -101,8 +103,7 @@ impl<S: Storage> Engine<S> {
                 _ => return Err(Failure::new("what the reader has is not told in states")),
             }
         }
-        let mut cursor =
-            Cursor { from: pack.from, to: pack.to, loose: pack.loose.iter().map(|id| id.0).collect() };
+        let mut cursor = Cursor { from: pack.from, to: pack.to, loose: pack.loose.iter().map(|id| id.0).collect() };
         let chunk = self.replica.pack_bundle(&team, pack.dag.0, &base, pack.number, &mut cursor)?;
         Ok(Packed {
             entries: chunk.as_ref().map_or(0, |chunk| chunk.entries),

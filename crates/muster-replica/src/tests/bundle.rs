@@ -1,9 +1,9 @@
 //! Bundles between replicas that share no link: who may have what, what comes in twice, what counts as held.
 
 use super::*;
-use muster_store::Storage;
 use crate::{BundleError, BundleOrder, TakenChunk};
 use muster_log::{EntryId, PersonId};
+use muster_store::Storage;
 use muster_sync::bundle::{BundleReader, BundleWriter, Cursor, Found, Header, Kind, States, Summary};
 
 fn whole(team: TeamId) -> BundleOrder {
@@ -154,7 +154,8 @@ fn a_private_incident_goes_only_into_a_bundle_for_one_of_its_persons() {
         let names = everything.windows(32).any(|window| window == secret.genesis().as_bytes());
         assert_eq!(names, holds, "{reader:?}");
         let by_name = BundleOrder { only: Some([secret].into()), ..for_person(reader) };
-        let refused = matches!(room.desks[0].plan_bundle(&by_name, now), Err(ReplicaError::Bundle(BundleError::Private { .. })));
+        let refused =
+            matches!(room.desks[0].plan_bundle(&by_name, now), Err(ReplicaError::Bundle(BundleError::Private { .. })));
         assert_eq!(refused, !holds);
     }
     let for_bob = write(&room.desks[0], &for_person(Some(room.person(1, team))), &States::default(), now);

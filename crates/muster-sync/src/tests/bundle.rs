@@ -399,9 +399,13 @@ fn the_golden_bundle_reads_as_it_did() {
     let desk = founder();
     let bytes = written(&desk, Kind::Full, None);
     if std::env::var_os("MUSTER_WRITE_VECTORS").is_some() {
-        let about = "A bundle of a team of one and its three incidents. Written by a test; see docs/protocol.md, section 12.";
-        let document =
-            format!("{{\n  \"about\": \"{about}\",\n  \"bytes\": \"{}\",\n{}}}\n", hex(&bytes), described(&bytes, &desk));
+        let about =
+            "A bundle of a team of one and its three incidents. Written by a test; see docs/protocol.md, section 12.";
+        let document = format!(
+            "{{\n  \"about\": \"{about}\",\n  \"bytes\": \"{}\",\n{}}}\n",
+            hex(&bytes),
+            described(&bytes, &desk)
+        );
         std::fs::write(PATH, document).unwrap();
     }
     let committed = std::fs::read_to_string(PATH).unwrap();
