@@ -16,6 +16,9 @@ use std::io::Read;
 /// admitted. Past it the file can be read again.
 const SECOND_PASS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Passes over those chunks. Each lets in what the one before did; more than a few are only needed by a file made to need them.
+const PASSES_MAX: usize = 32;
+
 /// Entries that waited and are asked about at the end; the pending pool holds no more.
 const WAITING_MAX: usize = 4_096;
 
@@ -224,10 +227,10 @@ impl Reading {
         Ok(())
     }
 
-    /// What waited may have been admitted since, without its texts, or have fallen out of the pool. Each turn that
-    /// brings something new may let more in, so there are at most as many turns as chunks.
+    /// What waited may have been admitted since, without its texts, or have fallen out of the pool. Each pass that brings
+    /// something new may let more in.
     fn second_pass(&mut self, client: &mut Client) -> Result<(), Failure> {
-        loop {
+        for _ in 0..PASSES_MAX {
             let mut has_progress = false;
             for frame in std::mem::take(&mut self.again) {
                 let taken = hand_in(client, &frame)?;
@@ -238,9 +241,10 @@ impl Reading {
                 }
             }
             if !has_progress || self.again.is_empty() {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Asks what still waits, and counts what the file was like.
