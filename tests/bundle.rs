@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// Two who have met once, and a stick.
@@ -35,17 +35,17 @@ impl Pair {
     }
 }
 
-fn write(home: &Home, file: &PathBuf, more: &[&str]) -> Value {
+fn write(home: &Home, file: &Path, more: &[&str]) -> Value {
     home.json(&[&["bundle", "write", file.to_str().unwrap()], more].concat())
 }
 
-fn read(home: &Home, file: &PathBuf, more: &[&str]) -> Value {
+fn read(home: &Home, file: &Path, more: &[&str]) -> Value {
     home.json(&[&["bundle", "read", file.to_str().unwrap()], more].concat())
 }
 
 /// What a read that complains answers.
 #[track_caller]
-fn read_badly(home: &Home, file: &PathBuf) -> Value {
+fn read_badly(home: &Home, file: &Path) -> Value {
     home.muster(&["bundle", "read", file.to_str().unwrap(), "--json"]).with_code(1).json()
 }
 

@@ -112,19 +112,20 @@ fn tell<T: Serialize + serde::de::DeserializeOwned>(
     shown: impl Fn(&T) -> String,
 ) -> Result<(), Problem> {
     let value = serde_json::to_value(account).map_err(|error| Failure::new(error.to_string()))?;
-    match (is_stdout_taken, session.json) {
-        (false, true) => output::print_json(&value),
-        (true, true) => Ok(note(&value.to_string())),
-        (is_taken, false) => {
-            // Names and reasons are others' words.
-            let account =
-                serde_json::from_value(made_printable(value)).map_err(|error| Failure::new(error.to_string()))?;
-            match is_taken {
-                false => output::print(&shown(&account)),
-                true => Ok(shown(&account).lines().for_each(note)),
-            }
+    if session.json {
+        if is_stdout_taken {
+            note(&value.to_string());
+            return Ok(());
         }
+        return output::print_json(&value);
     }
+    // Names and reasons are others' words.
+    let account = serde_json::from_value(made_printable(value)).map_err(|error| Failure::new(error.to_string()))?;
+    if is_stdout_taken {
+        shown(&account).lines().for_each(note);
+        return Ok(());
+    }
+    output::print(&shown(&account))
 }
 
 fn target(path: &Path, force: bool) -> Result<Target, Problem> {
@@ -145,7 +146,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, Option<u64>), Problem> {
     if about.is_dir() {
         return Err(cannot_read(path, "it is a directory"));
     }
-    let size = about.is_file().then(|| about.len());
+    let size = about.is_file().then_some(about.len());
     Ok((Box::new(file), size))
 }
 
