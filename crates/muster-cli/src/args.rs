@@ -3,8 +3,8 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, completions, config, decided, declare, demo, did, doing, down, export, invite, join, mark,
-    need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
+    actions, amend, board, completions, config, decided, declare, demo, did, doctor, doing, down, export, invite, join,
+    mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
     whohas, will,
 };
 use crate::help;
@@ -115,6 +115,8 @@ pub(crate) enum Command {
     Join(join::Join),
     /// Cut or heal links, for drills and tests
     Net(net::Net),
+    /// Whether this device is ready, and what would be lost if it died now
+    Doctor(doctor::Doctor),
     /// Show the settings and where each comes from
     Config(config::Config),
     /// Play a real outage through three nodes on this machine, with a cable that is cut

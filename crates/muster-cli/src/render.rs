@@ -4,6 +4,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod board;
+pub(crate) mod doctor;
 mod moment;
 mod paint;
 pub(crate) mod peers;

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command};
 use crate::batch::{self, Account};
-use crate::commands::{Ask, board, down, export, say, up};
+use crate::commands::{Ask, board, doctor, down, export, say, up};
 use crate::output;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -36,6 +36,7 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
             note(if was_up { "the node is stopped" } else { "no node was running" });
             Ok(())
         }
+        Command::Doctor(_) => doctor::run(&session),
         Command::Config(config) if session.json => {
             output::print_json(&config.json(&session.setup.home, &session.setup.config))
         }

@@ -3,12 +3,14 @@
 //! It stages and reads; committing, answering and everything that waits is done by its callers, [`crate::node`] and
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
+mod doctor;
 mod failure;
 mod reads;
 mod resolve;
 mod status;
 mod teams;
 
+pub(crate) use doctor::store_check;
 pub(crate) use failure::chain;
 
 use crate::clock::{self, SystemClock};
@@ -17,7 +19,7 @@ use muster_incident::command::Aside;
 use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
-use muster_store::Storage;
+use muster_store::{OpenReport, Storage};
 use muster_sync::Tick;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -47,6 +49,8 @@ pub(crate) struct Surroundings {
     pub(crate) is_node: bool,
     /// Places of the journal that cannot be read back.
     pub(crate) damage: Vec<String>,
+    /// What opening the store found.
+    pub(crate) report: OpenReport,
     /// Where this node listens.
     pub(crate) listening: Vec<String>,
     /// Whom the links are cut to for a drill; `None` inside = everybody.
@@ -128,6 +132,7 @@ impl<S: Storage> Engine<S> {
             What::Team => self.team_members(),
             What::Peers => self.peers(),
             What::Verify => self.verify(),
+            What::Doctor => self.doctor(),
             What::WhoHas => self.who_has(read.incident.as_deref().unwrap_or_default()),
             what => self.read_incident(read.incident.as_deref(), what),
         }

@@ -183,6 +183,8 @@ pub enum What {
     Verify,
     /// What this home is: device, teams, node.
     Identity,
+    /// What can be said about readiness from within the store: see [`crate::doctor`].
+    Doctor,
 }
 
 /// The answer to one request.

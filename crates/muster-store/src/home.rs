@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub const FORMAT: u64 = 1;
 
 /// Bytes kept free for hard times: enough for sled's files and a snapshot of a large index.
-const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+pub const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Free bytes below which opening gives the reserve up, so that lock and index find room.
 const LOW_SPACE_BYTES: u64 = 4 * 1024 * 1024;
