@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, completions, config, decided, declare, demo, did, doctor, doing, down, export, invite, join,
-    mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
-    whohas, will,
+    man, mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident,
+    verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -123,4 +123,7 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Write the manual pages into a directory, for whoever packages muster
+    #[command(hide = true)]
+    Man(man::Man),
 }

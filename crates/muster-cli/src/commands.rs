@@ -18,6 +18,7 @@ pub(crate) mod down;
 pub(crate) mod export;
 pub(crate) mod invite;
 pub(crate) mod join;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod need;
 pub(crate) mod net;
@@ -64,9 +65,8 @@ impl Command {
     /// The command as one request and one answer, where it is no more than that.
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
-            Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Completions(_) | Self::Demo(_) => {
-                return None;
-            }
+            Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) => return None,
+            Self::Completions(_) | Self::Man(_) | Self::Demo(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,

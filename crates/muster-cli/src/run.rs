@@ -25,6 +25,9 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
     if let Command::Completions(completions) = &args.command {
         return output::print(&completions.script());
     }
+    if let Command::Man(man) = &args.command {
+        return man.write();
+    }
     if let Command::Demo(demo) = args.command {
         return crate::demo::run(demo.keep);
     }

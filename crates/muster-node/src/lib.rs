@@ -21,6 +21,7 @@ mod node;
 mod opening;
 pub mod request;
 pub mod running;
+mod service;
 pub mod up;
 pub mod when;
 

@@ -142,6 +142,7 @@ impl Node {
             }
         }
         tracing::info!("stopping");
+        crate::service::tell_stopping();
         // In this order: nobody is sent here any more, peers are told, and only then is the home free for the next node.
         if let Some(socket) = &self.socket {
             let _ = std::fs::remove_file(socket);
