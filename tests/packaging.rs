@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
-use muster_tests::{Home, program};
+use muster_tests::{Home, program, until};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -172,6 +172,33 @@ fn every_manual_page_renders_without_a_complaint() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert_eq!(shown.lines().filter(|line| line.trim_end() == "SYNOPSIS").count(), pages.len());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_meeting_point_that_may_not_write_passes_on_between_people_who_are_never_up_together() {
+    let [alice, bob, point] = ["alice", "bob", "meeting-point"].map(Home::new);
+    alice.write(&["declare", "Checkout is down"]);
+    let first = alice.up();
+    alice.lets_in(&bob);
+    let ticket = alice.json(&["invite", "--observer"])["ticket"].as_str().unwrap().to_owned();
+    point.json(&["join", &ticket]);
+    let service = point.up();
+    for home in [&alice, &bob] {
+        home.json(&["peers", "add", &service.address()]);
+    }
+    alice.write(&["say", "from alice, before she leaves"]);
+    let has = |home: &Home, text: &str| home.muster(&["timeline", "--json"]).stdout.contains(text).then_some(());
+    until("the meeting point has it", || has(&point, "before she leaves"));
+    first.terminate();
+    let second = bob.up();
+    until("the other has it", || has(&bob, "before she leaves"));
+    bob.write(&["say", "from bob, who never saw her"]);
+    until("the meeting point has the answer", || has(&point, "who never saw her"));
+    second.terminate();
+    let _third = alice.up();
+    until("the answer arrives", || has(&alice, "who never saw her"));
+    point.muster(&["say", "I may not"]).refused(&["may not write"]);
+    assert_eq!(service.terminate().code(), Some(0));
 }
 
 /// Builds the package into a directory; gives its path.

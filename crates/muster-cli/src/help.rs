@@ -19,7 +19,7 @@ muster: the incident log that still works when everything else is down
   Phase  confirm | dismiss | resolve | reopen [TEXT]
   Look   status | board [--watch] | timeline | roles | actions | export md|json
   Trust  peers | whohas ID | verify | doctor
-  Team   invite | join TICKET | team create|show | peers add ADDR
+  Team   invite | join TICKET | team create|show|list|use | peers add ADDR
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
          demo | completions SHELL
 

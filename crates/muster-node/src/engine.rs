@@ -8,6 +8,7 @@ mod failure;
 mod reads;
 mod resolve;
 mod status;
+mod team_choice;
 mod teams;
 
 pub(crate) use doctor::store_check;
@@ -85,12 +86,16 @@ impl<S: Storage> Engine<S> {
     }
 
     fn dispatch(&mut self, request: &Request) -> Result<Value, Failure> {
+        if request.writes() {
+            self.replica.check_room()?;
+        }
         match request {
             Request::Write(write) => self.write(write),
             Request::Read(read) => self.read(read),
             Request::Use { incident } => self.choose(incident.as_deref()),
             Request::Invite(invite) => self.invite(invite),
             Request::TeamCreate { name } => self.create_team(name.as_deref()),
+            Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
                 Err(Failure::new("no node is running").hint("start one with `muster up`"))
@@ -119,8 +124,12 @@ impl<S: Storage> Engine<S> {
         };
         let written = self.replica.write(team, incident, &write.act, &aside, now)?;
         let mut answer = json!({ "entry": written.entry.to_string(), "incident": written.incident.to_string() });
-        if let (Some(answer), false) = (answer.as_object_mut(), written.notes.is_empty()) {
-            answer.insert("note".into(), json!(written.notes.join("\n")));
+        let mut notes = written.notes;
+        if self.replica.came_back().elsewhere > 0 {
+            notes.push("this home runs twice, see `muster doctor`".into());
+        }
+        if let (Some(answer), false) = (answer.as_object_mut(), notes.is_empty()) {
+            answer.insert("note".into(), json!(notes.join("\n")));
         }
         Ok(answer)
     }
@@ -130,6 +139,7 @@ impl<S: Storage> Engine<S> {
             What::Status => self.status(),
             What::Identity => self.identity(),
             What::Team => self.team_members(),
+            What::Teams => self.teams_here(),
             What::Peers => self.peers(),
             What::Verify => self.verify(),
             What::Doctor => self.doctor(),

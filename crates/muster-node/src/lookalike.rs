@@ -9,16 +9,21 @@ use unicode_security::confusable_detection::skeleton;
 pub(crate) fn lookalikes(names: &[String]) -> Vec<Vec<String>> {
     let looks: Vec<[String; 2]> = names.iter().map(|name| look(name)).collect();
     let alike = |a: usize, b: usize| {
-        a != b && names[a] != names[b] && (looks[a][0] == looks[b][0] || looks[a][1] == looks[b][1])
+        handle(&names[a]) != handle(&names[b]) && (looks[a][0] == looks[b][0] || looks[a][1] == looks[b][1])
     };
     let others = |a: usize| (0..names.len()).filter(|b| alike(a, *b)).map(|b| names[b].clone()).collect();
     (0..names.len()).map(others).collect()
 }
 
+/// A name without the suffix that makes it unique: that does not make it look like nobody's.
+fn handle(name: &str) -> &str {
+    name.rsplit_once('~').map_or(name, |(handle, _)| handle)
+}
+
 /// What a name looks like, whatever its case. Folded before and after the tables: `I` looks like `l` only as it is
 /// written, and a large Cyrillic `В` like a Latin one only while it is large.
 fn look(name: &str) -> [String; 2] {
-    let whole: String = name.chars().filter(|c| !c.is_whitespace()).collect();
+    let whole: String = handle(name).chars().filter(|c| !c.is_whitespace()).collect();
     let before = skeleton(&whole.to_lowercase()).collect();
     let after: String = skeleton(&whole).collect::<String>().to_lowercase();
     [before, skeleton(&after).collect()]
@@ -42,6 +47,7 @@ mod tests {
         check("BOB", "\u{412}\u{41e}\u{412}", true);
         check("Ian", "lan", true);
         check("jim", "jirn", true);
+        check("bob~12ab", "Bob", true);
         check("eve", "e v\u{200b}e", true);
         check("Zo\u{eb}", "Zoe\u{308}", true);
     }
@@ -51,5 +57,6 @@ mod tests {
         check("alice", "bob", false);
         check("anna", "hanna", false);
         check("bob", "bob", false);
+        check("bob~12ab", "bob~34cd", false);
     }
 }

@@ -144,6 +144,15 @@ impl<S: Storage> Replica<S> {
         &self.store
     }
 
+    /// Whether the store would take a small write now, asked before memory gets ahead of the disk: a refusal here costs
+    /// nothing, while after a failed commit the replica must be dropped.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`], in particular [`muster_store::StoreError::Full`].
+    pub fn check_room(&mut self) -> Result<(), ReplicaError> {
+        Ok(self.store.check_room()?)
+    }
+
     /// Gives the store back, so that it can be closed or opened again.
     pub fn into_store(self) -> S {
         self.store

@@ -45,19 +45,18 @@ impl<S: Storage> Replica<S> {
         let claimed = entry.claimed().time;
         let began = *self.began.get_or_insert(now.wall);
         let seen = &mut self.came_back;
-        let is_first = seen.entries == 0;
+        let (first, was_elsewhere) = (seen.entries == 0, seen.elsewhere > 0);
         seen.entries += 1;
         seen.newest = seen.newest.max(Some(claimed));
         if claimed > began {
             seen.elsewhere += 1;
-            if seen.elsewhere == 1 {
+            if !was_elsewhere {
                 tracing::error!(
                     "another node is writing with this device's key: this home runs twice. Stop one of the two, and let \
                      the other machine join with a key of its own"
                 );
             }
-        }
-        if is_first {
+        } else if first {
             tracing::warn!("peers give back entries of this device: this home was restored from an older copy");
             self.set_local(local::RESTORED.to_owned(), Some(now.wall.0.to_string().into_bytes()))?;
         }
