@@ -71,7 +71,8 @@ fn a_restored_backup_gets_back_what_it_lacks_says_so_and_contradicts_nothing() {
     alice.write(&["say", "after the restoring"]);
     await_text(&bob, "after the restoring");
     assert_eq!(alice.timeline(), bob.timeline());
-    [&alice, &bob].map(all_count);
+    all_count(&alice);
+    all_count(&bob);
     let log = fs::read_to_string(alice.path().join("muster.log")).unwrap();
     assert!(log.contains("this home was restored from an older copy"), "{log}");
     // It is remembered.
@@ -96,7 +97,9 @@ fn a_home_that_runs_twice_says_so_on_both_sides_and_nothing_is_lost() {
         assert!(answer.stderr.contains("note: this home runs twice"), "{}", answer.stderr);
     }
     for text in ["from the first", "from the second"] {
-        [&alice, &elsewhere, &bob].map(|home| await_text(home, text));
+        for home in [&alice, &elsewhere, &bob] {
+            await_text(home, text);
+        }
     }
     all_count(&bob);
 }

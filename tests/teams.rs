@@ -56,7 +56,8 @@ fn a_team_is_chosen_by_somebody_who_is_in_no_other_and_what_fits_several_is_refu
 fn people_whose_names_can_be_taken_for_one_another_are_marked_where_they_are_listed() {
     let (alice, other, bob) = (Home::new("alice"), Home::new("al\u{131}ce"), Home::new("bob"));
     let _node = alice.up();
-    [&other, &bob].map(|newcomer| alice.lets_in(newcomer));
+    alice.lets_in(&other);
+    alice.lets_in(&bob);
     let members = alice.json(&["team", "show"])["members"].clone();
     for member in members.as_array().unwrap() {
         let expected = match member["person"].as_str().unwrap() {
