@@ -176,6 +176,39 @@ fn on_a_full_disk_writing_is_refused_reading_goes_on_and_freeing_space_is_enough
 }
 
 #[test]
+fn what_is_refused_for_want_of_room_leaves_the_links_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let test = "what_is_refused_for_want_of_room_leaves_the_links_alone";
+    let disk = place.path().join("small");
+    let Some(mounted) = or_skip(test, Mounted::memory(&disk, 40)) else { return };
+    let (home, bob) = (Home::at(&disk.join("alice"), "alice"), Home::new("bob"));
+    home.write(&["declare", "Checkout is down"]);
+    let nodes = [home.up(), bob.up()];
+    home.lets_in(&bob);
+    until("they are connected", || (home.json(&["peers"])[0]["missing_there"] == 0).then_some(()));
+    let log = || fs::read_to_string(home.path().with_extension("stderr")).unwrap();
+    let connections = |log: &str| log.matches("muster_node::node: connected").count();
+    let before = connections(&log());
+    assert!(before > 0, "the log tells of links");
+
+    let filler = disk.join("filler");
+    fill_up(&filler);
+    for _ in 0..5 {
+        home.muster(&["say", "no room"]).refused(&["is full, nothing was written", "free some space"]);
+        home.muster(&["invite"]).refused(&["is full"]);
+    }
+    let peer = &home.json(&["peers"])[0];
+    assert_eq!(peer["connected"], true, "{peer}");
+    fs::remove_file(&filler).unwrap();
+    home.write(&["say", "there is room again"]);
+    until("the other has it", || bob.timeline().contains("there is room again").then_some(()));
+    let told = log();
+    assert_eq!((connections(&told), told.contains("the store failed")), (before, false), "{told}");
+    drop(nodes);
+    drop(mounted);
+}
+
+#[test]
 fn a_home_whose_path_is_too_long_for_a_socket_has_no_node_and_all_the_rest() {
     let place = tempfile::tempdir().unwrap();
     let home = Home::at(&place.path().join("long".repeat(30)), "alice");

@@ -3,9 +3,7 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doing, down, export, invite, join,
-    mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify,
-    whohas, will,
+    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doctor, doing, down, export, invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -117,10 +115,15 @@ pub(crate) enum Command {
     Join(join::Join),
     /// Cut or heal links, for drills and tests
     Net(net::Net),
+    /// Whether this device is ready, and what would be lost if it died now
+    Doctor(doctor::Doctor),
     /// Show the settings and where each comes from
     Config(config::Config),
     /// Play a real outage through three nodes on this machine, with a cable that is cut
     Demo(demo::Demo),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Write the manual pages into a directory, for whoever packages muster
+    #[command(hide = true)]
+    Man(man::Man),
 }

@@ -1,7 +1,7 @@
 //! One file per command: what it takes, what it asks of the node, how it shows the answer.
 //!
 //! Most commands are one request and one answer: [`Ask`]. Those that are more (`up`, `down`, `board --watch`, `say
-//! --batch`, `export -o`, `config`, `completions`) are carried out by [`crate::run`] with what their files offer.
+//! --batch`, `export -o`, `config`, `doctor`, `completions`) are carried out by [`crate::run`] with what their files offer.
 
 pub(crate) mod actions;
 pub(crate) mod amend;
@@ -13,11 +13,13 @@ pub(crate) mod decided;
 pub(crate) mod declare;
 pub(crate) mod demo;
 pub(crate) mod did;
+pub(crate) mod doctor;
 pub(crate) mod doing;
 pub(crate) mod down;
 pub(crate) mod export;
 pub(crate) mod invite;
 pub(crate) mod join;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod need;
 pub(crate) mod net;
@@ -64,9 +66,8 @@ impl Command {
     /// The command as one request and one answer, where it is no more than that.
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
-            Self::Up(_) | Self::Down(_) | Self::Config(_) | Self::Completions(_) | Self::Demo(_) | Self::Bundle(_) => {
-                return None;
-            }
+            Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Bundle(_) => return None,
+            Self::Completions(_) | Self::Man(_) | Self::Demo(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,

@@ -5,6 +5,7 @@
 pub(crate) mod actions;
 pub(crate) mod board;
 pub(crate) mod bundle;
+pub(crate) mod doctor;
 mod moment;
 mod paint;
 pub(crate) mod peers;

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command};
 use crate::batch::{self, Account};
-use crate::commands::{Ask, board, bundle, down, export, say, up};
+use crate::commands::{Ask, board, bundle, doctor, down, export, say, up};
 use crate::output;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -25,6 +25,9 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
     if let Command::Completions(completions) = &args.command {
         return output::print(&completions.script());
     }
+    if let Command::Man(man) = &args.command {
+        return man.write();
+    }
     if let Command::Demo(demo) = args.command {
         return crate::demo::run(demo.keep);
     }
@@ -36,6 +39,7 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
             note(if was_up { "the node is stopped" } else { "no node was running" });
             Ok(())
         }
+        Command::Doctor(_) => doctor::run(&session),
         Command::Config(config) if session.json => {
             output::print_json(&config.json(&session.setup.home, &session.setup.config))
         }

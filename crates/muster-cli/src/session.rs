@@ -39,7 +39,10 @@ impl Session {
             flags.mdns = up.no_mdns.then_some(false);
         }
         let config = load(&home, flags)?;
-        let log = logging::start(&LogSettings::new(&config, &home, process));
+        let mut log = LogSettings::new(&config, &home, process);
+        // It looks at a home and leaves it as it is.
+        log.file = log.file.filter(|_| !matches!(command, Command::Doctor(_)));
+        let log = logging::start(&log);
         let log = log.map_err(|error| Problem::usage(format!("the log {error}"), "for example `--log info`"))?;
         let zone = config.zone().clone();
         let now = SystemClock::new(zone.clone()).now();

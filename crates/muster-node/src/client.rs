@@ -54,6 +54,21 @@ fn connect(home: &Home) -> Option<(BufReader<UnixStream>, UnixStream)> {
     Some((read, stream))
 }
 
+/// Asks a running node and nobody else; `None` where there is none. One that says nothing for so long is a failure.
+pub(crate) fn ask_node(home: &Home, request: &Request, patience: Duration) -> Option<Result<Value, Failure>> {
+    let (mut read, mut write) = connect(home)?;
+    let mut answer = None;
+    let asked = read.get_ref().set_read_timeout(Some(patience)).map_err(|_| lost());
+    let asked = asked.and_then(|()| {
+        pipeline(&mut read, &mut write, std::slice::from_ref(request), &mut |_, done| answer = Some(done))
+    });
+    let silent = |_| {
+        Failure::new("the node does not answer")
+            .hint("look at muster.log in its home; stop it with `muster down`, else kill it")
+    };
+    Some(asked.map_err(silent).and_then(|()| answer.unwrap_or_else(|| Err(lost()))))
+}
+
 impl Client {
     /// Whether a node answers.
     pub fn is_node(&self) -> bool {

@@ -4,12 +4,15 @@
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
 mod bundles;
+mod doctor;
 mod failure;
 mod reads;
 mod resolve;
 mod status;
+mod team_choice;
 mod teams;
 
+pub(crate) use doctor::store_check;
 pub(crate) use failure::chain;
 
 use crate::clock::{self, SystemClock};
@@ -18,7 +21,7 @@ use muster_incident::command::Aside;
 use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
-use muster_store::Storage;
+use muster_store::{OpenReport, Storage};
 use muster_sync::Tick;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -48,6 +51,8 @@ pub(crate) struct Surroundings {
     pub(crate) is_node: bool,
     /// Places of the journal that cannot be read back.
     pub(crate) damage: Vec<String>,
+    /// What opening the store found.
+    pub(crate) report: OpenReport,
     /// Where this node listens.
     pub(crate) listening: Vec<String>,
     /// Whom the links are cut to for a drill; `None` inside = everybody.
@@ -82,12 +87,16 @@ impl<S: Storage> Engine<S> {
     }
 
     fn dispatch(&mut self, request: &Request) -> Result<Value, Failure> {
+        if request.writes() {
+            self.replica.check_room()?;
+        }
         match request {
             Request::Write(write) => self.write(write),
             Request::Read(read) => self.read(read),
             Request::Use { incident } => self.choose(incident.as_deref()),
             Request::Invite(invite) => self.invite(invite),
             Request::TeamCreate { name } => self.create_team(name.as_deref()),
+            Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
             Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
@@ -117,8 +126,12 @@ impl<S: Storage> Engine<S> {
         };
         let written = self.replica.write(team, incident, &write.act, &aside, now)?;
         let mut answer = json!({ "entry": written.entry.to_string(), "incident": written.incident.to_string() });
-        if let (Some(answer), false) = (answer.as_object_mut(), written.notes.is_empty()) {
-            answer.insert("note".into(), json!(written.notes.join("\n")));
+        let mut notes = written.notes;
+        if self.replica.came_back().elsewhere > 0 {
+            notes.push("this home runs twice, see `muster doctor`".into());
+        }
+        if let (Some(answer), false) = (answer.as_object_mut(), notes.is_empty()) {
+            answer.insert("note".into(), json!(notes.join("\n")));
         }
         Ok(answer)
     }
@@ -128,8 +141,10 @@ impl<S: Storage> Engine<S> {
             What::Status => self.status(),
             What::Identity => self.identity(),
             What::Team => self.team_members(),
+            What::Teams => self.teams_here(),
             What::Peers => self.peers(),
             What::Verify => self.verify(),
+            What::Doctor => self.doctor(),
             What::WhoHas => self.who_has(read.incident.as_deref().unwrap_or_default()),
             what => self.read_incident(read.incident.as_deref(), what),
         }

@@ -11,15 +11,18 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod control;
+pub mod doctor;
 mod engine;
 pub mod home;
 pub mod keystore;
 pub mod logging;
+mod lookalike;
 mod mailbox;
 mod node;
 mod opening;
 pub mod request;
 pub mod running;
+mod service;
 pub mod up;
 pub mod when;
 

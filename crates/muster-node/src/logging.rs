@@ -114,6 +114,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// Whether stderr takes colour.
     pub colour: bool,
+    /// Whether lines on stderr begin with the time; a journal has its own.
+    pub time: bool,
     /// The file; `None`: stderr only.
     pub file: Option<PathBuf>,
     /// Bytes at which the file is put aside as `NAME.1`, in place of the one before: at most twice this is kept.
@@ -131,6 +133,7 @@ impl LogSettings {
             file_filter: filter,
             format: config.log_format.value,
             colour: io::stderr().is_terminal() && !no_colour,
+            time: !crate::service::is_in_journal(io::stderr()),
             file: Some(home.log_file()),
             file_bytes_max: config.log_file_max_mib.value.saturating_mul(1024 * 1024),
         }
@@ -168,23 +171,26 @@ where
     let stderr_filter = read_filter(&settings.stderr_filter)?;
     let file_filter = read_filter(&settings.file_filter)?;
     let file = settings.file.clone().map(|path| Arc::new(BoundedFile::new(path, settings.file_bytes_max)));
-    let file_layer = file.clone().map(|file| layer(settings.format, false, LinesOf(file)).with_filter(file_filter));
+    let file_layer =
+        file.clone().map(|file| layer(settings.format, false, true, LinesOf(file)).with_filter(file_filter));
     let subscriber = tracing_subscriber::registry()
-        .with(layer(settings.format, settings.colour, stderr).with_filter(stderr_filter))
+        .with(layer(settings.format, settings.colour, settings.time, stderr).with_filter(stderr_filter))
         .with(file_layer);
     Ok((Dispatch::new(subscriber), LogGuard { file }))
 }
 
-fn layer<S, W>(format: LogFormat, colour: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S, W>(format: LogFormat, colour: bool, time: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // Internal errors would be reported with eprintln!, which panics on a closed stderr.
     let layer = tracing_subscriber::fmt::layer().with_ansi(colour).log_internal_errors(false).with_writer(writer);
-    match format {
-        LogFormat::Human => layer.boxed(),
-        LogFormat::Json => layer.json().boxed(),
+    match (format, time) {
+        (LogFormat::Human, true) => layer.boxed(),
+        (LogFormat::Human, false) => layer.without_time().boxed(),
+        (LogFormat::Json, true) => layer.json().boxed(),
+        (LogFormat::Json, false) => layer.json().without_time().boxed(),
     }
 }
 
@@ -247,7 +253,7 @@ impl Capture {
     pub fn new(filter: &str) -> Result<Self, LoggingError> {
         let lines = Lines::default();
         let writer = lines.clone();
-        let layer = layer(LogFormat::Human, false, move || writer.clone());
+        let layer = layer(LogFormat::Human, false, true, move || writer.clone());
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(read_filter(filter)?)));
         Ok(Self { lines, dispatch })
     }
@@ -281,6 +287,7 @@ mod tests {
             file_filter: "info".into(),
             format: LogFormat::Human,
             colour: false,
+            time: true,
             file: Some(dir.join("muster.log")),
             file_bytes_max: 1024 * 1024,
         }

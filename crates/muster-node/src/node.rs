@@ -142,6 +142,7 @@ impl Node {
             }
         }
         tracing::info!("stopping");
+        crate::service::tell_stopping();
         // In this order: nobody is sent here any more, peers are told, and only then is the home free for the next node.
         if let Some(socket) = &self.socket {
             let _ = std::fs::remove_file(socket);
@@ -235,7 +236,10 @@ impl Node {
             NetEvent::JoinRequest { peer, bytes, reply } => self.answer_join(&peer, &bytes, reply),
             NetEvent::AddressesLearned { peer, addrs } => {
                 let addresses: Vec<String> = addrs.iter().map(ToString::to_string).collect();
-                let saved = self.with_engine(|engine| Ok(engine.replica.save_addresses(&peer, &addresses)?));
+                let saved = self.with_engine(|engine| {
+                    engine.replica.check_room()?;
+                    Ok(engine.replica.save_addresses(&peer, &addresses)?)
+                });
                 if let Err(failure) = saved {
                     tracing::warn!(%failure, "addresses not saved");
                 }
@@ -407,6 +411,10 @@ impl Node {
 
     fn answer_join(&mut self, peer: &DeviceKey, request: &[u8], reply: JoinReply) {
         let Some(engine) = &mut self.engine else { return };
+        if let Err(error) = engine.replica.check_room() {
+            // Without an answer the newcomer tries again.
+            return tracing::warn!(%error, "nobody can be let in");
+        }
         let now = engine.now();
         match engine.replica.answer_join(peer, request, now) {
             Ok(answer) => {
@@ -422,6 +430,7 @@ impl Node {
             let ticket: Ticket = text.trim().parse().map_err(|error: muster_log::BadTicket| {
                 Failure::new(error.to_string()).hint("copy the whole ticket; it begins with muster1")
             })?;
+            engine.replica.check_room()?;
             let handle = name.unwrap_or(&engine.around.handle).to_owned();
             let now = engine.now();
             let request = engine.replica.join_request(&ticket, &handle, now)?;

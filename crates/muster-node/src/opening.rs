@@ -127,13 +127,9 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
             replica.continue_session(session);
         }
     }
-    let damage = report
-        .damage
-        .iter()
-        .map(|damage| format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what))
-        .collect();
     let around = Surroundings {
-        damage,
+        damage: told_damage(&report),
+        report,
         clock: opened.clock.clone(),
         handle: opened.setup.handle(),
         home: opened.setup.home.root().display().to_string(),
@@ -142,6 +138,33 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         cut: opened.cut.clone(),
     };
     Ok(Engine { replica, around })
+}
+
+/// An engine that only reads, around a store opened for reading. Nothing is created, locked or written.
+pub(crate) fn engine_to_read(
+    setup: &Setup,
+    secret: DeviceSecret,
+    (store, report): (DiskStore, OpenReport),
+) -> Result<Engine<DiskStore>, Failure> {
+    let session = SessionId::from_bytes(clock::entropy16().map_err(|error| Failure::new(error.to_string()))?);
+    let around = Surroundings {
+        damage: told_damage(&report),
+        report,
+        clock: SystemClock::new(setup.config.zone().clone()),
+        handle: setup.handle(),
+        home: setup.home.root().display().to_string(),
+        is_node: false,
+        listening: Vec::new(),
+        cut: BTreeSet::new(),
+    };
+    Ok(Engine { replica: Replica::open(store, secret, session, Box::new(OsEntropy))?, around })
+}
+
+fn told_damage(report: &OpenReport) -> Vec<String> {
+    let tell = |damage: &muster_store::Damage| {
+        format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what)
+    };
+    report.damage.iter().map(tell).collect()
 }
 
 /// Says what was not plain about the opening. Repairs are told as warnings: what was acknowledged is whole.

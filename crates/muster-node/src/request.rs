@@ -36,6 +36,11 @@ pub enum Request {
         /// The author's handle in it.
         name: Option<String>,
     },
+    /// Makes a team the one that commands mean.
+    TeamUse {
+        /// Its id, a prefix, or the name of a member.
+        team: String,
+    },
     /// Drops the links to one member (a handle or device) or to all.
     Cut {
         /// Whom; `None` = everybody.
@@ -58,6 +63,15 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether something is to be kept, so that there must be room on the disk.
+    pub(crate) fn writes(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Down => false,
+            Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
+            _ => true,
+        }
+    }
+
     /// The request in a word, for the program's log: nothing that somebody typed.
     pub fn word(&self) -> &'static str {
         match self {
@@ -67,6 +81,7 @@ impl Request {
             Self::Invite(_) => "invite",
             Self::Join { .. } => "join",
             Self::TeamCreate { .. } => "team-create",
+            Self::TeamUse { .. } => "team-use",
             Self::Cut { .. } => "cut",
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
@@ -178,6 +193,8 @@ pub enum What {
     WhoHas,
     /// The team and its members.
     Team,
+    /// All teams on this device.
+    Teams,
     /// The complete export, as JSON.
     ExportJson,
     /// The report, as Markdown.
@@ -186,6 +203,8 @@ pub enum What {
     Verify,
     /// What this home is: device, teams, node.
     Identity,
+    /// What can be said about readiness from within the store: see [`crate::doctor`].
+    Doctor,
 }
 
 /// The answer to one request.

@@ -52,6 +52,10 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     });
     let serving = runtime.spawn(control.serve(mailbox.clone()));
     runtime.spawn(stop_on_signal(mailbox.clone()));
+    let ready = Box::new(move |listening: &Ready| {
+        ready(listening);
+        crate::service::tell_ready(listening);
+    });
     let mut node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox, Some(ready));
     node.socket = Some(socket_path);
     node.addresses_left = addresses_count;

@@ -26,6 +26,7 @@ impl<S: Storage> Replica<S> {
                 continue;
             };
             self.stage_entry(team, &entry, signatures.remove(id), now)?;
+            self.note_came_back(&entry, now)?;
         }
         for (entry, signature) in signatures {
             self.stage(Write::Signature { entry, signature })?;

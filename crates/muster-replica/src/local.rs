@@ -30,6 +30,9 @@ pub(crate) fn carried(incident: &IncidentId) -> String {
     format!("{CARRIED}{incident}")
 }
 
+/// When own entries came back from peers, which this home had lost: milliseconds since the Unix epoch, text.
+pub(crate) const RESTORED: &str = "restored";
+
 /// Saved addresses of devices.
 pub(crate) const ADDRESSES: &str = "address/";
 

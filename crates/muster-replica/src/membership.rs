@@ -89,7 +89,7 @@ impl<S: Storage> Replica<S> {
     }
 
     /// How many tickets of the team could still let somebody in, by this device's clock.
-    fn open_tickets(&self, team: &TeamId, now: Now) -> usize {
+    pub fn open_tickets(&self, team: &TeamId, now: Now) -> usize {
         let Some(roster) = self.teams.get(team).and_then(|team| team.ledger.dag(&DagId::from(team.ledger.team())))
         else {
             return 0;

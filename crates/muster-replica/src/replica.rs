@@ -73,6 +73,10 @@ pub struct Replica<S> {
     pub(crate) left_behind: BTreeSet<IncidentId>,
     /// Opened and not committed since: an incident may wait to come along whose commit failed before.
     is_new: bool,
+    /// The wall clock at the first commit.
+    pub(crate) began: Option<Timestamp>,
+    /// Own entries that peers gave back.
+    pub(crate) came_back: crate::restored::CameBack,
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
@@ -111,6 +115,8 @@ impl<S: Storage> Replica<S> {
             dirty: false,
             left_behind: BTreeSet::new(),
             is_new: true,
+            began: None,
+            came_back: crate::restored::CameBack::default(),
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
@@ -135,6 +141,15 @@ impl<S: Storage> Replica<S> {
     /// The store, for reads that the replica has no word for.
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// Whether the store would take a small write now, asked before memory gets ahead of the disk: a refusal here costs
+    /// nothing, while after a failed commit the replica must be dropped.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`], in particular [`muster_store::StoreError::Full`].
+    pub fn check_room(&mut self) -> Result<(), ReplicaError> {
+        Ok(self.store.check_room()?)
     }
 
     /// Gives the store back, so that it can be closed or opened again.
@@ -174,6 +189,7 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Store`]: nothing of the batch may be acknowledged; drop the replica and open the store again.
     pub fn commit(&mut self, now: Now) -> Result<(), ReplicaError> {
+        self.began.get_or_insert(now.wall);
         // Feeding the replicators after a commit can bring no new entries, but the loop costs nothing and keeps the rule
         // should that change.
         while self.dirty || !self.after_commit.is_empty() || std::mem::take(&mut self.is_new) {

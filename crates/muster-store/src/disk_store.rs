@@ -218,6 +218,16 @@ impl Storage for DiskStore {
         Ok(())
     }
 
+    fn check_room(&mut self) -> Result<(), StoreError> {
+        let home = self.home.clone();
+        let writer = self.writer()?;
+        if !writer.reserve {
+            writer.reserve = home.keep_reserve();
+        }
+        let has_room = writer.reserve && home.has_room();
+        if has_room { Ok(()) } else { Err(StoreError::Full { path: home.path().into() }) }
+    }
+
     fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {
         self.find(&entry_key(id)).map(|position| position.is_some())
     }

@@ -11,10 +11,13 @@ use std::sync::Arc;
 pub const FORMAT: u64 = 1;
 
 /// Bytes kept free for hard times: enough for sled's files and a snapshot of a large index.
-const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+pub const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Free bytes below which opening gives the reserve up, so that lock and index find room.
 const LOW_SPACE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Free bytes that a small commit needs: an entry of 8 KiB and a body of 16 KiB with their records, and whole blocks.
+const COMMIT_ROOM_BYTES: u64 = 64 * 1024;
 
 /// Bytes read of a text file. Ours are far shorter.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -114,6 +117,11 @@ impl Home {
         {
             tracing::warn!("the disk is full, the reserve was given up to start");
         }
+    }
+
+    /// Whether a small commit would find room beside the reserve. A disk that cannot say is taken at its word later.
+    pub(crate) fn has_room(&self) -> bool {
+        self.disk.free(&self.path).map_or(true, |free| free >= COMMIT_ROOM_BYTES)
     }
 
     /// Whether the reserve stands, after trying to make it. A file system that cannot promise room has none to keep.

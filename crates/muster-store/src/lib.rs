@@ -34,7 +34,7 @@ pub use disk::{Disk, DiskFile, How, RealDisk};
 pub use disk_store::DiskStore;
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyDisk};
-pub use home::FORMAT;
+pub use home::{FORMAT, RESERVE_BYTES};
 pub use journal::Damage;
 pub use lease::Lease;
 pub use memory::{FailedCommit, MemoryStore};

@@ -78,6 +78,14 @@ pub trait Storage {
     /// answers [`StoreError::Poisoned`] until then. The session must not be continued (forget the lease).
     fn commit(&mut self) -> Result<(), StoreError>;
 
+    /// Whether a commit of a few records would find room now. It promises nothing: another program may take the room.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]; [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for [`Storage::commit`].
+    fn check_room(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Whether the entry is stored.
     ///
     /// # Errors

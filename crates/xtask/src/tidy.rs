@@ -7,7 +7,7 @@ use crate::stage::Findings;
 use std::collections::BTreeSet;
 
 /// What may stand at the top of the repository, beside files and folders whose names begin with a dot.
-const TOP_LEVEL: [&str; 13] = [
+const TOP_LEVEL: [&str; 14] = [
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
@@ -19,6 +19,7 @@ const TOP_LEVEL: [&str; 13] = [
     "deny.toml",
     "docs",
     "examples",
+    "packaging",
     "rustfmt.toml",
     "tests",
 ];

@@ -30,6 +30,8 @@ pub(crate) struct Peer {
     clock_offset_ms: Option<i64>,
     #[serde(default)]
     cut: bool,
+    #[serde(default)]
+    looks_like: Vec<String>,
 }
 
 /// Draws all peers.
@@ -67,7 +69,7 @@ impl Peer {
             let side = if offset > 0 { "ahead" } else { "behind" };
             words.push(format!("its clock is {} s {side}", offset.unsigned_abs() / 1_000));
         }
-        words.join(", ")
+        words.join(", ") + &super::team::alike(&self.looks_like)
     }
 
     /// When it was last heard, in words.

@@ -23,6 +23,8 @@ struct Member {
     devices: Vec<String>,
     #[serde(default)]
     me: bool,
+    #[serde(default)]
+    looks_like: Vec<String>,
 }
 
 /// Draws the team.
@@ -41,8 +43,37 @@ impl Member {
         let devices: Vec<String> = self.devices.iter().map(|device| end(device)).collect();
         let head = format!("{}  {}  ", column(&self.person, NAME_COLUMNS), column(capability, CAPABILITY_COLUMNS));
         let me = if self.me { " (you)" } else { "" };
-        wrapped(&head, NAME_COLUMNS + 2 + CAPABILITY_COLUMNS + 2, &format!("devices {}{me}", devices.join(", ")))
+        let alike = alike(&self.looks_like);
+        wrapped(&head, NAME_COLUMNS + 2 + CAPABILITY_COLUMNS + 2, &format!("devices {}{me}{alike}", devices.join(", ")))
     }
+}
+
+/// Whom somebody can be taken for, in words.
+pub(super) fn alike(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(", name LOOKS LIKE that of {}", names.join(", ")) }
+}
+
+/// One team of a home that may have several.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Here {
+    team: String,
+    current: bool,
+    members: Vec<String>,
+    incidents: u64,
+}
+
+/// Draws all teams of a home.
+pub(crate) fn list(teams: &[Here], page: &Page) -> String {
+    if teams.is_empty() {
+        return "no team yet: `muster declare` or `muster up` makes one, `muster join TICKET` joins one\n".into();
+    }
+    let draw = |here: &Here| {
+        let (id, current) = (short(&here.team), if here.current { "current  " } else { "         " });
+        let id = if here.current { page.paint.bold(id) } else { id.to_owned() };
+        let (members, incidents) = (here.members.join(", "), here.incidents);
+        wrapped(&format!("{id}  {current}"), 19, &format!("{members}; {incidents} incidents"))
+    };
+    teams.iter().map(draw).collect()
 }
 
 #[cfg(test)]
@@ -62,6 +93,22 @@ mod tests {
         alice                 admin       devices aaaaaa (you)
         bob                   none        devices bbbbbb, cccccc
         ");
+        let alike: Team = from(json!({"team": "7e".repeat(32), "members": [
+            {"person": "b\u{43e}b", "id": "aa", "capability": "responder", "devices": ["12D3KooWaaaaaa"], "looks_like": ["bob"]}]}));
+        assert!(show(&alike, &page()).contains("LOOKS LIKE that of bob"));
         assert!(show(&from(json!({"team": null, "members": []})), &page()).contains("no team yet"));
+    }
+
+    #[test]
+    fn the_current_one_of_several_teams_is_named_in_a_word() {
+        let teams: Vec<Here> = from(json!([
+            {"team": "7e".repeat(32), "current": false, "members": ["alice"], "capability": "admin", "incidents": 1},
+            {"team": "8f".repeat(32), "current": true, "members": ["alice", "bob"], "capability": null, "incidents": 0},
+        ]));
+        insta::assert_snapshot!(fits(list(&teams, &page())), @r"
+        7e7e7e7e           alice; 1 incidents
+        8f8f8f8f  current  alice, bob; 0 incidents
+        ");
+        assert!(list(&[], &page()).contains("no team yet"));
     }
 }

@@ -2,10 +2,12 @@
 
 use super::Engine;
 use super::reads::to_value;
+use crate::lookalike::lookalikes;
 use crate::request::Failure;
 use muster_log::{DeviceKey, TeamId};
 use muster_store::Storage;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 impl<S: Storage> Engine<S> {
     pub(crate) fn status(&mut self) -> Result<Value, Failure> {
@@ -55,7 +57,11 @@ impl<S: Storage> Engine<S> {
 
     /// The other devices of a team.
     pub(crate) fn peers_of(&self, team: &TeamId) -> Result<Value, Failure> {
-        let peers = self.replica.peers(team)?.into_iter().map(|peer| {
+        let peers = self.replica.peers(team)?;
+        let people = self.replica.people(team)?;
+        let names: Vec<String> = people.persons().map(|person| people.name(&person)).collect();
+        let looks: BTreeMap<&String, Vec<String>> = names.iter().zip(lookalikes(&names)).collect();
+        let peers = peers.into_iter().map(|peer| {
             json!({
                 "person": peer.person,
                 "device": peer.device.to_string(),
@@ -64,6 +70,7 @@ impl<S: Storage> Engine<S> {
                 "missing_here": peer.missing_here,
                 "missing_there": peer.missing_there,
                 "clock_offset_ms": peer.clock_offset_ms,
+                "looks_like": looks.get(&peer.person).cloned().unwrap_or_default(),
                 "cut": self.around.cut.contains(&None) || self.around.cut.contains(&Some(peer.device)),
             })
         });

@@ -1,6 +1,7 @@
 //! Requests about teams: create, invite, who is in it, where members listen.
 
 use super::Engine;
+use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite};
 use muster_log::DeviceKey;
 use muster_log::fact::Capability;
@@ -59,9 +60,11 @@ impl<S: Storage> Engine<S> {
         let people = self.replica.people(&team)?;
         let roster = self.replica.ledger(&team)?.roster();
         let me = roster.person_of(&self.replica.device());
+        let names: Vec<String> = roster.persons().map(|person| people.name(&person)).collect();
         let members: Vec<Value> = roster
             .persons()
-            .map(|person| {
+            .zip(lookalikes(&names))
+            .map(|(person, looks_like)| {
                 let devices: Vec<String> = roster.devices(&person).iter().map(ToString::to_string).collect();
                 json!({
                     "person": people.name(&person),
@@ -69,6 +72,7 @@ impl<S: Storage> Engine<S> {
                     "capability": roster.capability(&person).map(Capability::word),
                     "devices": devices,
                     "me": me == Some(person),
+                    "looks_like": looks_like,
                 })
             })
             .collect();

@@ -1,0 +1,380 @@
+//! What the store and the links tell about readiness: one check each. Files are looked at in [`crate::doctor`].
+
+use super::Engine;
+use crate::doctor::{Check, Inside};
+use crate::lookalike::lookalikes;
+use crate::request::Failure;
+use crate::when;
+use muster_log::fact::Capability;
+use muster_log::{TeamId, Timestamp};
+use muster_replica::{OnlyHere, Peer};
+use muster_store::{IndexReport, OpenReport, Storage};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// How far clocks may differ before it is said: whoever reads a timeline of two people begins to wonder.
+const CLOCK_NOTE_MS: u64 = 2_000;
+
+/// How far clocks may differ before it is bad: the minutes of a timeline are wrong.
+const CLOCK_BAD_MS: u64 = 60_000;
+
+impl<S: Storage> Engine<S> {
+    pub(crate) fn doctor(&mut self) -> Result<Value, Failure> {
+        serde_json::to_value(self.inside()?).map_err(|error| Failure::new(error.to_string()))
+    }
+
+    /// Everything that can be told from within.
+    pub(crate) fn inside(&mut self) -> Result<Inside, Failure> {
+        let mut report = self.around.report.clone();
+        report.entries = self.entries()?;
+        let mut checks = vec![store_check(&report, &Path::new(&self.around.home).join("store"))];
+        checks.push(self.node_check());
+        checks.extend(self.restored_check()?);
+        match self.replica.current_team()? {
+            None => checks.push(Check::warn(
+                "team",
+                "there is no team yet: whoever declares first makes one",
+                "`muster declare \"what is wrong\"`, or `muster join TICKET` with a ticket of your team",
+            )),
+            Some(team) => {
+                let peers = self.replica.peers(&team)?;
+                checks.push(self.team_check(&team)?);
+                checks.extend(self.names_check(&team)?);
+                checks.push(self.tickets_check(&team));
+                checks.push(self.peers_check(&team, &peers)?);
+                checks.push(clock_check(&peers));
+                checks.push(copies_check(self.replica.only_here(&team)?));
+            }
+        }
+        Ok(Inside { device: self.replica.device().to_string(), is_known: self.is_known()?, checks })
+    }
+
+    /// Entries on this device now, of all teams.
+    fn entries(&self) -> Result<u64, Failure> {
+        let teams = self.replica.teams();
+        let counts: Result<Vec<usize>, Failure> =
+            teams.iter().map(|team| Ok(self.replica.ledger(team)?.len())).collect();
+        Ok(counts?.into_iter().sum::<usize>() as u64)
+    }
+
+    /// Whether the store's teams know this device, or it is just joining one.
+    fn is_known(&self) -> Result<bool, Failure> {
+        let mut known = self.replica.teams().is_empty();
+        for team in self.replica.teams() {
+            known |=
+                self.replica.person_in(&team).is_some() || self.replica.ledger(&team)?.roster().members().is_empty();
+        }
+        Ok(known)
+    }
+
+    fn node_check(&self) -> Check {
+        let listening = &self.around.listening;
+        let only_loopback = listening.iter().all(|addr| addr.starts_with("/ip4/127.") || addr.starts_with("/ip6/::1/"));
+        if !self.around.is_node {
+            Check::warn("node", "no node is running: what is written here stays on this device", "`muster up`")
+        } else if listening.is_empty() {
+            Check::bad(
+                "node",
+                "the node runs and listens nowhere",
+                "`muster down`, then `muster up --listen /ip4/0.0.0.0/tcp/0`",
+            )
+        } else if only_loopback {
+            let next = "`muster up --listen /ip4/0.0.0.0/tcp/0`, or `listen` in config.toml";
+            Check::warn("node", "the node listens for programs on this machine alone", next)
+        } else {
+            Check::ok("node", format!("running, listens on {}", listening.join(", ")))
+        }
+        .with(json!({ "running": self.around.is_node, "listening": listening }))
+    }
+
+    /// Said only where there is something to say.
+    fn restored_check(&self) -> Result<Option<Check>, Failure> {
+        let (seen, restored) = (self.replica.came_back(), self.replica.restored()?);
+        let detail = json!({ "entries": seen.entries, "elsewhere": seen.elsewhere, "at_ms": restored.map(|at| at.0) });
+        let check = if seen.elsewhere > 0 {
+            Check::bad(
+                "twice",
+                format!(
+                    "this home runs twice: {} entries were signed with this device's key, not by this node",
+                    seen.elsewhere
+                ),
+                "stop one of the two; there, begin in a new home (`--home DIR`) and `muster join TICKET`",
+            )
+        } else if let Some(at) = restored {
+            let text = format!("restored from a copy: on {} peers gave back what it lacked", self.rfc3339(at));
+            Check::ok("restored", text)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(check.with(detail)))
+    }
+
+    fn team_check(&self, team: &TeamId) -> Result<Check, Failure> {
+        let roster = self.replica.ledger(team)?.roster();
+        let me = roster.person_of(&self.replica.device());
+        let capability = me.and_then(|me| roster.capability(&me));
+        let (members, devices, teams) = (roster.persons().count(), roster.members().len(), self.replica.teams().len());
+        let several =
+            if teams > 1 { format!("; one of {teams} teams here, see `muster team list`") } else { String::new() };
+        let size = format!("{members} members with {devices} devices");
+        let check = match (me, capability) {
+            (None, _) => Check::bad("team", "this device is no member of the current team", "`muster join TICKET`"),
+            (Some(_), None) => {
+                Check::bad("team", format!("this device may not write any more; {size}"), "ask an admin of the team")
+            }
+            (Some(_), Some(Capability::Observer)) => {
+                Check::ok("team", format!("{size}; you may read, not write{several}"))
+            }
+            (Some(_), Some(_)) if members == 1 => Check::warn(
+                "team",
+                format!("you are its only member{several}"),
+                "`muster invite` makes a ticket for somebody",
+            ),
+            (Some(_), Some(capability)) => Check::ok("team", format!("{size}; you are {}{several}", capability.word())),
+        };
+        Ok(check.with(json!({
+            "team": team.to_string(),
+            "teams": teams,
+            "members": members,
+            "devices": devices,
+            "member": me.is_some(),
+            "capability": capability.map(Capability::word),
+        })))
+    }
+
+    /// Said only where two members can be taken for one another.
+    fn names_check(&self, team: &TeamId) -> Result<Option<Check>, Failure> {
+        let people = self.replica.people(team)?;
+        let names: Vec<String> = people.persons().map(|person| people.name(&person)).collect();
+        let alike: Vec<&String> = names
+            .iter()
+            .zip(lookalikes(&names))
+            .filter(|(_, others)| !others.is_empty())
+            .map(|(name, _)| name)
+            .collect();
+        Ok((!alike.is_empty()).then(|| {
+            let shown: Vec<&str> = alike.iter().map(|name| name.as_str()).collect();
+            Check::warn(
+                "names",
+                format!("names that can be taken for one another: {}", shown.join(", ")),
+                "`muster team show` lists their devices; ask them which are theirs",
+            )
+            .with(json!({ "alike": alike }))
+        }))
+    }
+
+    fn tickets_check(&self, team: &TeamId) -> Check {
+        let open = self.replica.open_tickets(team, self.now());
+        let check = match open {
+            0 => Check::ok("tickets", "none is open"),
+            1 => Check::ok("tickets", "1 is open: whoever has it may join until it expires"),
+            _ => Check::ok("tickets", format!("{open} are open: whoever has one may join until it expires")),
+        };
+        check.with(json!({ "open": open }))
+    }
+
+    fn peers_check(&self, team: &TeamId, peers: &[Peer]) -> Result<Check, Failure> {
+        let listed: Vec<Value> = peers
+            .iter()
+            .map(|peer| {
+                json!({
+                    "person": peer.person,
+                    "device": peer.device.to_string(),
+                    "path": path(peer),
+                    "last_heard_ms": peer.last_heard.map(|at| at.0),
+                })
+            })
+            .collect();
+        let now = self.now().wall;
+        let connected = peers.iter().filter(|peer| peer.connected).count();
+        let heard = peers.iter().filter(|peer| peer.last_heard.is_some()).count();
+        let ever = heard > 0 || self.has_entries_of_others(team)?;
+        let all: Vec<String> = peers.iter().map(|peer| told(peer, now)).collect();
+        let all = all.join("; ");
+        let check = if peers.is_empty() {
+            Check::warn("peers", "there is nobody else to reach", "`muster invite` makes a ticket for somebody")
+        } else if connected > 0 {
+            Check::ok("peers", format!("{connected} of {} devices reached: {all}", peers.len()))
+        } else if !self.around.is_node {
+            let before = if ever { "but were before" } else { "and never were" };
+            Check::warn("peers", format!("none is reached without a node, {before}: {all}"), "`muster up`")
+        } else if ever {
+            Check::warn("peers", format!("none is reached now: {all}"), "`muster peers` tells more; is the network up?")
+        } else {
+            let next = "`muster peers add ADDR` with an address that their `muster up` prints";
+            Check::warn("peers", format!("no other member was ever reached: {all}"), next)
+        };
+        Ok(check.with(json!({ "peers": listed, "connected": connected, "ever_reached": ever })))
+    }
+
+    /// Whether anything here was written by another device: then there was a way to it once.
+    fn has_entries_of_others(&self, team: &TeamId) -> Result<bool, Failure> {
+        let me = self.replica.device();
+        let ledger = self.replica.ledger(team)?;
+        Ok(ledger.dags().any(|(_, dag)| dag.entries().any(|entry| entry.key() != me)))
+    }
+}
+
+/// By which way a peer is reached.
+fn path(peer: &Peer) -> &'static str {
+    if peer.connected { "connected" } else { "none" }
+}
+
+fn told(peer: &Peer, now: Timestamp) -> String {
+    let heard = match peer.last_heard {
+        Some(at) => format!("heard {}", when::ago(at, now)),
+        None => "not heard since the node started".into(),
+    };
+    let person = if peer.person.is_empty() { "a member" } else { &peer.person };
+    let path = match path(peer) {
+        "none" => "not reached",
+        path => path,
+    };
+    format!("{person} {path}, {heard}")
+}
+
+/// The store as it was opened.
+pub(crate) fn store_check(report: &OpenReport, store: &Path) -> Check {
+    let quarantined = quarantined(store);
+    let next = format!("look at `{}`; what lies in quarantine may be deleted then", store.display());
+    let check = if let Some(damage) = report.damage.first() {
+        Check::bad(
+            "store",
+            format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what),
+            "copy the home away first, then `muster verify` tells what is affected; peers give back what they have",
+        )
+    } else if let IndexReport::Rebuilt { reason, .. } = &report.index {
+        Check::warn("store", format!("whole; its index was damaged ({reason}) and was built again"), next)
+    } else if let Some(torn) = &report.torn {
+        let text = format!("whole but for {} bytes at the end of the journal that were never acknowledged", torn.bytes);
+        Check::warn("store", text, "nothing is lost; the next start for writing cuts them off")
+    } else if report.full {
+        Check::bad(
+            "store",
+            "opened on a full disk: writing is refused",
+            "free some space; writing goes on by itself then",
+        )
+    } else if quarantined > 0 {
+        Check::warn("store", format!("whole; {quarantined} times something was put in quarantine"), next)
+    } else {
+        Check::ok("store", format!("whole, {} entries", report.entries))
+    };
+    check.with(json!({
+        "entries": report.entries,
+        "torn_bytes": report.torn.as_ref().map(|torn| torn.bytes),
+        "damaged_places": report.damage.len(),
+        "index_rebuilt": matches!(report.index, IndexReport::Rebuilt { .. }),
+        "quarantined": quarantined,
+    }))
+}
+
+fn quarantined(store: &Path) -> usize {
+    let names = std::fs::read_dir(store).into_iter().flatten().flatten();
+    names.filter(|item| item.file_name().to_string_lossy().starts_with("quarantine-")).count()
+}
+
+/// The own clock against the others'. The middle one of their differences is ours: one clock that is off is its owner's.
+fn clock_check(peers: &[Peer]) -> Check {
+    let mut offsets: Vec<(u64, i64, &str)> = peers
+        .iter()
+        .filter_map(|peer| peer.clock_offset_ms.map(|ms| (ms.unsigned_abs(), ms, peer.person.as_str())))
+        .collect();
+    offsets.sort_unstable();
+    let Some((own, signed, _)) = offsets.get(offsets.len().saturating_sub(1) / 2).copied() else {
+        return Check::warn(
+            "clock",
+            "nobody to compare with",
+            "`muster up`, and look again when somebody is connected",
+        )
+        .with(json!({ "peers": 0, "offset_ms": null, "worst_ms": null }));
+    };
+    let (worst, worst_signed, whose) = offsets.last().copied().unwrap_or_default();
+    let told = |ms: u64| if ms < 100_000 { format!("{} s", ms / 1_000) } else { format!("{} min", ms / 60_000) };
+    let side = |theirs: i64| if theirs > 0 { "behind" } else { "ahead of" };
+    let next = "set this machine's clock, as `timedatectl set-ntp true` does where there is internet";
+    let check = if own > CLOCK_BAD_MS {
+        Check::bad("clock", format!("this clock is {} {} the others'", told(own), side(signed)), next)
+    } else if own > CLOCK_NOTE_MS {
+        Check::warn("clock", format!("this clock is {} {} the others'", told(own), side(signed)), next)
+    } else if worst > CLOCK_NOTE_MS {
+        let text = format!("agrees with most; it is {} {} {whose}'s", told(worst), side(worst_signed));
+        Check::warn("clock", text, format!("tell {whose} to look at their clock"))
+    } else {
+        Check::ok("clock", format!("within {CLOCK_NOTE_MS} ms of {} others", offsets.len()))
+    };
+    check.with(json!({ "peers": offsets.len(), "offset_ms": signed, "worst_ms": worst_signed }))
+}
+
+/// What would be lost if this device died now.
+fn copies_check(counted: OnlyHere) -> Check {
+    let OnlyHere { entries, only_here, others, silent } = counted;
+    let lost = if only_here == 1 { "1 entry".to_owned() } else { format!("{only_here} entries") };
+    let check = if only_here == 0 {
+        Check::ok("copies", format!("each of the {entries} entries is on another device too"))
+    } else if others == 0 {
+        let next = "`muster invite` somebody whose device keeps a copy; until then copy the home";
+        Check::warn("copies", format!("{lost} would be lost if this device died now: nobody else has them"), next)
+    } else if silent > 0 {
+        let text = format!(
+            "{lost} may be on this device alone: unknown, {silent} of {others} devices have not said what they hold"
+        );
+        Check::warn("copies", text, "`muster up`, and look again when they are connected")
+    } else {
+        let text = format!("{lost} would be lost if this device died now");
+        Check::warn("copies", text, "leave the node up until a member is connected; `muster peers` tells who")
+    };
+    check.with(json!({ "entries": entries, "only_here": only_here, "devices": others, "devices_silent": silent }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::State;
+    use muster_log::DeviceKey;
+
+    fn peer(person: &str, clock_offset_ms: Option<i64>) -> Peer {
+        Peer {
+            person: person.into(),
+            device: DeviceKey::from_bytes([7; 32]),
+            connected: true,
+            last_heard: None,
+            clock_offset_ms,
+            missing_here: None,
+            missing_there: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(offsets: &[(&str, Option<i64>)], state: State, words: &str) {
+        let peers: Vec<Peer> = offsets.iter().map(|(person, ms)| peer(person, *ms)).collect();
+        let check = clock_check(&peers);
+        assert_eq!(check.state, state, "{offsets:?}: {}", check.text);
+        assert!(check.text.contains(words), "{}", check.text);
+        assert_eq!(check.next.is_some(), state != State::Ok);
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_the_middle_one_of_its_peers() {
+        check(&[], State::Warn, "nobody to compare with");
+        check(&[("bob", None)], State::Warn, "nobody to compare with");
+        check(&[("bob", Some(-2_000))], State::Ok, "of 1 others");
+        check(&[("bob", Some(2_001))], State::Warn, "2 s behind the others'");
+        check(&[("bob", Some(-60_000))], State::Warn, "60 s ahead of the others'");
+        check(&[("bob", Some(60_001))], State::Bad, "60 s behind the others'");
+        check(&[("bob", Some(i64::MIN))], State::Bad, "min ahead of the others'");
+        let one_is_off = [("bob", Some(3)), ("carol", Some(90_000)), ("dave", Some(-5))];
+        check(&one_is_off, State::Warn, "90 s behind carol's");
+        let we_are_off = [("bob", Some(90_000)), ("carol", Some(91_000)), ("dave", Some(2))];
+        check(&we_are_off, State::Bad, "90 s behind the others'");
+    }
+
+    #[test]
+    fn what_may_be_elsewhere_is_not_called_lost() {
+        let counted = |only_here, others, silent| OnlyHere { entries: 9, only_here, others, silent };
+        let told = |counted| copies_check(counted).text;
+        assert!(told(counted(3, 2, 0)).contains("3 entries would be lost"));
+        assert!(told(counted(1, 2, 1)).contains("unknown, 1 of 2 devices"));
+        assert!(told(counted(9, 0, 0)).contains("nobody else has them"));
+        assert_eq!(copies_check(counted(0, 2, 2)).state, State::Ok);
+    }
+}
