@@ -83,6 +83,23 @@ pub(crate) fn dialable(addr: &Multiaddr) -> Option<Multiaddr> {
     rest_fits.then(|| Multiaddr::empty().with(ip).with(port))
 }
 
+/// An address to listen on, with the port that listening on it gave.
+pub(crate) fn with_port_of(asked: &Multiaddr, bound: &Multiaddr) -> Multiaddr {
+    let port = |addr: &Multiaddr| {
+        addr.iter().find_map(|part| match part {
+            Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+            _ => None,
+        })
+    };
+    let Some(port) = port(bound) else { return asked.clone() };
+    let fill = |part| match part {
+        Protocol::Tcp(0) => Protocol::Tcp(port),
+        Protocol::Udp(0) => Protocol::Udp(port),
+        part => part,
+    };
+    asked.iter().map(fill).collect()
+}
+
 /// The IP address that a multiaddr begins with; of a mapped one the IPv4 address inside.
 pub(crate) fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
     match addr.iter().next()? {

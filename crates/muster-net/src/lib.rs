@@ -45,6 +45,8 @@
 //! - **Gossip.** [`NetHandle::subscribe`] takes part in a topic; [`NetHandle::publish`] tells all who do, over neighbours
 //!   if need be. Each message comes once, as [`NetEvent::Gossip`], and goes on to this node's own neighbours only after
 //!   [`NetHandle::judge`] accepted it. Payloads carry no proof of their own here: whoever judges checks whose they are.
+//! - **Faults.** A panic in the task ends the links ([`LinkEnd::Restarted`]) and nothing else: networking starts again with
+//!   the same handle, events, members, addresses, topics and ports.
 //! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
 //!   joiner hangs up and both sides meet again as members: the answering node calls `set_members` before it replies,
 //!   the joining node calls `set_members` and `set_addresses` when it has the answer.
@@ -91,6 +93,7 @@ mod task;
 mod task_command;
 mod task_gossip;
 mod task_join;
+mod task_restart;
 mod task_stop;
 
 pub use address::{BadAddress, parse_address};

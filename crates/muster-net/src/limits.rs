@@ -146,5 +146,14 @@ pub(crate) const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
 /// Addresses kept for one peer, and reported of one.
 pub const MAX_ADDRESSES: usize = 16;
 
+/// From a panic in the task to new sockets, the first time; then twice as long each time...
+pub(crate) const RESTART_FIRST: Duration = Duration::from_millis(250);
+
+/// ... up to this: networking is back within five seconds, and one that always fails does not take the processor.
+pub(crate) const RESTART_LAST: Duration = Duration::from_secs(4);
+
+/// A task that ran this long was a good one, and the next wait is the first again.
+pub(crate) const RESTART_PROVEN: Duration = Duration::from_secs(60);
+
 /// How long [`crate::NetHandle::shutdown`] lets the task write what is queued.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,10 +1,10 @@
 //! The network task: one loop that waits for the network, the node or a deadline, and passes on what each says.
 //!
-//! Decisions are elsewhere: who may connect in [`crate::gate`], which connection counts in [`crate::peer`], who may ask
+//! What happens when it fails is in [`crate::task_restart`]. Decisions are elsewhere: who may connect in [`crate::gate`], which connection counts in [`crate::peer`], who may ask
 //! to join how often in [`crate::join_rate`]. Commands are carried out in [`crate::task_command`], our own joins in
 //! [`crate::task_join`].
 
-use crate::address::{ip_of, worth_telling};
+use crate::address::{ip_of, with_port_of, worth_telling};
 use crate::behaviour::WireEvent;
 use crate::dial_fault::faults_of;
 use crate::event::{DialFault, LinkEnd, NetEvent};
@@ -26,6 +26,7 @@ use crate::task_stop::Stopping;
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -48,6 +49,7 @@ pub enum NetError {
 /// The network task. [`NetTask::run`] does everything; see the crate header.
 pub struct NetTask {
     pub(crate) me: DeviceKey,
+    pub(crate) keypair: Keypair,
     pub(crate) swarm: Swarm<Behaviours>,
     pub(crate) gate: SharedGate,
     pub(crate) outlet: Outlet,
@@ -55,8 +57,10 @@ pub struct NetTask {
     pub(crate) guard: SharedGuard,
     /// Every handle was dropped.
     is_orphaned: bool,
-    listen: Vec<Multiaddr>,
-    pub(crate) listeners: Vec<ListenerId>,
+    /// To listen on when the work begins.
+    pub(crate) listen: Vec<Multiaddr>,
+    /// As asked for, with the port that was got.
+    pub(crate) listeners: Vec<(ListenerId, Multiaddr)>,
     pub(crate) peers: BTreeMap<DeviceKey, Peer>,
     /// Every established connection.
     pub(crate) owners: BTreeMap<ConnectionId, Owner>,
@@ -93,10 +97,12 @@ impl NetTask {
     pub fn new(secret: &DeviceSecret, listen: Vec<Multiaddr>) -> Result<(Self, NetHandle, NetEvents), NetError> {
         let gate = SharedGate::default();
         let guard = SharedGuard::default();
-        let swarm = swarm(&secret.public(), &keypair(secret), &gate, &guard)?;
+        let keypair = keypair(secret);
+        let swarm = swarm(&secret.public(), &keypair, &gate, &guard)?;
         let ((handle, commands), (outlet, events)) = (handle(), inbox());
         let task = Self {
             me: secret.public(),
+            keypair,
             swarm,
             gate,
             outlet,
@@ -117,10 +123,8 @@ impl NetTask {
         Ok((task, handle, events))
     }
 
-    /// Runs until [`NetHandle::shutdown`], or until every handle or the events have been dropped.
-    ///
-    /// Needs a tokio runtime with IO and time. Spawns nothing: dropping the future drops every socket.
-    pub async fn run(mut self) {
+    /// Works until told to stop.
+    pub(crate) async fn work(&mut self) {
         for addr in std::mem::take(&mut self.listen) {
             self.listen_on(addr);
         }
@@ -149,7 +153,6 @@ impl NetTask {
                 () = sleep_until(deadline) => self.on_deadline(),
             }
         }
-        self.finish();
     }
 
     pub(crate) fn listen_on(&mut self, addr: Multiaddr) {
@@ -160,7 +163,7 @@ impl NetTask {
             })
         });
         match listening {
-            Ok(id) => self.listeners.push(id),
+            Ok(id) => self.listeners.push((id, addr)),
             Err(error) => {
                 tracing::warn!(%addr, %error, "cannot listen");
                 self.outlet.push(NetEvent::NotListening { addr, error });
@@ -177,8 +180,11 @@ impl NetTask {
         }
         self.stale = true;
         match event {
-            SwarmEvent::NewListenAddr { address: addr, .. } => {
+            SwarmEvent::NewListenAddr { listener_id, address: addr } => {
                 tracing::info!(%addr, "listening");
+                if let Some((_, asked)) = self.listeners.iter_mut().find(|(id, _)| *id == listener_id) {
+                    *asked = with_port_of(asked, &addr);
+                }
                 self.outlet.push(NetEvent::Listening { addr });
             }
             SwarmEvent::ExpiredListenAddr { address: addr, .. } => {
@@ -186,7 +192,7 @@ impl NetTask {
                 self.outlet.push(NetEvent::NotListening { addr, error });
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
-                self.listeners.retain(|id| *id != listener_id);
+                self.listeners.retain(|(id, _)| *id != listener_id);
                 let kind = reason.err().map_or(io::ErrorKind::AddrNotAvailable, |error| error.kind());
                 for addr in addresses {
                     self.outlet.push(NetEvent::NotListening { addr, error: kind.into() });

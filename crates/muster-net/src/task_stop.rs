@@ -29,7 +29,7 @@ impl NetTask {
         self.stopping =
             Some(Stopping { until: Instant::now() + SHUTDOWN_TIMEOUT, waiting: done.into_iter().collect() });
         self.gate.lock().stopping = true;
-        for id in std::mem::take(&mut self.listeners) {
+        for (id, _) in std::mem::take(&mut self.listeners) {
             self.swarm.remove_listener(id);
         }
         for run in std::mem::take(&mut self.joins) {
