@@ -89,6 +89,7 @@ impl NetTask {
         for key in unwelcome {
             self.with_peer(key, |peer| peer.forbid(reason));
         }
+        self.reach.is_stale = true;
         self.forget_blanks();
     }
 

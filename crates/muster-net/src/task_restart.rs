@@ -9,6 +9,7 @@ use crate::link::Ending;
 use crate::peer::Peer;
 use crate::swarm::swarm;
 use crate::task::NetTask;
+use crate::task_reach::Reach;
 use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,7 +63,7 @@ impl NetTask {
 
     /// A new swarm with what the node told the old one; false if there can be none.
     fn begin_anew(&mut self) -> bool {
-        let Ok(new) = swarm(&self.me, &self.keypair, &self.gate, &self.guard) else {
+        let Ok(new) = swarm(&self.me, &self.keypair, &self.gate, &self.guard, self.mdns) else {
             tracing::error!("networking cannot start again; restart the node");
             return false;
         };
@@ -78,6 +79,7 @@ impl NetTask {
         }
         self.owners.clear();
         self.strangers.clear();
+        self.reach = Reach::default();
         let audiences = {
             let mut guard = self.guard.lock();
             guard.begin_anew();
