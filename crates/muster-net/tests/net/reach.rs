@@ -63,11 +63,12 @@ async fn two_members_that_cannot_be_dialled_meet_through_a_third() {
 async fn members_who_meet_through_a_third_go_on_directly_where_they_can() {
     let (first, last) = (Node::start(1).await, Node::start(3).await);
     let [mut first, _middle, mut last] = around_a_middle(first, last).await;
-    let addrs = first.until("addresses", |event| match event {
+    let learned = first.until("addresses", |event| match event {
         NetEvent::AddressesLearned { peer, addrs } if peer == key(3) => Some(addrs),
         _ => None,
     });
-    first.net.set_addresses(key(3), addrs.await).await.unwrap();
+    let addrs = learned.await;
+    first.net.set_addresses(key(3), addrs).await.unwrap();
     tokio::join!(first.connected_by(key(3), Path::Direct), last.connected_by(key(1), Path::Direct));
     exchange(&mut first, &mut last).await;
 }
