@@ -92,9 +92,12 @@ impl Args {
     /// What a node under a harness is started with.
     pub(crate) fn peer(&self) -> Result<PeerArgs, Fault> {
         match (&self.name, &self.corpus) {
-            (Some(name), Some(corpus)) => {
-                Ok(PeerArgs { dir: self.dir.clone(), name: name.clone(), listen: self.listen.clone(), corpus: corpus.clone() })
-            }
+            (Some(name), Some(corpus)) => Ok(PeerArgs {
+                dir: self.dir.clone(),
+                name: name.clone(),
+                listen: self.listen.clone(),
+                corpus: corpus.clone(),
+            }),
             _ => Err(Fault::unexpected("`peer` needs --dir, --name and --corpus")),
         }
     }

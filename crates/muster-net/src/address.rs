@@ -4,6 +4,9 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use std::net::{IpAddr, SocketAddr};
 
+/// Whether this build speaks QUIC.
+const QUIC: bool = cfg!(feature = "quic");
+
 /// Longest address text that is looked at, in bytes; the longest of our own has about 110.
 const MAX_TEXT_BYTES: usize = 256;
 
@@ -17,7 +20,7 @@ pub enum BadAddress {
     #[error("`{0}` lacks a port")]
     NoPort(String),
     /// A multiaddr of another transport.
-    #[error("`{0}` is not an IP address with a port of TCP or QUIC")]
+    #[error("`{0}` is not an IP address with a port that this build can use")]
     Unsupported(String),
     /// Not an address at all.
     #[error("`{0}` is not an address")]
@@ -31,8 +34,7 @@ impl BadAddress {
             BadAddress::Name(_) => "give the IP address and port, such as 192.0.2.7:4001 or [2001:db8::7]:4001",
             BadAddress::NoPort(_) => "add the port that the other node printed, such as 192.0.2.7:4001",
             BadAddress::Unsupported(_) | BadAddress::Form(_) => {
-                "give an IP address and port, such as 192.0.2.7:4001, /ip4/192.0.2.7/tcp/4001 or \
-                 /ip4/192.0.2.7/udp/4001/quic-v1"
+                "give an IP address and port, such as 192.0.2.7:4001 or /ip4/192.0.2.7/tcp/4001"
             }
         }
     }
@@ -71,13 +73,14 @@ pub fn parse_address(text: &str) -> Result<Multiaddr, BadAddress> {
     Err(if is_name { BadAddress::Name(host.to_owned()) } else { BadAddress::Form(shown()) })
 }
 
-/// Reads like [`parse_address`] an address to listen on or to dial; an IP address and port stand for TCP and QUIC both.
+/// Reads like [`parse_address`] an address to listen on or to dial; an IP address and port stand for TCP, and
+/// for QUIC where it is built in.
 ///
 /// # Errors
 /// [`BadAddress`].
 pub fn parse_addresses(text: &str) -> Result<Vec<Multiaddr>, BadAddress> {
     let addr = parse_address(text)?;
-    let quic = (!text.trim_start().starts_with('/')).then(|| quic_beside(&addr)).flatten();
+    let quic = (QUIC && !text.trim_start().starts_with('/')).then(|| quic_beside(&addr)).flatten();
     Ok(std::iter::once(addr).chain(quic).collect())
 }
 
@@ -98,7 +101,7 @@ pub(crate) fn dialable(addr: &Multiaddr) -> Option<Multiaddr> {
     let mut kept = Multiaddr::empty().with(ip);
     match (parts.next()?, parts.peek()) {
         (port @ Protocol::Tcp(_), _) => kept.push(port),
-        (port @ Protocol::Udp(_), Some(Protocol::QuicV1)) => {
+        (port @ Protocol::Udp(_), Some(Protocol::QuicV1)) if QUIC => {
             kept = kept.with(port).with(Protocol::QuicV1);
             parts.next();
         }
@@ -176,7 +179,8 @@ mod tests {
         check("192.0.2.7", Err(BadAddress::NoPort("192.0.2.7".into())));
         check("2001:db8::7", Err(BadAddress::NoPort("2001:db8::7".into())));
         check("[2001:db8::7]", Err(BadAddress::NoPort("[2001:db8::7]".into())));
-        check("/ip4/192.0.2.7/udp/4001/quic-v1", Ok("/ip4/192.0.2.7/udp/4001/quic-v1"));
+        let quic = "/ip4/192.0.2.7/udp/4001/quic-v1";
+        check(quic, if QUIC { Ok(quic) } else { Err(BadAddress::Unsupported(quic.into())) });
         check("/ip4/192.0.2.7/udp/4001", Err(BadAddress::Unsupported("/ip4/192.0.2.7/udp/4001".into())));
         check("192.0.2.7:99999", Err(BadAddress::Form("192.0.2.7:99999".into())));
         check("/ip4/192.0.2.7/tcp", Err(BadAddress::Form("/ip4/192.0.2.7/tcp".into())));
@@ -192,16 +196,17 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_address_means_tcp_and_quic_and_a_multiaddr_what_it_says() {
+    fn a_plain_address_means_every_transport_and_a_multiaddr_what_it_says() {
         let all = |text| parse_addresses(text).unwrap().iter().map(Multiaddr::to_string).collect::<Vec<_>>();
-        assert_eq!(all("[::1]:7"), ["/ip6/::1/tcp/7", "/ip6/::1/udp/7/quic-v1"]);
+        let both = ["/ip6/::1/tcp/7", "/ip6/::1/udp/7/quic-v1"];
+        assert_eq!(all("[::1]:7"), if QUIC { &both[..] } else { &both[..1] });
         assert_eq!(all("/ip4/192.0.2.7/tcp/1"), ["/ip4/192.0.2.7/tcp/1"]);
     }
 
     #[test]
     fn a_way_through_a_relay_keeps_the_relay_and_drops_whom_it_leads_to() {
         let relay = "/p2p/12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
-        let way = format!("/ip4/192.0.2.7/udp/1/quic-v1{relay}/p2p-circuit");
+        let way = format!("/ip4/192.0.2.7/tcp/1{relay}/p2p-circuit");
         for text in [way.clone(), format!("{way}{relay}")] {
             let addr = parse_address(&text).unwrap();
             assert!(is_relayed(&addr));

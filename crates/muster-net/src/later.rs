@@ -1,7 +1,8 @@
 //! A transport that waits before it dials, so that a better one is taken where it works.
 //!
 //! A peer's addresses are all dialled at once, and the first connection that stands is kept. TCP goes first, for it
-//! costs the least where it works well; QUIC follows, and is there first where lines are slow; a relay comes last.
+//! costs the least where it works well; QUIC, where it is built in, follows, and is there first where lines are slow; a
+//! relay comes last.
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, Transport, TransportError, TransportEvent};

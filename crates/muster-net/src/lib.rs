@@ -47,7 +47,8 @@
 //!   [`NetHandle::judge`] accepted it. Payloads carry no proof of their own here: whoever judges checks whose they are.
 //! - **Faults.** A panic in the task ends the links ([`LinkEnd::Restarted`]) and nothing else: networking starts again with
 //!   the same handle, events, members, addresses, topics and ports.
-//! - **Reach.** TCP and QUIC are dialled at once, and whichever stands first is kept. A member that cannot be dialled is
+//! - **Reach.** All addresses are dialled at once, and whichever connection stands first is kept; with the feature `quic`
+//!   those of QUIC, too. A member that cannot be dialled is
 //!   reached through another member's node, if there is one that both reach; [`Link::path`] tells. With
 //!   [`NetTask::with_mdns`] members on the local network are found without any address.
 //! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
@@ -56,7 +57,7 @@
 //!
 //! # On the wire
 //!
-//! TCP, Noise (XX) and yamux, or QUIC. All integers are big-endian.
+//! TCP, Noise (XX) and yamux, or with the feature `quic` QUIC. All integers are big-endian.
 //!
 //! | protocol | streams | bytes |
 //! |---|---|---|

@@ -37,6 +37,7 @@ pub(crate) const YAMUX_WINDOW_BYTES: usize = YAMUX_STREAMS * 256 * 1024 + 1024 *
 pub(crate) const YAMUX_STREAMS: usize = 20;
 
 /// Receive window of one QUIC connection over all its streams, in bytes, and of one stream. The default allows 15 MB.
+#[cfg(feature = "quic")]
 pub(crate) const QUIC_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Circuits that this node relays at once, so that what it carries for others never fills a connection's streams.
@@ -64,6 +65,7 @@ pub(crate) const MAX_RELAYS: usize = 2;
 pub(crate) const RELAY_AFTER: Duration = Duration::from_secs(1);
 
 /// The head start of TCP before QUIC. On a local line TCP has long answered.
+#[cfg(feature = "quic")]
 pub(crate) const QUIC_AFTER: Duration = Duration::from_millis(250);
 
 /// The head start of direct ways before a relay.

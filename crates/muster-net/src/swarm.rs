@@ -10,7 +10,7 @@ use crate::gossip_guard::{Ears, Guarded, SharedGuard};
 use crate::later::Later;
 use crate::limits::{
     CIRCUIT_AFTER, DIALS_AT_ONCE, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_PENDING_INCOMING,
-    MAX_PENDING_OUTGOING, PING_INTERVAL, PING_TIMEOUT, QUIC_AFTER, QUIC_WINDOW_BYTES, YAMUX_STREAMS,
+    MAX_PENDING_OUTGOING, PING_INTERVAL, PING_TIMEOUT,
 };
 use crate::members_only::MembersOnly;
 use crate::mux;
@@ -23,7 +23,7 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, NetworkBehaviour};
-use libp2p::{PeerId, Swarm, Transport, gossipsub, identify, noise, ping, quic, tcp};
+use libp2p::{PeerId, Swarm, Transport, gossipsub, identify, noise, ping, tcp};
 use muster_log::DeviceKey;
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -98,14 +98,6 @@ fn transport(
         .multiplex(mux::Upgrade)
         .timeout(HANDSHAKE_TIMEOUT)
         .boxed();
-    let mut config = quic::Config::new(keypair);
-    config.handshake_timeout = HANDSHAKE_TIMEOUT;
-    config.max_concurrent_stream_limit = YAMUX_STREAMS as u32;
-    config.max_connection_data = QUIC_WINDOW_BYTES;
-    config.max_stream_data = QUIC_WINDOW_BYTES;
-    let quic = quic::tokio::Transport::new(config)
-        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
-        .boxed();
     let circuits = circuits
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair)?)
@@ -113,12 +105,23 @@ fn transport(
         .timeout(HANDSHAKE_TIMEOUT)
         .boxed();
     // The first that knows an address takes it, and an address through a relay begins like that of the relay.
-    Ok(Later::new(circuits, CIRCUIT_AFTER)
-        .or_transport(Later::new(quic, QUIC_AFTER))
-        .map(either)
-        .or_transport(tcp)
-        .map(either)
-        .boxed())
+    let all = Later::new(circuits, CIRCUIT_AFTER).or_transport(tcp).map(either).boxed();
+    #[cfg(feature = "quic")]
+    let all = all.or_transport(Later::new(quic(keypair), crate::limits::QUIC_AFTER)).map(either).boxed();
+    Ok(all)
+}
+
+#[cfg(feature = "quic")]
+fn quic(keypair: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+    use crate::limits::{QUIC_WINDOW_BYTES, YAMUX_STREAMS};
+    let mut config = libp2p::quic::Config::new(keypair);
+    config.handshake_timeout = HANDSHAKE_TIMEOUT;
+    config.max_concurrent_stream_limit = YAMUX_STREAMS as u32;
+    config.max_connection_data = QUIC_WINDOW_BYTES;
+    config.max_stream_data = QUIC_WINDOW_BYTES;
+    libp2p::quic::tokio::Transport::new(config)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .boxed()
 }
 
 type Output = (PeerId, StreamMuxerBox);

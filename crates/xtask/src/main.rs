@@ -45,7 +45,9 @@ fn main() -> ExitCode {
             Ok(choice) => return stage::run(&workspace, &choice),
             Err(message) => message,
         },
-        Some(("bench", rest)) => return program::run(&workspace, "muster-bench", &["muster-cli", "muster-tests"], rest),
+        Some(("bench", rest)) => {
+            return program::run(&workspace, "muster-bench", &["muster-cli", "muster-tests"], rest);
+        }
         Some(("sim", rest)) => return program::run(&workspace, "muster-sim", &[], rest),
         Some(("help" | "--help" | "-h", _)) => {
             print!("{USAGE}");

@@ -1,4 +1,4 @@
-//! Ways to a peer: QUIC, through a third member, and from there directly.
+//! Ways to a peer: QUIC where it is built in, through a third member, and from there directly.
 
 use crate::node::{Node, exchange, key};
 use crate::raw_peer::RawPeer;
@@ -32,6 +32,7 @@ async fn around_a_middle(mut first: Node, mut last: Node) -> [Node; 3] {
     [first, middle, last]
 }
 
+#[cfg(feature = "quic")]
 #[tokio::test]
 async fn members_link_over_quic_and_frames_arrive_in_order() {
     let mut alice = Node::start_at(1, "/ip4/127.0.0.1/udp/0/quic-v1").await;
