@@ -75,7 +75,8 @@ impl Home {
         for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MUSTER_")) {
             command.env_remove(variable);
         }
-        command.env("MUSTER_TIME_ZONE", "UTC").env("NO_COLOR", "1");
+        // The machine's own network is not to hear of tests; one that is about mDNS says so, in a namespace.
+        command.env("MUSTER_TIME_ZONE", "UTC").env("NO_COLOR", "1").env("MUSTER_MDNS", "false");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--home").arg(&self.path).args(["--as", &self.name]).args(arguments).stdin(Stdio::null());
         command

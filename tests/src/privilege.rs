@@ -78,6 +78,8 @@ pub struct Switch {
     /// Distinguishes this switch from others, of this process and of others.
     tag: String,
     places: u8,
+    /// Spaces behind routers.
+    inner: Vec<String>,
 }
 
 impl Switch {
@@ -88,7 +90,7 @@ impl Switch {
     pub fn new(places: u8) -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let this = Self { tag: format!("mt{}-{number}", std::process::id()), places };
+        let this = Self { tag: format!("mt{}-{number}", std::process::id()), places, inner: Vec::new() };
         // The bridge lies in a namespace of its own, so that the machine's own network is not touched.
         let hub = this.hub();
         run("ip", &["netns", "add", &hub])?;
@@ -115,6 +117,45 @@ impl Switch {
     /// A place's IPv4 address.
     pub fn address(&self, place: u8) -> String {
         format!("10.77.0.{place}")
+    }
+
+    /// Makes a place a router, and gives the name of a namespace behind it: from there all of the network can be called,
+    /// from the network nobody there, and it goes by the router's address.
+    ///
+    /// # Errors
+    /// Where that is not permitted.
+    pub fn behind_router(&mut self, place: u8) -> Result<String, String> {
+        let (router, inner) = (self.space(place), format!("{}-in", self.space(place)));
+        run("ip", &["netns", "add", &inner])?;
+        self.inner.push(inner.clone());
+        run("ip", &["-n", &router, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", &inner])?;
+        let (near, far) = (format!("10.78.{place}.1"), format!("10.78.{place}.2"));
+        run("ip", &["-n", &router, "address", "add", &format!("{near}/24"), "dev", "eth1"])?;
+        run("ip", &["-n", &router, "link", "set", "eth1", "up"])?;
+        run("ip", &["-n", &inner, "address", "add", &format!("{far}/24"), "dev", "eth0"])?;
+        run("ip", &["-n", &inner, "link", "set", "lo", "up"])?;
+        run("ip", &["-n", &inner, "link", "set", "eth0", "up"])?;
+        run("ip", &["-n", &inner, "route", "add", "default", "via", &near])?;
+        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+        run("ip", &["netns", "exec", &router, "sh", "-c", forward])?;
+        let rules = "add table ip nat; \
+            add chain ip nat out { type nat hook postrouting priority 100; }; \
+            add rule ip nat out oifname eth0 masquerade; \
+            add chain ip nat through { type filter hook forward priority 0; }; \
+            add rule ip nat through iifname eth0 ct state new drop";
+        run("ip", &["netns", "exec", &router, "nft", rules])?;
+        Ok(inner)
+    }
+
+    /// Gives a place another address, `10.77.0.N`.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn readdress(&self, place: u8, number: u8) {
+        let (space, address) = (self.space(place), format!("10.77.0.{number}/24"));
+        run("ip", &["-n", &space, "address", "flush", "dev", "eth0"]).unwrap();
+        run("ip", &["-n", &space, "address", "add", &address, "dev", "eth0"]).unwrap();
     }
 
     /// Pulls a place's cable: nothing gets through, and nobody is told.
@@ -147,6 +188,9 @@ impl Switch {
 impl Drop for Switch {
     fn drop(&mut self) {
         // With a namespace go its ends of the cables. One that was never made is no matter.
+        for inner in &self.inner {
+            let _ = run("ip", &["netns", "delete", inner]);
+        }
         for place in 1..=self.places {
             let _ = run("ip", &["netns", "delete", &self.space(place)]);
         }

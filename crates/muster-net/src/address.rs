@@ -4,6 +4,9 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use std::net::{IpAddr, SocketAddr};
 
+/// Whether this build speaks QUIC.
+const QUIC: bool = cfg!(feature = "quic");
+
 /// Longest address text that is looked at, in bytes; the longest of our own has about 110.
 const MAX_TEXT_BYTES: usize = 256;
 
@@ -17,7 +20,7 @@ pub enum BadAddress {
     #[error("`{0}` lacks a port")]
     NoPort(String),
     /// A multiaddr of another transport.
-    #[error("`{0}` is not an IP address with a TCP port")]
+    #[error("`{0}` is not an IP address with a port that this build can use")]
     Unsupported(String),
     /// Not an address at all.
     #[error("`{0}` is not an address")]
@@ -70,17 +73,69 @@ pub fn parse_address(text: &str) -> Result<Multiaddr, BadAddress> {
     Err(if is_name { BadAddress::Name(host.to_owned()) } else { BadAddress::Form(shown()) })
 }
 
-/// The address without its `/p2p` tail, if it is an IP address with a TCP port and nothing else.
-pub(crate) fn dialable(addr: &Multiaddr) -> Option<Multiaddr> {
+/// Reads like [`parse_address`] an address to listen on or to dial; an IP address and port stand for TCP, and
+/// for QUIC where it is built in.
+///
+/// # Errors
+/// [`BadAddress`].
+pub fn parse_addresses(text: &str) -> Result<Vec<Multiaddr>, BadAddress> {
+    let addr = parse_address(text)?;
+    let quic = (QUIC && !text.trim_start().starts_with('/')).then(|| quic_beside(&addr)).flatten();
+    Ok(std::iter::once(addr).chain(quic).collect())
+}
+
+/// The QUIC address with the IP address and port of a TCP address.
+pub(crate) fn quic_beside(addr: &Multiaddr) -> Option<Multiaddr> {
     let mut parts = addr.iter();
+    match (parts.next()?, parts.next()?) {
+        (ip, Protocol::Tcp(port)) => Some(Multiaddr::empty().with(ip).with(Protocol::Udp(port)).with(Protocol::QuicV1)),
+        _ => None,
+    }
+}
+
+/// The address without the `/p2p` tail of whom it leads to, if it is an IP address with a port of TCP or QUIC, or a
+/// circuit through a relay at one, and nothing else.
+pub(crate) fn dialable(addr: &Multiaddr) -> Option<Multiaddr> {
+    let mut parts = addr.iter().peekable();
     let ip = parts.next().filter(|part| matches!(part, Protocol::Ip4(_) | Protocol::Ip6(_)))?;
-    let port = parts.next().filter(|part| matches!(part, Protocol::Tcp(_)))?;
-    let rest_fits = match parts.next() {
-        None => true,
-        Some(Protocol::P2p(_)) => parts.next().is_none(),
-        Some(_) => false,
+    let mut kept = Multiaddr::empty().with(ip);
+    match (parts.next()?, parts.peek()) {
+        (port @ Protocol::Tcp(_), _) => kept.push(port),
+        (port @ Protocol::Udp(_), Some(Protocol::QuicV1)) if QUIC => {
+            kept = kept.with(port).with(Protocol::QuicV1);
+            parts.next();
+        }
+        _ => return None,
+    }
+    match [parts.next(), parts.next(), parts.next(), parts.next()] {
+        [None, ..] | [Some(Protocol::P2p(_)), None, ..] => Some(kept),
+        [Some(relay @ Protocol::P2p(_)), Some(Protocol::P2pCircuit), None | Some(Protocol::P2p(_)), None] => {
+            Some(kept.with(relay).with(Protocol::P2pCircuit))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the way leads through a relay.
+pub(crate) fn is_relayed(addr: &Multiaddr) -> bool {
+    addr.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// An address to listen on, with the port that listening on it gave.
+pub(crate) fn with_port_of(asked: &Multiaddr, bound: &Multiaddr) -> Multiaddr {
+    let port = |addr: &Multiaddr| {
+        addr.iter().find_map(|part| match part {
+            Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+            _ => None,
+        })
     };
-    rest_fits.then(|| Multiaddr::empty().with(ip).with(port))
+    let Some(port) = port(bound) else { return asked.clone() };
+    let fill = |part| match part {
+        Protocol::Tcp(0) => Protocol::Tcp(port),
+        Protocol::Udp(0) => Protocol::Udp(port),
+        part => part,
+    };
+    asked.iter().map(fill).collect()
 }
 
 /// The IP address that a multiaddr begins with; of a mapped one the IPv4 address inside.
@@ -124,10 +179,9 @@ mod tests {
         check("192.0.2.7", Err(BadAddress::NoPort("192.0.2.7".into())));
         check("2001:db8::7", Err(BadAddress::NoPort("2001:db8::7".into())));
         check("[2001:db8::7]", Err(BadAddress::NoPort("[2001:db8::7]".into())));
-        check(
-            "/ip4/192.0.2.7/udp/4001/quic-v1",
-            Err(BadAddress::Unsupported("/ip4/192.0.2.7/udp/4001/quic-v1".into())),
-        );
+        let quic = "/ip4/192.0.2.7/udp/4001/quic-v1";
+        check(quic, if QUIC { Ok(quic) } else { Err(BadAddress::Unsupported(quic.into())) });
+        check("/ip4/192.0.2.7/udp/4001", Err(BadAddress::Unsupported("/ip4/192.0.2.7/udp/4001".into())));
         check("192.0.2.7:99999", Err(BadAddress::Form("192.0.2.7:99999".into())));
         check("/ip4/192.0.2.7/tcp", Err(BadAddress::Form("/ip4/192.0.2.7/tcp".into())));
         check("", Err(BadAddress::Form(String::new())));
@@ -139,6 +193,28 @@ mod tests {
         let addr = parse_address(text).unwrap();
         assert_eq!(addr.to_string(), text);
         assert_eq!(dialable(&addr).map(|addr| addr.to_string()).as_deref(), Some("/ip4/192.0.2.7/tcp/1"));
+    }
+
+    #[test]
+    fn a_plain_address_means_every_transport_and_a_multiaddr_what_it_says() {
+        let all = |text| parse_addresses(text).unwrap().iter().map(Multiaddr::to_string).collect::<Vec<_>>();
+        let both = ["/ip6/::1/tcp/7", "/ip6/::1/udp/7/quic-v1"];
+        assert_eq!(all("[::1]:7"), if QUIC { &both[..] } else { &both[..1] });
+        assert_eq!(all("/ip4/192.0.2.7/tcp/1"), ["/ip4/192.0.2.7/tcp/1"]);
+    }
+
+    #[test]
+    fn a_way_through_a_relay_keeps_the_relay_and_drops_whom_it_leads_to() {
+        let relay = "/p2p/12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
+        let way = format!("/ip4/192.0.2.7/tcp/1{relay}/p2p-circuit");
+        for text in [way.clone(), format!("{way}{relay}")] {
+            let addr = parse_address(&text).unwrap();
+            assert!(is_relayed(&addr));
+            assert_eq!(dialable(&addr).map(|addr| addr.to_string()), Some(way.clone()));
+        }
+        for text in [format!("{way}{relay}{relay}"), format!("{way}/p2p-circuit"), format!("{relay}/p2p-circuit")] {
+            assert!(parse_address(&text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::time::Duration;
 pub(crate) fn backoff(me: &DeviceKey, peer: &DeviceKey, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let wait = BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_LAST);
-    let percent = hash(me, peer, failures) % 51;
+    let percent = spread(me, peer, failures) % 51;
     wait + wait * percent / 100
 }
 
-/// FNV-1a (Fowler, Noll, Vo), folded to 32 bits: spread, not secrecy.
-fn hash(me: &DeviceKey, peer: &DeviceKey, failures: u32) -> u32 {
+/// A number that differs from pair to pair: FNV-1a (Fowler, Noll, Vo), folded to 32 bits. No secrecy.
+pub(crate) fn spread(me: &DeviceKey, peer: &DeviceKey, failures: u32) -> u32 {
     let bytes = me.as_bytes().iter().chain(peer.as_bytes()).copied().chain(failures.to_be_bytes());
     let hash =
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));

@@ -44,7 +44,7 @@ fn of_transport(error: &TransportError<io::Error>) -> DialFault {
     // Not every layer names its source.
     match error.to_string() {
         text if text.contains("Connection refused") => DialFault::Refused,
-        text if text.contains("Timeout has been reached") => DialFault::TimedOut,
+        text if text.contains("Timeout has been reached") || text.contains("timed out") => DialFault::TimedOut,
         text => DialFault::Other(text),
     }
 }

@@ -135,6 +135,8 @@ pub enum LinkEnd {
     NotAMember,
     /// We cut the peer off with [`crate::NetHandle::cut`].
     Cut,
+    /// The network task failed and starts again.
+    Restarted,
     /// The task is stopping.
     Shutdown,
 }
@@ -174,6 +176,7 @@ impl fmt::Display for LinkEnd {
             LinkEnd::Dropped => "closed here",
             LinkEnd::NotAMember => "the peer is no longer a member",
             LinkEnd::Cut => "cut here",
+            LinkEnd::Restarted => "networking failed and starts again",
             LinkEnd::Shutdown => "stopping",
         })
     }

@@ -218,7 +218,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..40)) {
             let line = Line::new();
-            let link = crate::Link::new(muster_log::DeviceKey::from_bytes([0; 32]), line.clone());
+            let link = crate::Link::new(muster_log::DeviceKey::from_bytes([0; 32]), crate::Path::Direct, line.clone());
             for frame in &frames {
                 link.send(frame.clone()).unwrap();
             }

@@ -78,6 +78,12 @@ impl Guard {
         self.quotas.entry(speaker).or_insert_with(|| Quota::new(now)).messages.take(1, now)
     }
 
+    /// Forgets what concerns connections; audiences and quotas stay.
+    pub(crate) fn begin_anew(&mut self) {
+        self.speaker = None;
+        self.refused.clear();
+    }
+
     /// Forgets whoever left and has not used up anything, so that hanging up restores no quota.
     fn forget_idle(&mut self, now: Instant) {
         self.quotas.retain(|_, quota| !(quota.messages.is_full(now) && quota.bytes.is_full(now)));

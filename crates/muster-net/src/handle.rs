@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Join { addrs: Vec<(DeviceKey, Multiaddr)>, request: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, JoinError>> },
     Subscribe(Topic, BTreeSet<DeviceKey>),
     Unsubscribe(Topic),
+    Fail,
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -154,6 +155,15 @@ impl NetHandle {
         if self.gossip.try_send(GossipCommand::Judge(id, verdict)).is_err() {
             tracing::debug!("a verdict on gossip was dropped");
         }
+    }
+
+    /// Makes the task panic, so that tests see what a bug in it costs.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    #[doc(hidden)]
+    pub async fn fail(&self) -> Result<(), NetClosed> {
+        self.tell(Command::Fail).await
     }
 
     /// Writes what is queued, for at most [`crate::SHUTDOWN_TIMEOUT`], closes every connection and ends the task.

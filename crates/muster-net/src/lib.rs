@@ -45,19 +45,27 @@
 //! - **Gossip.** [`NetHandle::subscribe`] takes part in a topic; [`NetHandle::publish`] tells all who do, over neighbours
 //!   if need be. Each message comes once, as [`NetEvent::Gossip`], and goes on to this node's own neighbours only after
 //!   [`NetHandle::judge`] accepted it. Payloads carry no proof of their own here: whoever judges checks whose they are.
+//! - **Faults.** A panic in the task ends the links ([`LinkEnd::Restarted`]) and nothing else: networking starts again with
+//!   the same handle, events, members, addresses, topics and ports.
+//! - **Reach.** All addresses are dialled at once, and whichever connection stands first is kept; with the feature `quic` (default)
+//!   those of QUIC, too. A member that cannot be dialled is
+//!   reached through another member's node, if there is one that both reach; [`Link::path`] tells. With
+//!   [`NetTask::with_mdns`] members on the local network are found without any address.
 //! - **Joining.** A connection is a member's or a stranger's from its birth. So after a join has been answered, the
 //!   joiner hangs up and both sides meet again as members: the answering node calls `set_members` before it replies,
 //!   the joining node calls `set_members` and `set_addresses` when it has the answer.
 //!
 //! # On the wire
 //!
-//! TCP, Noise (XX), yamux. All integers are big-endian.
+//! TCP, Noise (XX) and yamux, or with the feature `quic` QUIC. All integers are big-endian.
 //!
 //! | protocol | streams | bytes |
 //! |---|---|---|
 //! | `/muster/sync/1` | one in each direction, each written by the side that opened it | frames: length u32, then that many bytes (≤ [`MAX_FRAME_BYTES`]) |
 //! | `/muster/join/1` | one, opened by the joiner | request: length u32 (≤ [`MAX_JOIN_BYTES`]), bytes; answer: length u32, then status u8 and payload |
 //! | gossipsub 1.2 and 1.3 (`/meshsub/…`) | one in each direction | its own; one anonymous message of at most [`MAX_GOSSIP_BYTES`] each; topics are 64 digits of hexadecimal |
+//!
+//! Members also speak libp2p's identify, ping and circuit relay v2.
 //!
 //! One stream in each direction has no simultaneous opening to settle. Join status: 0 = the payload is the answer; 1 =
 //! too many tries, the payload is the number of seconds to wait, u32; 2 = not answered.
@@ -69,6 +77,7 @@ mod backoff;
 mod behaviour;
 mod dial_fault;
 mod event;
+mod finder;
 mod frame;
 mod gate;
 mod gossip;
@@ -80,20 +89,25 @@ mod handler_sync;
 mod inbox;
 mod join;
 mod join_rate;
+mod later;
 mod limits;
 mod link;
 mod members_only;
 mod mux;
 mod peer;
 mod peer_key;
+mod relay;
+mod sightings;
 mod swarm;
 mod task;
 mod task_command;
 mod task_gossip;
 mod task_join;
+mod task_reach;
+mod task_restart;
 mod task_stop;
 
-pub use address::{BadAddress, parse_address};
+pub use address::{BadAddress, parse_address, parse_addresses};
 pub use event::{DialFault, LinkEnd, NetEvent};
 pub use gossip::{GossipId, PublishError, Topic, Verdict};
 pub use handle::{NetClosed, NetHandle};
@@ -101,5 +115,5 @@ pub use inbox::NetEvents;
 pub use join::{JoinError, JoinFailure, JoinReply};
 pub use libp2p::Multiaddr;
 pub use limits::*;
-pub use link::{Link, SendError};
+pub use link::{Link, Path, SendError};
 pub use task::{NetError, NetTask};

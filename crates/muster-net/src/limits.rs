@@ -32,8 +32,85 @@ pub(crate) const MAX_COMMANDS: usize = 32;
 /// 1 MiB for the sync stream to grow on a long line. The default allows 1 GiB.
 pub(crate) const YAMUX_WINDOW_BYTES: usize = YAMUX_STREAMS * 256 * 1024 + 1024 * 1024;
 
-/// Streams of one connection: eight opened by each side (sync, ping, identify, its push, and as many in passing).
-pub(crate) const YAMUX_STREAMS: usize = 16;
+/// Streams of one connection: two each for sync and gossip, ping, identify and its push either way, a reservation, and
+/// [`MAX_CIRCUITS`]. Yamux ends a connection with more.
+pub(crate) const YAMUX_STREAMS: usize = 20;
+
+/// Receive window of one QUIC connection over all its streams, in bytes, and of one stream. The default allows 15 MB.
+#[cfg(feature = "quic")]
+pub(crate) const QUIC_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Circuits that this node relays at once, so that what it carries for others never fills a connection's streams.
+pub(crate) const MAX_CIRCUITS: usize = 8;
+
+/// Members that may be reached through this node at once.
+pub(crate) const MAX_RESERVATIONS: usize = 64;
+
+/// What one circuit may carry: a team's whole history, and an end to one that runs wild.
+pub(crate) const RELAY_CIRCUIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long one circuit may stand.
+pub(crate) const RELAY_CIRCUIT_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Reservations, and circuits, that one member may ask for at once...
+pub(crate) const RELAY_REQUESTS: u32 = 60;
+
+/// ... and how long until it may ask for one more.
+pub(crate) const RELAY_PACE: Duration = Duration::from_secs(2);
+
+/// Relays at which this node asks to be reachable, and through which it tries one peer at once.
+pub(crate) const MAX_RELAYS: usize = 2;
+
+/// How long a member may be without a link before this node asks to be reachable through others.
+pub(crate) const RELAY_AFTER: Duration = Duration::from_secs(1);
+
+/// The head start of TCP before QUIC. On a local line TCP has long answered.
+#[cfg(feature = "quic")]
+pub(crate) const QUIC_AFTER: Duration = Duration::from_millis(250);
+
+/// The head start of direct ways before a relay.
+pub(crate) const CIRCUIT_AFTER: Duration = Duration::from_secs(1);
+
+/// While a link is relayed: the first wait before a direct way is tried...
+pub(crate) const DIRECT_FIRST: Duration = Duration::from_secs(2);
+
+/// ... and the longest.
+pub(crate) const DIRECT_LAST: Duration = Duration::from_secs(5 * 60);
+
+/// Between two requests to be relayed for: what one relay refused the next may refuse, too.
+pub(crate) const RELAY_RETRY: Duration = Duration::from_secs(10);
+
+/// Addresses of members seen on the local network that are remembered, and records of anybody that are looked at in one
+/// go; more is a storm.
+pub(crate) const MAX_SIGHTINGS: usize = 4096;
+
+/// How long such an address counts without being heard again.
+pub(crate) const SIGHTING_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// How long the local network is not listened to after a storm.
+pub(crate) const FINDER_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest random wait before a node looks for members on the local network: a hundred nodes that come up together
+/// after a power cut do not speak at once.
+pub const MDNS_START: Duration = Duration::from_secs(30);
+
+/// Between two dials at addresses seen on the local network.
+pub(crate) const FIND_PACE: Duration = Duration::from_millis(500);
+
+/// The least between two such dials to one member.
+pub(crate) const FIND_AGAIN: Duration = Duration::from_secs(10);
+
+/// Addresses dialled at once: all of one peer's, and its relays.
+pub(crate) const DIALS_AT_ONCE: u8 = (MAX_ADDRESSES + MAX_RELAYS) as u8;
+
+/// Links that a node makes by itself; in a team with no more than [`FULL_MESH`] members it makes them all.
+pub(crate) const LINKS_WANTED: usize = 10;
+
+/// Other devices up to which everybody is linked with everybody.
+pub(crate) const FULL_MESH: usize = 12;
+
+/// Addresses of our own that others told us they see, at most.
+pub(crate) const MAX_OBSERVED: usize = 4;
 
 /// Established connections in all.
 pub(crate) const MAX_CONNECTIONS: u32 = 64;
@@ -145,6 +222,15 @@ pub(crate) const GOSSIP_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Addresses kept for one peer, and reported of one.
 pub const MAX_ADDRESSES: usize = 16;
+
+/// From a panic in the task to new sockets, the first time; then twice as long each time...
+pub(crate) const RESTART_FIRST: Duration = Duration::from_millis(250);
+
+/// ... up to this: networking is back within five seconds, and one that always fails does not take the processor.
+pub(crate) const RESTART_LAST: Duration = Duration::from_secs(4);
+
+/// A task that ran this long was a good one, and the next wait is the first again.
+pub(crate) const RESTART_PROVEN: Duration = Duration::from_secs(60);
 
 /// How long [`crate::NetHandle::shutdown`] lets the task write what is queued.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -32,12 +32,36 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct Link {
     peer: DeviceKey,
+    path: Path,
     line: Arc<Line>,
 }
 
+/// How a link gets to its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Path {
+    /// From here to there.
+    Direct,
+    /// Through another member's node, which carries a bounded number of bytes and sees none of them.
+    Relayed,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Path::Direct => "direct",
+            Path::Relayed => "relayed",
+        })
+    }
+}
+
 impl Link {
-    pub(crate) fn new(peer: DeviceKey, line: Arc<Line>) -> Self {
-        Self { peer, line }
+    pub(crate) fn new(peer: DeviceKey, path: Path, line: Arc<Line>) -> Self {
+        Self { peer, path, line }
+    }
+
+    /// How it gets there. It does not change; a better way makes a new link.
+    pub fn path(&self) -> Path {
+        self.path
     }
 
     /// The peer at the other end.

@@ -5,15 +5,20 @@
 //! Both sides may dial at once, and each sees both connections, in its own order. They settle without a word:
 //!
 //! - Of two connections that came within [`SIMULTANEOUS`] of each other, one dialled by each side, both sides keep the
-//!   one that the lower key dialled. While the lower key's own dial is under way it opens no streams, for
+//!   one that the lower key dialled, if both are direct or both relayed. While the lower key's own dial is under way it opens no streams, for
 //!   [`OWN_DIAL_GRACE`], on a connection that the other dialled, so usually no link has to be torn down for this.
+//! - Of two such connections, one direct and one through a relay, both keep the direct one.
 //! - Otherwise the newer connection wins, as soon as both its streams are open: whoever dialled it had lost the older.
 
+use crate::address::is_relayed;
 use crate::backoff::backoff;
 use crate::event::LinkEnd;
 use crate::gossip::Topic;
-use crate::limits::{FINISH_TIMEOUT, JOIN_TIMEOUT, LINK_PROVEN, OWN_DIAL_GRACE, SIMULTANEOUS, SYNC_OPEN_TIMEOUT};
-use crate::link::{Ending, Line};
+use crate::limits::{
+    DIRECT_FIRST, DIRECT_LAST, FIND_AGAIN, FINISH_TIMEOUT, JOIN_TIMEOUT, LINK_PROVEN, OWN_DIAL_GRACE, SIMULTANEOUS,
+    SYNC_OPEN_TIMEOUT,
+};
+use crate::link::{Ending, Line, Path};
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use muster_log::DeviceKey;
@@ -29,7 +34,7 @@ pub(crate) enum Step {
     /// Close this connection.
     Close(ConnectionId),
     /// A link begins.
-    LinkUp(Multiaddr, Arc<Line>),
+    LinkUp(Multiaddr, Path, Arc<Line>),
     /// The link ends.
     LinkDown(LinkEnd),
     /// The peer at this address, which we dialled, would not sync with us.
@@ -44,6 +49,16 @@ pub(crate) struct Peer {
     /// A member that is not cut off.
     allowed: bool,
     addrs: Vec<Multiaddr>,
+    /// Where it was seen on the local network.
+    found: Vec<Multiaddr>,
+    /// Not before then is it dialled there.
+    find_at: Option<Instant>,
+    /// Enough links stand without this one.
+    pub(crate) is_spare: bool,
+    /// There are other members through whom it may be reached.
+    pub(crate) has_way_round: bool,
+    /// Since when it is without a link.
+    pub(crate) unlinked_since: Option<Instant>,
     /// What the peer last said of its own addresses.
     pub(crate) claimed_addrs: Vec<Multiaddr>,
     /// Of ours, those that the peer takes part in.
@@ -85,6 +100,11 @@ impl Peer {
             key,
             allowed: false,
             addrs: Vec::new(),
+            found: Vec::new(),
+            find_at: None,
+            is_spare: false,
+            has_way_round: false,
+            unlinked_since: None,
             claimed_addrs: Vec::new(),
             topics: BTreeSet::new(),
             connections: Vec::new(),
@@ -99,8 +119,47 @@ impl Peer {
         !self.allowed && self.addrs.is_empty() && self.connections.is_empty() && self.dial.is_none()
     }
 
+    /// What the node said.
     pub(crate) fn addrs(&self) -> &[Multiaddr] {
         &self.addrs
+    }
+
+    /// When it may be dialled where it was seen on the local network.
+    pub(crate) fn find_time(&self) -> Option<Instant> {
+        self.find_at.filter(|_| self.may_dial() && !self.found.is_empty())
+    }
+
+    /// Where to dial it for that; the next time is later.
+    pub(crate) fn take_find(&mut self, now: Instant) -> Vec<Multiaddr> {
+        self.find_at = Some(now + FIND_AGAIN);
+        self.found.clone()
+    }
+
+    /// Whether a dial could be of use and is not under way.
+    fn may_dial(&self) -> bool {
+        // A relayed link is as good as none when it comes to looking for a direct way.
+        let is_no_bar = |it: &Connection| it.is_refused() || it.is_relayed_link();
+        self.allowed && !self.is_spare && self.dial.is_none() && self.connections.iter().all(is_no_bar)
+    }
+
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// Dials and links in a row that came to nothing.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How the link goes, if there is one.
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.connections.iter().find(|it| it.line().is_some()).map(Connection::path)
+    }
+
+    /// Where the link's connection leads, if it is direct.
+    pub(crate) fn direct_link(&self) -> Option<&Multiaddr> {
+        let direct = |it: &&Connection| it.line().is_some() && it.path() == Path::Direct;
+        self.connections.iter().find(direct).map(|it| &it.addr)
     }
 
     /// The line of the link if this connection carries it.
@@ -125,17 +184,24 @@ impl Peer {
         }
     }
 
+    /// Replaces where it was seen on the local network.
+    pub(crate) fn set_found(&mut self, found: Vec<Multiaddr>, now: Instant) {
+        self.found = found;
+        self.find_at.get_or_insert(now);
+    }
+
     /// From now on a member that is not cut off.
     pub(crate) fn allow(&mut self, now: Instant) {
         if !self.allowed {
             self.allowed = true;
+            self.unlinked_since = Some(now);
             self.retry(now);
         }
     }
 
     /// From now on not welcome, for this reason.
     pub(crate) fn forbid(&mut self, reason: LinkEnd) -> Vec<Step> {
-        (self.allowed, self.next_dial) = (false, None);
+        (self.allowed, self.next_dial, self.unlinked_since) = (false, None, None);
         self.claimed_addrs.clear();
         (0..self.connections.len()).rev().flat_map(|index| self.remove(index, reason)).collect()
     }
@@ -146,8 +212,8 @@ impl Peer {
     }
 
     fn dial_time(&self) -> Option<Instant> {
-        let is_idle = self.dial.is_none() && self.connections.iter().all(Connection::is_refused);
-        self.next_dial.filter(|_| self.allowed && is_idle && !self.addrs.is_empty())
+        let has_target = !self.addrs.is_empty() || (self.has_way_round && self.line().is_none());
+        self.next_dial.filter(|_| self.may_dial() && has_target)
     }
 
     pub(crate) fn dialling(&mut self, id: ConnectionId) {
@@ -180,7 +246,13 @@ impl Peer {
         }
         let mut steps = Vec::new();
         if let Some(rival) = self.rival(dialled_here, now) {
-            if self.was_dialled_by_lower(self.connections[rival].dialled_here) {
+            let old = &self.connections[rival];
+            let keeps_old = match (old.path(), path_by(&addr)) {
+                (Path::Direct, Path::Relayed) => true,
+                (Path::Relayed, Path::Direct) => false,
+                _ => self.was_dialled_by_lower(old.dialled_here),
+            };
+            if keeps_old {
                 steps.extend(self.connections[rival].stop_waiting());
                 steps.push(Step::Close(id));
                 return steps;
@@ -219,8 +291,13 @@ impl Peer {
         self.connections[index].phase = Phase::Up { line: line.clone(), up_since: now, until: None };
         let older: Vec<_> = self.connections[..index].iter().filter(|it| !it.is_refused()).map(|it| it.id).collect();
         let mut steps: Vec<_> = older.into_iter().flat_map(|id| self.remove_id(id, LinkEnd::Replaced)).collect();
-        self.next_dial = None;
-        steps.push(Step::LinkUp(addr, line));
+        self.unlinked_since = None;
+        let path = path_by(&addr);
+        self.next_dial = (path == Path::Relayed).then_some(now + DIRECT_FIRST);
+        if path == Path::Relayed {
+            self.failures = 0;
+        }
+        steps.push(Step::LinkUp(addr, path, line));
         steps
     }
 
@@ -294,7 +371,15 @@ impl Peer {
 
     fn plan_after_failure(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.next_dial = Some(now + backoff(&self.me, &self.key, self.failures));
+        let wait = match self.path() {
+            None => backoff(&self.me, &self.key, self.failures),
+            Some(Path::Relayed) => DIRECT_FIRST.saturating_mul(1 << self.failures.min(16)).min(DIRECT_LAST),
+            Some(Path::Direct) => return,
+        };
+        self.next_dial = Some(now + wait);
+        if self.allowed && self.path().is_none() {
+            self.unlinked_since.get_or_insert(now);
+        }
     }
 
     fn position(&self, id: ConnectionId) -> Option<usize> {
@@ -319,7 +404,20 @@ impl Peer {
     }
 }
 
+/// How a connection to this address goes.
+fn path_by(addr: &Multiaddr) -> Path {
+    if is_relayed(addr) { Path::Relayed } else { Path::Direct }
+}
+
 impl Connection {
+    fn path(&self) -> Path {
+        path_by(&self.addr)
+    }
+
+    fn is_relayed_link(&self) -> bool {
+        self.line().is_some() && self.path() == Path::Relayed
+    }
+
     fn is_refused(&self) -> bool {
         matches!(self.phase, Phase::Refused)
     }
@@ -377,7 +475,8 @@ mod tests {
             .map(|step| match step {
                 Step::Open(id, _) => format!("open {id}"),
                 Step::Close(id) => format!("close {id}"),
-                Step::LinkUp(..) => "up".to_owned(),
+                Step::LinkUp(_, Path::Direct, _) => "up".to_owned(),
+                Step::LinkUp(_, Path::Relayed, _) => "up relayed".to_owned(),
                 Step::LinkDown(reason) => format!("down {reason:?}"),
                 Step::Unwelcome(_) => "unwelcome".to_owned(),
             })
@@ -445,6 +544,62 @@ mod tests {
             check(peer.ended(id(1), LinkEnd::Closed, later), &[]);
             check(peer.ended(id(2), LinkEnd::Closed, later), &["close 2", "down Closed"]);
         }
+    }
+
+    fn circuit() -> Multiaddr {
+        let relay = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
+        format!("/ip4/127.0.0.1/tcp/1/p2p/{relay}/p2p-circuit").parse().unwrap()
+    }
+
+    #[test]
+    fn of_two_ways_found_at_once_both_sides_keep_the_direct_one() {
+        let now = Instant::now();
+        for (we_are_lower, direct_dialled_here) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut peer = self::peer(we_are_lower, now);
+            check(peer.established(id(1), direct_dialled_here, addr(), now), &["open 1"]);
+            check(peer.established(id(2), !direct_dialled_here, circuit(), now), &["close 2"]);
+            let mut peer = self::peer(we_are_lower, now);
+            check(peer.established(id(2), !direct_dialled_here, circuit(), now), &["open 2"]);
+            check(peer.established(id(1), direct_dialled_here, addr(), now), &["close 2", "open 1"]);
+        }
+    }
+
+    #[test]
+    fn a_relayed_link_stays_while_a_direct_way_is_sought_ever_more_slowly_and_is_then_replaced() {
+        let mut now = Instant::now();
+        let mut peer = peer(true, now);
+        check(peer.established(id(1), false, circuit(), now), &["open 1"]);
+        check(peer.sync_up(id(1), now), &["up relayed"]);
+        let mut wait = Duration::ZERO;
+        for n in 2..6 {
+            let due = peer.deadline().unwrap();
+            assert!(due - now > wait && peer.wants_dial(due));
+            (wait, now) = (due - now, due);
+            peer.dialling(id(n));
+            check(peer.dial_failed(Some(id(n)), now), &[]);
+            assert_eq!(peer.path(), Some(Path::Relayed));
+        }
+        peer.dialling(id(9));
+        check(peer.established(id(9), true, addr(), now), &["open 9"]);
+        check(peer.sync_up(id(9), now), &["close 1", "down Replaced", "up"]);
+        assert_eq!((peer.path(), peer.deadline()), (Some(Path::Direct), None));
+    }
+
+    #[test]
+    fn a_peer_without_addresses_is_dialled_only_where_there_is_a_way_round_or_a_sighting() {
+        let now = Instant::now();
+        let mut peer = peer(true, now);
+        peer.set_addrs(Vec::new(), now);
+        assert!(!peer.wants_dial(now));
+        peer.has_way_round = true;
+        assert!(peer.wants_dial(now));
+        peer.has_way_round = false;
+        peer.set_found(vec![addr()], now);
+        assert!(!peer.wants_dial(now) && peer.find_time() == Some(now));
+        assert_eq!(peer.take_find(now), [addr()]);
+        assert_eq!(peer.find_time(), Some(now + FIND_AGAIN));
+        peer.is_spare = true;
+        assert_eq!(peer.find_time(), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The network task: one loop that waits for the network, the node or a deadline, and passes on what each says.
 //!
-//! Decisions are elsewhere: who may connect in [`crate::gate`], which connection counts in [`crate::peer`], who may ask
+//! What happens when it fails is in [`crate::task_restart`]. Decisions are elsewhere: who may connect in [`crate::gate`], which connection counts in [`crate::peer`], who may ask
 //! to join how often in [`crate::join_rate`]. Commands are carried out in [`crate::task_command`], our own joins in
 //! [`crate::task_join`].
 
-use crate::address::{ip_of, worth_telling};
+use crate::address::{ip_of, is_relayed, with_port_of, worth_telling};
 use crate::behaviour::WireEvent;
 use crate::dial_fault::faults_of;
 use crate::event::{DialFault, LinkEnd, NetEvent};
@@ -22,10 +22,12 @@ use crate::peer::{Peer, Step};
 use crate::peer_key::{device_key, keypair, peer_id, short};
 use crate::swarm::{Behaviours, BehavioursEvent, MemberProtocolsEvent, swarm};
 use crate::task_join::JoinRun;
+use crate::task_reach::Reach;
 use crate::task_stop::Stopping;
 use futures::StreamExt;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -34,6 +36,7 @@ use muster_log::{DeviceKey, DeviceSecret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -48,6 +51,7 @@ pub enum NetError {
 /// The network task. [`NetTask::run`] does everything; see the crate header.
 pub struct NetTask {
     pub(crate) me: DeviceKey,
+    pub(crate) keypair: Keypair,
     pub(crate) swarm: Swarm<Behaviours>,
     pub(crate) gate: SharedGate,
     pub(crate) outlet: Outlet,
@@ -55,14 +59,19 @@ pub struct NetTask {
     pub(crate) guard: SharedGuard,
     /// Every handle was dropped.
     is_orphaned: bool,
-    listen: Vec<Multiaddr>,
-    pub(crate) listeners: Vec<ListenerId>,
+    /// To listen on when the work begins.
+    pub(crate) listen: Vec<Multiaddr>,
+    /// As asked for, with the port that was got.
+    pub(crate) listeners: Vec<(ListenerId, Multiaddr)>,
     pub(crate) peers: BTreeMap<DeviceKey, Peer>,
     /// Every established connection.
     pub(crate) owners: BTreeMap<ConnectionId, Owner>,
     pub(crate) strangers: BTreeMap<ConnectionId, Stranger>,
     pub(crate) joins: Vec<JoinRun>,
     pub(crate) rate: JoinRate,
+    pub(crate) reach: Reach,
+    /// The longest random wait before members are looked for on the local network; `None` = they are not.
+    pub(crate) mdns: Option<Duration>,
     pub(crate) stopping: Option<Stopping>,
     /// When something is due, unless `stale`.
     deadline: Option<Instant>,
@@ -93,10 +102,12 @@ impl NetTask {
     pub fn new(secret: &DeviceSecret, listen: Vec<Multiaddr>) -> Result<(Self, NetHandle, NetEvents), NetError> {
         let gate = SharedGate::default();
         let guard = SharedGuard::default();
-        let swarm = swarm(&secret.public(), &keypair(secret), &gate, &guard)?;
+        let keypair = keypair(secret);
+        let swarm = swarm(&secret.public(), &keypair, &gate, &guard, None)?;
         let ((handle, commands), (outlet, events)) = (handle(), inbox());
         let task = Self {
             me: secret.public(),
+            keypair,
             swarm,
             gate,
             outlet,
@@ -110,6 +121,8 @@ impl NetTask {
             strangers: BTreeMap::new(),
             joins: Vec::new(),
             rate: JoinRate::default(),
+            reach: Reach::default(),
+            mdns: None,
             stopping: None,
             deadline: None,
             stale: true,
@@ -117,14 +130,24 @@ impl NetTask {
         Ok((task, handle, events))
     }
 
-    /// Runs until [`NetHandle::shutdown`], or until every handle or the events have been dropped.
+    /// Looks for members on the local network, too, beginning after a random part of this time; see
+    /// [`crate::MDNS_START`].
     ///
-    /// Needs a tokio runtime with IO and time. Spawns nothing: dropping the future drops every socket.
-    pub async fn run(mut self) {
+    /// # Errors
+    /// [`NetError::Noise`].
+    pub fn with_mdns(mut self, longest_wait: Duration) -> Result<Self, NetError> {
+        self.mdns = Some(longest_wait);
+        self.swarm = swarm(&self.me, &self.keypair, &self.gate, &self.guard, self.mdns)?;
+        Ok(self)
+    }
+
+    /// Works until told to stop.
+    pub(crate) async fn work(&mut self) {
         for addr in std::mem::take(&mut self.listen) {
             self.listen_on(addr);
         }
         while !self.is_finished() {
+            self.review(Instant::now());
             let deadline = self.deadline();
             let has_room = self.outlet.has_room() || self.stopping.is_some();
             tokio::select! {
@@ -149,7 +172,6 @@ impl NetTask {
                 () = sleep_until(deadline) => self.on_deadline(),
             }
         }
-        self.finish();
     }
 
     pub(crate) fn listen_on(&mut self, addr: Multiaddr) {
@@ -160,7 +182,7 @@ impl NetTask {
             })
         });
         match listening {
-            Ok(id) => self.listeners.push(id),
+            Ok(id) => self.listeners.push((id, addr)),
             Err(error) => {
                 tracing::warn!(%addr, %error, "cannot listen");
                 self.outlet.push(NetEvent::NotListening { addr, error });
@@ -177,16 +199,30 @@ impl NetTask {
         }
         self.stale = true;
         match event {
-            SwarmEvent::NewListenAddr { address: addr, .. } => {
+            SwarmEvent::NewListenAddr { listener_id, address: addr } => {
+                if is_relayed(&addr) {
+                    tracing::debug!(%addr, "reachable through a relay");
+                    return;
+                }
                 tracing::info!(%addr, "listening");
+                // Whoever asks us to relay is told to be found there.
+                self.swarm.add_external_address(addr.clone());
+                if let Some((_, asked)) = self.listeners.iter_mut().find(|(id, _)| *id == listener_id) {
+                    *asked = with_port_of(asked, &addr);
+                }
                 self.outlet.push(NetEvent::Listening { addr });
             }
             SwarmEvent::ExpiredListenAddr { address: addr, .. } => {
+                if is_relayed(&addr) {
+                    return;
+                }
+                self.swarm.remove_external_address(&addr);
                 let error = io::ErrorKind::AddrNotAvailable.into();
                 self.outlet.push(NetEvent::NotListening { addr, error });
             }
+            SwarmEvent::ListenerClosed { listener_id, .. } if self.relay_ended(listener_id) => {}
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
-                self.listeners.retain(|id| *id != listener_id);
+                self.listeners.retain(|(id, _)| *id != listener_id);
                 let kind = reason.err().map_or(io::ErrorKind::AddrNotAvailable, |error| error.kind());
                 for addr in addresses {
                     self.outlet.push(NetEvent::NotListening { addr, error: kind.into() });
@@ -208,6 +244,7 @@ impl NetTask {
                 }
             }
             SwarmEvent::IncomingConnectionError { error, .. } => tracing::debug!(%error, "a caller was turned away"),
+            SwarmEvent::Behaviour(BehavioursEvent::Finder(found)) => self.on_found(found),
             SwarmEvent::Behaviour(BehavioursEvent::Wire(event)) => self.on_wire(event, now),
             SwarmEvent::Behaviour(BehavioursEvent::Members(MemberProtocolsEvent::Identify(event))) => {
                 self.on_identify(event);
@@ -223,7 +260,11 @@ impl NetTask {
     }
 
     fn on_established(&mut self, id: ConnectionId, key: DeviceKey, endpoint: &ConnectedPoint, now: Instant) {
-        let addr = endpoint.get_remote_address();
+        // Of somebody who calls through a relay no address is known but that of the relay.
+        let addr = match endpoint {
+            ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => local_addr,
+            endpoint => endpoint.get_remote_address(),
+        };
         let addr = crate::address::dialable(addr).unwrap_or_else(|| addr.clone());
         self.owners.insert(id, Owner { key, addr: addr.clone() });
         let is_stranger = self.gate.lock().strangers.contains(&id);
@@ -251,6 +292,7 @@ impl NetTask {
         let addrs = self.peers.get(&key).map(|peer| peer.addrs().to_vec()).unwrap_or_default();
         self.unreachable(key, faults_of(error, &addrs));
         self.with_peer(key, |peer| peer.dial_failed(Some(id), now));
+        self.reach.is_stale = true;
     }
 
     fn on_frame(&mut self, id: ConnectionId, bytes: Vec<u8>) {
@@ -304,13 +346,17 @@ impl NetTask {
     fn on_identify(&mut self, event: identify::Event) {
         let identify::Event::Received { connection_id: id, info, .. } = event else { return };
         let Some(owner) = self.owners.get(&id) else { return };
-        let told = info.listen_addrs.iter().filter_map(crate::address::dialable);
+        let is_direct = !is_relayed(&owner.addr);
+        let told = info.listen_addrs.iter().filter_map(crate::address::dialable).filter(|addr| !is_relayed(addr));
         let addrs: BTreeSet<Multiaddr> = told.filter(|addr| worth_telling(addr, &owner.addr)).collect();
         let addrs: Vec<Multiaddr> = addrs.into_iter().take(MAX_ADDRESSES).collect();
         let (peer, Some(state)) = (owner.key, self.peers.get_mut(&owner.key)) else { return };
         if !addrs.is_empty() && state.claimed_addrs != addrs {
             state.claimed_addrs.clone_from(&addrs);
             self.outlet.push(NetEvent::AddressesLearned { peer, addrs });
+        }
+        if is_direct {
+            self.on_observed(&info.observed_addr);
         }
     }
 
@@ -342,12 +388,14 @@ impl NetTask {
                 Step::Close(id) => {
                     self.swarm.close_connection(id);
                 }
-                Step::LinkUp(addr, line) => {
-                    tracing::info!(%addr, "connected");
-                    self.outlet.push(NetEvent::Connected { peer: key, addr, link: Link::new(key, line) });
+                Step::LinkUp(addr, path, line) => {
+                    tracing::info!(%addr, %path, "connected");
+                    self.reach.is_stale = true;
+                    self.outlet.push(NetEvent::Connected { peer: key, addr, link: Link::new(key, path, line) });
                     self.tell_subscriptions(key);
                 }
                 Step::LinkDown(reason) => {
+                    self.reach.is_stale = true;
                     let reason = if self.stopping.is_some() { LinkEnd::Shutdown } else { reason };
                     tracing::info!(%reason, "disconnected");
                     self.outlet.push(NetEvent::Disconnected { peer: key, reason });
@@ -370,7 +418,8 @@ impl NetTask {
             let joins = self.joins.iter().filter_map(JoinRun::deadline);
             let stop = self.stopping.as_ref().map(|stopping| stopping.until);
             let peers = self.peers.values().filter_map(Peer::deadline);
-            self.deadline = strangers.chain(joins).chain(stop).chain(peers).min();
+            let reach = self.reach_deadline();
+            self.deadline = strangers.chain(joins).chain(stop).chain(peers).chain(reach).min();
         }
         self.deadline
     }
@@ -388,6 +437,7 @@ impl NetTask {
             self.with_peer(key, |peer| peer.expire(now));
             self.dial_if_due(key, now);
         }
+        self.dial_found(now);
     }
 
     pub(crate) fn close_stranger(&mut self, id: ConnectionId) {
@@ -396,8 +446,19 @@ impl NetTask {
     }
 
     fn dial_if_due(&mut self, key: DeviceKey, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.wants_dial(now)) else { return };
-        let addrs = peer.addrs().to_vec();
+        let Some(peer) = self.peers.get(&key).filter(|peer| peer.wants_dial(now)) else { return };
+        let (mut addrs, failures) = (peer.addrs().to_vec(), peer.failures());
+        if peer.line().is_none() && (addrs.is_empty() || failures > 0) {
+            addrs.extend(self.ways_round(&key, failures));
+        }
+        self.dial(key, addrs, now);
+    }
+
+    pub(crate) fn dial(&mut self, key: DeviceKey, addrs: Vec<Multiaddr>, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if addrs.is_empty() {
+            return self.with_peer(key, |peer| peer.dial_failed(None, now));
+        }
         let dial = dial_opts(&key, addrs.clone());
         peer.dialling(dial.connection_id());
         tracing::debug!(peer = short(&key), ?addrs, "dialling");

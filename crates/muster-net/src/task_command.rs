@@ -23,6 +23,7 @@ impl NetTask {
             Command::Join { addrs, request, answer } => self.join(addrs, request, answer),
             Command::Subscribe(topic, audience) => self.subscribe(topic, audience),
             Command::Unsubscribe(topic) => self.unsubscribe(&topic),
+            Command::Fail => panic!("asked to fail"),
             Command::Shutdown(done) => self.stop(Some(done)),
         }
     }
@@ -72,7 +73,7 @@ impl NetTask {
     }
 
     /// Makes every peer what the gate says; who has to go goes for this reason.
-    fn admit_and_expel(&mut self, reason: LinkEnd, now: Instant) {
+    pub(crate) fn admit_and_expel(&mut self, reason: LinkEnd, now: Instant) {
         let (mut welcome, mut unwelcome) = (Vec::new(), Vec::new());
         {
             let gate = self.gate.lock();
@@ -88,6 +89,7 @@ impl NetTask {
         for key in unwelcome {
             self.with_peer(key, |peer| peer.forbid(reason));
         }
+        self.reach.is_stale = true;
         self.forget_blanks();
     }
 

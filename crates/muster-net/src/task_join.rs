@@ -65,6 +65,14 @@ impl NetTask {
         self.try_next(JoinRun { untried, request, failures: Vec::new(), answer, current: None });
     }
 
+    /// Goes on with a run whose connection was lost with all others.
+    pub(crate) fn try_again(&mut self, mut run: JoinRun) {
+        if let Some(it) = run.current.take() {
+            run.failures.push((it.key, it.addr, JoinFailure::HungUp));
+        }
+        self.try_next(run);
+    }
+
     /// Dials the next address of a run, or ends the run.
     fn try_next(&mut self, mut run: JoinRun) {
         self.stale = true;

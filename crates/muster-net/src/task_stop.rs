@@ -29,7 +29,8 @@ impl NetTask {
         self.stopping =
             Some(Stopping { until: Instant::now() + SHUTDOWN_TIMEOUT, waiting: done.into_iter().collect() });
         self.gate.lock().stopping = true;
-        for id in std::mem::take(&mut self.listeners) {
+        let relays = std::mem::take(&mut self.reach.relays).into_values();
+        for id in std::mem::take(&mut self.listeners).into_iter().map(|(id, _)| id).chain(relays) {
             self.swarm.remove_listener(id);
         }
         for run in std::mem::take(&mut self.joins) {

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a person's own handle: one line of a terminal, with room for a time and a text beside it.
@@ -20,6 +21,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// Addresses to listen on. A laptop has a handful of interfaces.
 pub const LISTEN_MAX: usize = 16;
+
+/// Seconds that a node may wait before it looks for members on the local network.
+pub const MDNS_WAIT_S_MAX: u64 = muster_net::MDNS_START.as_secs();
 
 /// MiB of one log file; two are kept.
 pub const LOG_FILE_MIB_MAX: u64 = 1024;
@@ -38,14 +42,15 @@ const fn key(name: &'static str, env: &'static str, flag: &'static str, example:
 }
 
 static NAME: Key = key("name", "MUSTER_NAME", "--as", "name = \"alice\"");
-static LISTEN: Key = key("listen", "MUSTER_LISTEN", "--listen", "listen = [\"/ip4/0.0.0.0/tcp/0\"]");
+static LISTEN: Key = key("listen", "MUSTER_LISTEN", "--listen", "listen = [\"0.0.0.0:7001\"]");
 static MDNS: Key = key("mdns", "MUSTER_MDNS", "--no-mdns", "mdns = true");
+static MDNS_WAIT_S: Key = key("mdns_wait_s", "MUSTER_MDNS_WAIT_S", "mdns_wait_s", "mdns_wait_s = 30");
 static LOG: Key = key("log", "MUSTER_LOG", "--log", "log = \"info,libp2p=warn\"");
 static LOG_FORMAT: Key = key("log_format", "MUSTER_LOG_FORMAT", "--log-format", "log_format = \"json\"");
 static LOG_FILE_MAX_MIB: Key =
     key("log_file_max_mib", "MUSTER_LOG_FILE_MAX_MIB", "--log-file-max-mib", "log_file_max_mib = 8");
 static TIME_ZONE: Key = key("time_zone", "MUSTER_TIME_ZONE", "--time-zone", "time_zone = \"Europe/Berlin\"");
-static KEYS: [&Key; 7] = [&NAME, &LISTEN, &MDNS, &LOG, &LOG_FORMAT, &LOG_FILE_MAX_MIB, &TIME_ZONE];
+static KEYS: [&Key; 8] = [&NAME, &LISTEN, &MDNS, &MDNS_WAIT_S, &LOG, &LOG_FORMAT, &LOG_FILE_MAX_MIB, &TIME_ZONE];
 
 /// Why the settings cannot be used. Always the owner's to mend; [`ConfigError::hint`] says how.
 #[derive(Debug, thiserror::Error)]
@@ -184,10 +189,12 @@ pub struct Overrides {
 pub struct Config {
     /// Own handle at first use; the login name where nobody said (the caller knows it).
     pub name: Resolved<Option<String>>,
-    /// Multiaddrs to listen on. Checked for their form only; `muster-net` reads them.
+    /// Addresses with ports, and multiaddrs, to listen on. Checked for their form only; `muster-net` reads them.
     pub listen: Resolved<Vec<String>>,
-    /// Whether to look for peers on the local network. Reserved: takes effect when discovery is built.
+    /// Whether to look for members on the local network.
     pub mdns: Resolved<bool>,
+    /// The longest random wait before that begins, in seconds.
+    pub mdns_wait_s: Resolved<u64>,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: Resolved<String>,
     /// How it is written.
@@ -224,8 +231,9 @@ impl Config {
         let bad_zone = |reason| ConfigError::BadValue { place: "time zone".into(), key: TIME_ZONE.name, reason };
         Ok(Self {
             name: from.pick(&NAME, flags.name, some, || None)?,
-            listen: from.pick(&LISTEN, flags.listen, check_listen, || vec!["/ip4/0.0.0.0/tcp/0".into()])?,
+            listen: from.pick(&LISTEN, flags.listen, check_listen, || vec!["0.0.0.0:0".into()])?,
             mdns: from.pick(&MDNS, flags.mdns, Ok, || true)?,
+            mdns_wait_s: from.pick(&MDNS_WAIT_S, None, check_wait, || MDNS_WAIT_S_MAX)?,
             log: from.pick(&LOG, flags.log, check_log, || "info".into())?,
             log_format: from.pick(&LOG_FORMAT, flags.log_format, |text: String| text.parse(), || LogFormat::Human)?,
             log_file_max_mib: from.pick(&LOG_FILE_MAX_MIB, flags.log_file_max_mib, check_mib, || 8)?,
@@ -248,6 +256,7 @@ impl Config {
             row(&NAME, name, self.name.origin),
             row(&LISTEN, SettingValue::List(self.listen.value.clone()), self.listen.origin),
             row(&MDNS, SettingValue::Flag(self.mdns.value), self.mdns.origin),
+            row(&MDNS_WAIT_S, SettingValue::Number(self.mdns_wait_s.value), self.mdns_wait_s.origin),
             row(&LOG, text(&self.log.value), self.log.origin),
             row(&LOG_FORMAT, text(self.log_format.value.word()), self.log_format.origin),
             row(&LOG_FILE_MAX_MIB, SettingValue::Number(self.log_file_max_mib.value), self.log_file_max_mib.origin),
@@ -351,8 +360,13 @@ fn check_listen(addresses: Vec<String>) -> Result<Vec<String>, String> {
     if addresses.len() > LISTEN_MAX {
         return Err(format!("has more than {LISTEN_MAX} addresses"));
     }
-    match addresses.iter().find(|text| !text.starts_with('/') || text.contains(char::is_whitespace)) {
-        Some(text) => Err(format!("has `{}`, which is not a multiaddr", text.escape_debug())),
+    let is_good = |text: &String| {
+        (text.starts_with('/') && !text.contains(char::is_whitespace)) || text.parse::<SocketAddr>().is_ok()
+    };
+    match addresses.iter().find(|text| !is_good(text)) {
+        Some(text) => {
+            Err(format!("has `{}`, which is no IP address with a port and no multiaddr", text.escape_debug()))
+        }
         None => Ok(addresses),
     }
 }
@@ -360,6 +374,10 @@ fn check_listen(addresses: Vec<String>) -> Result<Vec<String>, String> {
 fn check_log(filter: String) -> Result<String, String> {
     check_filter(&filter).map_err(|error| error.to_string())?;
     Ok(filter)
+}
+
+fn check_wait(seconds: u64) -> Result<u64, String> {
+    if seconds <= MDNS_WAIT_S_MAX { Ok(seconds) } else { Err(format!("must be 0 to {MDNS_WAIT_S_MAX}")) }
 }
 
 fn check_mib(mib: u64) -> Result<u64, String> {
@@ -394,7 +412,8 @@ mod tests {
     fn without_any_word_the_defaults_hold() {
         let config = resolve("", Overrides::default(), &[("MUSTER_NAME", "")]).unwrap();
         assert_eq!(config.name, Resolved { value: None, origin: Origin::Default });
-        assert_eq!(config.listen.value, ["/ip4/0.0.0.0/tcp/0"]);
+        assert_eq!(config.listen.value, ["0.0.0.0:0"]);
+        assert_eq!(config.mdns_wait_s.value, 30);
         assert!(config.mdns.value);
         assert_eq!(config.log.value, "info");
         assert_eq!(config.log_format.value, LogFormat::Human);
@@ -420,7 +439,7 @@ mod tests {
         let shown = serde_json::to_value(config.show()).unwrap();
         assert_eq!(shown[0], serde_json::json!({"key": "name", "value": null, "origin": "default"}));
         assert_eq!(shown[1], serde_json::json!({"key": "listen", "value": [], "origin": "config.toml line 2"}));
-        assert_eq!(shown[6]["value"], "Asia/Kolkata");
+        assert_eq!(shown[7]["value"], "Asia/Kolkata");
         assert_eq!(config.zone().iana_name(), Some("Asia/Kolkata"));
         let keys: Vec<_> = config.show().iter().map(|setting| setting.key).collect();
         assert_eq!(keys, KEYS.map(|key| key.name), "every key is shown");
@@ -434,12 +453,12 @@ mod tests {
         check(
             "[colour]\nx = 1",
             "config.toml:1:2: unknown key `colour`",
-            "the keys are `name`, `listen`, `mdns`, `log`, `log_format`, `log_file_max_mib`, `time_zone`",
+            "the keys are `name`, `listen`, `mdns`, `mdns_wait_s`, `log`, `log_format`, `log_file_max_mib`, `time_zone`",
         );
         check(
             "zzz = 1\naaa = 1",
             "config.toml:1:1: unknown key `zzz`",
-            "the keys are `name`, `listen`, `mdns`, \
+            "the keys are `name`, `listen`, `mdns`, `mdns_wait_s`, \
             `log`, `log_format`, `log_file_max_mib`, `time_zone`",
         );
     }
@@ -454,12 +473,12 @@ mod tests {
         check(
             "listen = \"/ip4/0.0.0.0/tcp/0\"",
             "config.toml:1:10: `listen` must be a list of strings, not a string",
-            "for example `listen = [\"/ip4/0.0.0.0/tcp/0\"]`",
+            "for example `listen = [\"0.0.0.0:7001\"]`",
         );
         check(
             "listen = [\"/ip4/0.0.0.0/tcp/0\", 1]",
             "config.toml:1:10: `listen` must be a list of strings, not an array",
-            "for example `listen = [\"/ip4/0.0.0.0/tcp/0\"]`",
+            "for example `listen = [\"0.0.0.0:7001\"]`",
         );
         check(
             "log_file_max_mib = -1",
@@ -478,7 +497,11 @@ mod tests {
             (("MUSTER_NAME", "a\u{1b}b"), "MUSTER_NAME: `name` has control characters"),
             (("MUSTER_LOG_FILE_MAX_MIB", "0"), "MUSTER_LOG_FILE_MAX_MIB: `log_file_max_mib` must be 1 to 1024"),
             (("MUSTER_LOG_FORMAT", "xml"), "MUSTER_LOG_FORMAT: `log_format` must be `human` or `json`"),
-            (("MUSTER_LISTEN", "0.0.0.0"), "MUSTER_LISTEN: `listen` has `0.0.0.0`, which is not a multiaddr"),
+            (
+                ("MUSTER_LISTEN", "0.0.0.0"),
+                "MUSTER_LISTEN: `listen` has `0.0.0.0`, which is no IP address with a port and no multiaddr",
+            ),
+            (("MUSTER_MDNS_WAIT_S", "31"), "MUSTER_MDNS_WAIT_S: `mdns_wait_s` must be 0 to 30"),
         ] {
             assert_eq!(resolve("", Overrides::default(), &[vars]).unwrap_err().to_string(), error);
         }

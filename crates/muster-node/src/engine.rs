@@ -24,7 +24,7 @@ use muster_replica::{Entropy, Now, Replica};
 use muster_store::{OpenReport, Storage};
 use muster_sync::Tick;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Randomness of the operating system.
 pub(crate) struct OsEntropy;
@@ -57,6 +57,8 @@ pub(crate) struct Surroundings {
     pub(crate) listening: Vec<String>,
     /// Whom the links are cut to for a drill; `None` inside = everybody.
     pub(crate) cut: BTreeSet<Option<DeviceKey>>,
+    /// How the links go, of those peers that are linked.
+    pub(crate) paths: BTreeMap<DeviceKey, muster_net::Path>,
 }
 
 /// A replica and its surroundings.

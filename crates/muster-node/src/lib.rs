@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+mod addresses;
 pub mod bundle;
 pub mod client;
 pub mod clock;

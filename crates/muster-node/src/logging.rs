@@ -91,7 +91,10 @@ fn read_filter(filter: &str) -> Result<EnvFilter, LoggingError> {
             }
         }
     }
-    Ok(EnvFilter::builder().with_regex(false).parse(filter)?)
+    // These two say a line for whatever a peer or a stranger sends; whoever wants that names them.
+    let quiet = format!("libp2p_mdns=warn,libp2p_gossipsub=error,{filter}");
+    EnvFilter::builder().with_regex(false).parse(filter)?;
+    Ok(EnvFilter::builder().with_regex(false).parse(quiet)?)
 }
 
 /// Who logs: it decides how much stderr shows by default.

@@ -3,13 +3,14 @@
 //! One thread owns the replica, so there is nothing to lock. What it decides is decided in the crates below; here
 //! letters are sorted, effects carried out and failures of the store survived.
 
+use crate::addresses::{self, AddressBook};
 use crate::engine::Engine;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
 use muster_log::{DeviceKey, TeamId, Ticket};
-use muster_net::{JoinReply, Link, NetEvent, NetHandle, Verdict, parse_address};
+use muster_net::{JoinReply, Link, NetEvent, NetHandle, Path, Verdict, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
 use muster_store::DiskStore;
 use muster_sync::Tick;
@@ -75,6 +76,7 @@ pub(crate) struct Node {
     pub(crate) addresses_left: usize,
     start_failure: Option<Failure>,
     links: BTreeMap<DeviceKey, Link>,
+    book: AddressBook,
     joining: Vec<Joining>,
     answers: Vec<Answer>,
     settled_at: Option<Tick>,
@@ -103,6 +105,7 @@ impl Node {
             addresses_left: 0,
             start_failure: None,
             links: BTreeMap::new(),
+            book: AddressBook::default(),
             joining: Vec::new(),
             answers: Vec::new(),
             settled_at: None,
@@ -221,13 +224,15 @@ impl Node {
             NetEvent::Listening { addr } => self.note_listening(&addr.to_string()),
             NetEvent::NotListening { addr, error } => self.note_not_listening(&addr.to_string(), &error),
             NetEvent::Connected { peer, addr, link } => {
-                tracing::info!(%peer, %addr, "connected");
+                tracing::info!(%peer, %addr, path = %link.path(), "connected");
+                self.note_path(peer, Some(link.path()));
                 self.links.insert(peer, link);
                 self.input(Input::Connected { peer });
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, %reason, "disconnected");
                 self.links.remove(&peer);
+                self.note_path(peer, None);
                 self.input(Input::Disconnected { peer });
             }
             NetEvent::Frame { peer, bytes } => self.input(Input::Frame { peer, bytes }),
@@ -235,15 +240,8 @@ impl Node {
             NetEvent::Subscribed { .. } => {}
             NetEvent::JoinRequest { peer, bytes, reply } => self.answer_join(&peer, &bytes, reply),
             NetEvent::AddressesLearned { peer, addrs } => {
-                let addresses: Vec<String> = addrs.iter().map(ToString::to_string).collect();
-                let saved = self.with_engine(|engine| {
-                    engine.replica.check_room()?;
-                    Ok(engine.replica.save_addresses(&peer, &addresses)?)
-                });
-                if let Err(failure) = saved {
-                    tracing::warn!(%failure, "addresses not saved");
-                }
-                self.tell_net(self.net.set_addresses(peer, addrs));
+                let claimed = addrs.iter().map(ToString::to_string).collect();
+                self.note_addresses(peer, claimed);
             }
             NetEvent::Unreachable { peer, faults } => {
                 let faults: Vec<String> = faults.iter().map(|(addr, fault)| format!("{addr}: {fault}")).collect();
@@ -256,6 +254,34 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// How the link to a peer goes, for those who ask.
+    fn note_path(&mut self, peer: DeviceKey, path: Option<Path>) {
+        match path {
+            Some(path) => drop(self.opened.paths.insert(peer, path)),
+            None => drop(self.opened.paths.remove(&peer)),
+        }
+        if let Some(engine) = &mut self.engine {
+            engine.around.paths.clone_from(&self.opened.paths);
+        }
+    }
+
+    /// A member says where it listens: dialled from now on, and written down if it is news.
+    fn note_addresses(&mut self, peer: DeviceKey, claimed: Vec<String>) {
+        let Some(engine) = &mut self.engine else { return };
+        let now = engine.now().tick;
+        let known = engine.replica.addresses(&peer).unwrap_or_default();
+        let all = addresses::merged(claimed, &known);
+        if !addresses::are_same(&all, &known)
+            && engine.replica.check_room().is_ok()
+            && self.book.may_write(peer, now)
+            && let Err(error) = engine.replica.save_addresses(&peer, &all)
+        {
+            tracing::warn!(%error, "addresses not saved");
+        }
+        let addrs = all.iter().filter_map(|text| parse_address(text).ok()).collect();
+        self.tell_net(self.net.set_addresses(peer, addrs));
     }
 
     fn input(&mut self, input: Input) {
@@ -277,6 +303,7 @@ impl Node {
         }
         if self.settled_at.is_some_and(|at| at <= now) {
             self.settled_at = None;
+            self.save_listening();
             self.tell_ready();
         }
         self.look_at_joining(now);
@@ -378,13 +405,23 @@ impl Node {
         tracing::info!(addr, "listening");
         if !engine.around.listening.iter().any(|known| known == addr) {
             engine.around.listening.push(addr.to_owned());
+            // Those that work everywhere first.
+            engine.around.listening.sort_by_key(|addr| addr.contains("/udp/"));
         }
         self.opened.listening.clone_from(&engine.around.listening);
-        let (me, now) = (engine.replica.device(), engine.now().tick);
-        if let Err(error) = engine.replica.save_addresses(&me, &engine.around.listening) {
+        self.settled_at = Some(engine.now().tick.plus_ms(SETTLE_MS));
+    }
+
+    /// Writes down where this node listens, for its next start and for tickets made without it.
+    fn save_listening(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        let (me, listening) = (engine.replica.device(), &engine.around.listening);
+        let known = engine.replica.addresses(&me).unwrap_or_default();
+        if !addresses::are_same(listening, &known)
+            && let Err(error) = engine.replica.save_addresses(&me, listening)
+        {
             tracing::warn!(%error, "own addresses not saved");
         }
-        self.settled_at = Some(now.plus_ms(SETTLE_MS));
     }
 
     /// One address could not be had. A node that has none left is of no use, and says so instead of running on deaf.

@@ -9,7 +9,7 @@ use crate::request::Failure;
 use muster_log::{DeviceKey, DeviceSecret, SessionId};
 use muster_replica::Replica;
 use muster_store::{DiskStore, IndexReport, Lease, OpenOptions, OpenReport, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub(crate) struct Opened {
     pub(crate) listening: Vec<String>,
     /// Whom the links are cut to; outlives a store that must be opened again.
     pub(crate) cut: BTreeSet<Option<DeviceKey>>,
+    /// How the links go; outlives a store that must be opened again.
+    pub(crate) paths: BTreeMap<DeviceKey, muster_net::Path>,
     setup: Setup,
     secret_file: PathBuf,
     is_node: bool,
@@ -80,6 +82,7 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
         clock: SystemClock::new(setup.config.zone().clone()),
         listening: Vec::new(),
         cut: BTreeSet::new(),
+        paths: BTreeMap::new(),
         setup: setup.clone(),
         secret_file: setup.home.key_file(),
         is_node,
@@ -136,6 +139,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         is_node: opened.is_node,
         listening: opened.listening.clone(),
         cut: opened.cut.clone(),
+        paths: opened.paths.clone(),
     };
     Ok(Engine { replica, around })
 }
@@ -156,6 +160,7 @@ pub(crate) fn engine_to_read(
         is_node: false,
         listening: Vec::new(),
         cut: BTreeSet::new(),
+        paths: BTreeMap::new(),
     };
     Ok(Engine { replica: Replica::open(store, secret, session, Box::new(OsEntropy))?, around })
 }

@@ -7,7 +7,6 @@ use crate::node::{Node, Ready};
 use crate::opening::{self, Setup};
 use crate::request::{Failure, Reply, Request};
 use muster_log::{EntryId, IncidentId};
-use muster_net::NetTask;
 use serde_json::Value;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -44,8 +43,7 @@ impl RunningNode {
         let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
         let (task, net, mut events) = {
             let _within = runtime.enter();
-            NetTask::new(&secret, addresses)
-                .map_err(|error| Failure::new(format!("the network cannot be started: {error}")))?
+            crate::up::network(setup, &secret, addresses)?
         };
         let (mailbox, mail) = Mailbox::new();
         runtime.spawn(task.run());

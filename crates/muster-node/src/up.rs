@@ -5,8 +5,9 @@ use crate::mailbox::{Mail, Mailbox};
 use crate::node::{Node, Ready};
 use crate::opening::{self, Setup};
 use crate::request::{Failure, Request};
-use muster_net::{Multiaddr, NetTask, parse_address};
+use muster_net::{Multiaddr, NetEvents, NetHandle, NetTask, parse_address, parse_addresses};
 use serde_json::Value;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What a node is started with.
@@ -39,8 +40,7 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     let addresses_count = addresses.len();
     let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
     let _within = runtime.enter();
-    let (task, net, mut events) = NetTask::new(&secret, addresses)
-        .map_err(|error| Failure::new(format!("the network cannot be started: {error}")))?;
+    let (task, net, mut events) = network(&setup, &secret, addresses)?;
     let control = ControlSocket::bind(&socket_path)?;
     let (mailbox, mail) = Mailbox::new();
     runtime.spawn(task.run());
@@ -68,6 +68,20 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     ended.unwrap_or_else(|_| {
         Err(Failure::new("the node failed (a bug in muster)").hint("what was acknowledged is on disk; start it again"))
     })
+}
+
+/// The network task, as the settings have it.
+pub(crate) fn network(
+    setup: &Setup,
+    secret: &muster_log::DeviceSecret,
+    listen: Vec<Multiaddr>,
+) -> Result<(NetTask, NetHandle, NetEvents), Failure> {
+    let failed = |error| Failure::new(format!("the network cannot be started: {error}"));
+    let (mut task, net, events) = NetTask::new(secret, listen).map_err(failed)?;
+    if setup.config.mdns.value {
+        task = task.with_mdns(Duration::from_secs(setup.config.mdns_wait_s.value)).map_err(failed)?;
+    }
+    Ok((task, net, events))
 }
 
 /// Runs a node that listens nowhere and has no control socket, for one request.
@@ -118,21 +132,30 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub(crate) fn listen_addresses(configured: &[String], saved: &[String]) -> Result<Vec<Multiaddr>, Failure> {
     let mut addresses = Vec::new();
     for text in configured {
-        let address = parse_address(text).map_err(|error| {
+        let parsed = parse_addresses(text).map_err(|error| {
             Failure::new(format!("cannot listen on `{text}`: {error}"))
-                .hint("an address looks like /ip4/0.0.0.0/tcp/7001")
+                .hint("an address looks like 0.0.0.0:7001 or /ip4/0.0.0.0/tcp/7001")
         })?;
-        addresses.push(with_last_port(&address.to_string(), saved).unwrap_or(address));
+        addresses
+            .extend(parsed.into_iter().map(|address| with_last_port(&address.to_string(), saved).unwrap_or(address)));
     }
     Ok(addresses)
 }
 
 fn with_last_port(configured: &str, saved: &[String]) -> Option<Multiaddr> {
-    let stem = configured.strip_suffix("/tcp/0")?;
-    let port: u16 = saved.iter().find_map(|address| address.rsplit_once("/tcp/")?.1.parse().ok())?;
+    let quic = configured.strip_suffix("/udp/0/quic-v1");
+    let (stem, before, after) = match quic {
+        Some(stem) => (stem, "/udp/", "/quic-v1"),
+        None => (configured.strip_suffix("/tcp/0")?, "/tcp/", ""),
+    };
+    let port_of = |address: &String| address.strip_suffix(after)?.rsplit_once(before)?.1.parse().ok();
+    let port: u16 = saved.iter().find_map(port_of)?;
     let ip = stem.rsplit('/').next()?;
-    std::net::TcpListener::bind((ip, port)).ok()?;
-    parse_address(&format!("{stem}/tcp/{port}")).ok()
+    match quic {
+        Some(_) => drop(std::net::UdpSocket::bind((ip, port)).ok()?),
+        None => drop(std::net::TcpListener::bind((ip, port)).ok()?),
+    }
+    parse_address(&format!("{stem}{before}{port}{after}")).ok()
 }
 
 async fn stop_on_signal(mailbox: Mailbox) {

@@ -12,8 +12,8 @@ use std::io::Write;
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Up {
-    /// Where to listen, as in /ip4/0.0.0.0/tcp/7117; may be given several times
-    #[arg(long, value_name = "MULTIADDR")]
+    /// Where to listen, as in 0.0.0.0:7117 or /ip4/0.0.0.0/tcp/7117; may be given several times
+    #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<Vec<String>>,
     /// Do not look for members on the local network
     #[arg(long)]

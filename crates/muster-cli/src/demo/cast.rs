@@ -109,7 +109,7 @@ impl Person {
         let home = stage.join(name);
         std::fs::create_dir_all(stage).map_err(|error| wrong(format!("{}: {error}", stage.display())))?;
         let mut node = muster(&home, name)?
-            .args(["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--json"])
+            .args(["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--json"])
             .stdout(Stdio::piped())
             // What the node tells about itself stands in its home's log file; here it would drown the story.
             .stderr(Stdio::null())

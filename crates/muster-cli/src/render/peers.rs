@@ -24,6 +24,8 @@ pub(crate) struct Peer {
     pub(super) person: String,
     device: String,
     pub(super) connected: bool,
+    #[serde(default)]
+    path: Option<String>,
     last_heard_ms: Option<i64>,
     missing_here: Option<u64>,
     missing_there: Option<u64>,
@@ -53,6 +55,7 @@ impl Peer {
     fn words(&self, page: &Page) -> String {
         let mut words = vec![match (self.cut, self.connected) {
             (true, _) => "link CUT by `muster net cut`".to_owned(),
+            (_, true) if self.path.as_deref() == Some("relayed") => "connected through another member".to_owned(),
             (_, true) => "connected".to_owned(),
             (_, false) => "NOT CONNECTED".to_owned(),
         }];

@@ -87,7 +87,7 @@ async fn a_join_says_what_went_wrong_with_each_address_and_takes_the_first_that_
     let bad = vec![
         (key(9), parse_address(&nobody.to_string()).unwrap()),
         (key(9), carol.addr.clone()),
-        (key(9), "/ip4/127.0.0.1/udp/1/quic-v1".parse().unwrap()),
+        (key(9), "/ip4/127.0.0.1/udp/1".parse().unwrap()),
     ];
     let expected: Vec<JoinFailure> =
         vec![DialFault::Refused.into(), DialFault::WrongKey(carol.key).into(), DialFault::Unsupported.into()];

@@ -10,3 +10,4 @@ mod joins;
 mod links;
 mod node;
 mod raw_peer;
+mod reach;

@@ -39,7 +39,18 @@ pub(crate) fn in_time<T>(what: &str, future: impl Future<Output = T>) -> impl Fu
 impl Node {
     /// A node that listens on loopback.
     pub(crate) async fn start(seed: u8) -> Self {
-        let (task, net, events) = NetTask::new(&secret(seed), vec![parse_address("127.0.0.1:0").unwrap()]).unwrap();
+        Self::start_at(seed, "/ip4/127.0.0.1/tcp/0").await
+    }
+
+    /// A node that listens nowhere, and so cannot be dialled.
+    pub(crate) fn start_deaf(seed: u8) -> Self {
+        let (task, net, events) = NetTask::new(&secret(seed), Vec::new()).unwrap();
+        let task = tokio::spawn(task.run());
+        Self { key: key(seed), net, events, addr: Multiaddr::empty(), links: BTreeMap::new(), task }
+    }
+
+    pub(crate) async fn start_at(seed: u8, addr: &str) -> Self {
+        let (task, net, events) = NetTask::new(&secret(seed), vec![parse_address(addr).unwrap()]).unwrap();
         let task = tokio::spawn(task.run());
         let mut node = Self { key: key(seed), net, events, addr: Multiaddr::empty(), links: BTreeMap::new(), task };
         node.addr = node

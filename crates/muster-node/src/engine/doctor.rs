@@ -180,7 +180,7 @@ impl<S: Storage> Engine<S> {
                 json!({
                     "person": peer.person,
                     "device": peer.device.to_string(),
-                    "path": path(peer),
+                    "path": self.path(peer),
                     "last_heard_ms": peer.last_heard.map(|at| at.0),
                 })
             })
@@ -189,7 +189,7 @@ impl<S: Storage> Engine<S> {
         let connected = peers.iter().filter(|peer| peer.connected).count();
         let heard = peers.iter().filter(|peer| peer.last_heard.is_some()).count();
         let ever = heard > 0 || self.has_entries_of_others(team)?;
-        let all: Vec<String> = peers.iter().map(|peer| told(peer, now)).collect();
+        let all: Vec<String> = peers.iter().map(|peer| told(peer, &self.path(peer), now)).collect();
         let all = all.join("; ");
         let check = if peers.is_empty() {
             Check::warn("peers", "there is nobody else to reach", "`muster invite` makes a ticket for somebody")
@@ -207,6 +207,12 @@ impl<S: Storage> Engine<S> {
         Ok(check.with(json!({ "peers": listed, "connected": connected, "ever_reached": ever })))
     }
 
+    /// By which way a peer is reached.
+    fn path(&self, peer: &Peer) -> String {
+        let way = self.around.paths.get(&peer.device).filter(|_| peer.connected);
+        way.map_or_else(|| if peer.connected { "connected" } else { "none" }.to_owned(), ToString::to_string)
+    }
+
     /// Whether anything here was written by another device: then there was a way to it once.
     fn has_entries_of_others(&self, team: &TeamId) -> Result<bool, Failure> {
         let me = self.replica.device();
@@ -215,18 +221,13 @@ impl<S: Storage> Engine<S> {
     }
 }
 
-/// By which way a peer is reached.
-fn path(peer: &Peer) -> &'static str {
-    if peer.connected { "connected" } else { "none" }
-}
-
-fn told(peer: &Peer, now: Timestamp) -> String {
+fn told(peer: &Peer, path: &str, now: Timestamp) -> String {
     let heard = match peer.last_heard {
         Some(at) => format!("heard {}", when::ago(at, now)),
         None => "not heard since the node started".into(),
     };
     let person = if peer.person.is_empty() { "a member" } else { &peer.person };
-    let path = match path(peer) {
+    let path = match path {
         "none" => "not reached",
         path => path,
     };

@@ -99,12 +99,10 @@ impl<S: Storage> Engine<S> {
             .rsplit_once("/p2p/")
             .ok_or_else(|| Failure::new("the address does not say whose it is").hint(hint))?;
         let device = device.parse().map_err(|_| Failure::new("that is not a device").hint(hint))?;
-        let parsed = muster_net::parse_address(address).map_err(|error| Failure::new(error.to_string()).hint(hint))?;
+        let parsed =
+            muster_net::parse_addresses(address).map_err(|error| Failure::new(error.to_string()).hint(hint))?;
         let mut saved = self.replica.addresses(&device)?;
-        let text = parsed.to_string();
-        if !saved.contains(&text) {
-            saved.insert(0, text);
-        }
+        saved = crate::addresses::merged(parsed.iter().map(ToString::to_string).collect(), &saved);
         self.replica.save_addresses(&device, &saved)?;
         Ok(json!({ "device": device.to_string(), "addresses": saved }))
     }

@@ -1,0 +1,179 @@
+//! Whom to dial, by which ways, and how to be reached: the part of the task that looks at all peers together.
+//!
+//! - Up to [`FULL_MESH`] other members everybody is linked with everybody; beyond, a node dials until it has
+//!   [`LINKS_WANTED`] links, those that failed least first, and takes whoever calls.
+//! - A member that cannot be dialled is tried through those that this node is linked with, who relay if that member asked
+//!   them to; and while a member is without a link, this node asks two of those it is linked with to relay for it. On a
+//!   relayed link members tell each other where they listen, and go on by a direct way if there is one: so members who
+//!   know nothing of each other's addresses meet.
+//! - A member seen on the local network is dialled there, one every half second, whatever the network says.
+
+use crate::address::{ip_of, with_port_of};
+use crate::backoff::spread;
+use crate::finder::Found;
+use crate::limits::{FIND_PACE, FULL_MESH, LINKS_WANTED, MAX_OBSERVED, MAX_RELAYS, RELAY_AFTER, RELAY_RETRY};
+use crate::peer::Peer;
+use crate::peer_key::{peer_id, short};
+use crate::relay::through;
+use crate::task::NetTask;
+use libp2p::Multiaddr;
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use muster_log::DeviceKey;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use tokio::time::Instant;
+
+/// What the task knows of reach.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    /// Members that relay for us, or were asked to.
+    pub(crate) relays: BTreeMap<DeviceKey, ListenerId>,
+    /// Not before then is another asked.
+    relays_again: Option<Instant>,
+    /// When to ask.
+    relays_at: Option<Instant>,
+    /// Not before then is a member dialled that was seen on the local network.
+    finds_again: Option<Instant>,
+    /// Own IP addresses that others told us of.
+    observed: BTreeSet<IpAddr>,
+    /// Links or members have changed since the last look.
+    pub(crate) is_stale: bool,
+}
+
+impl NetTask {
+    /// Looks at everything again, if something changed.
+    pub(crate) fn review(&mut self, now: Instant) {
+        if !self.reach.is_stale && self.reach.relays_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.reach.is_stale = false;
+        self.stale = true;
+        let carriers: Vec<DeviceKey> = self.carriers().map(|(key, _)| *key).collect();
+        for (key, peer) in &mut self.peers {
+            peer.has_way_round = carriers.iter().any(|carrier| carrier != key);
+        }
+        self.choose_whom_to_dial();
+        self.ask_for_relays(now);
+    }
+
+    /// Members linked directly, with the address of the link.
+    fn carriers(&self) -> impl Iterator<Item = (&DeviceKey, &Multiaddr)> {
+        self.peers.iter().filter_map(|(key, peer)| Some((key, peer.direct_link()?)))
+    }
+
+    fn choose_whom_to_dial(&mut self) {
+        let members = self.peers.values().filter(|peer| peer.is_allowed()).count();
+        let linked = self.peers.values().filter(|peer| peer.line().is_some()).count();
+        let wanted = LINKS_WANTED.saturating_sub(linked);
+        let mut unlinked: Vec<(u32, u32, DeviceKey)> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.is_allowed() && peer.line().is_none())
+            .map(|(key, peer)| (peer.failures(), spread(&self.me, key, 0), *key))
+            .collect();
+        unlinked.sort_unstable();
+        let chosen: BTreeSet<DeviceKey> = unlinked.into_iter().take(wanted).map(|(_, _, key)| key).collect();
+        for (key, peer) in &mut self.peers {
+            peer.is_spare = members > FULL_MESH && peer.line().is_none() && !chosen.contains(key);
+        }
+    }
+
+    /// Asks members to relay for us, while somebody wanted is without a link.
+    fn ask_for_relays(&mut self, now: Instant) {
+        let unlinked = self.peers.values().filter(|peer| !peer.is_spare).filter_map(|peer| peer.unlinked_since).min();
+        let due = unlinked.map(|since| since + RELAY_AFTER).max(self.reach.relays_again.filter(|_| unlinked.is_some()));
+        self.reach.relays_at = due.filter(|at| *at > now);
+        if due.is_none_or(|at| at > now) || self.stopping.is_some() {
+            return;
+        }
+        let mut carriers: Vec<(DeviceKey, Multiaddr)> = self
+            .carriers()
+            .filter(|(key, _)| !self.reach.relays.contains_key(key))
+            .map(|(key, addr)| (*key, addr.clone()))
+            .collect();
+        carriers.sort_by_key(|(key, _)| spread(&self.me, key, 0));
+        for (key, addr) in carriers.into_iter().take(MAX_RELAYS.saturating_sub(self.reach.relays.len())) {
+            self.reach.relays_again = Some(now + RELAY_RETRY);
+            match self.swarm.listen_on(through(peer_id(&key), &addr)) {
+                Ok(id) => {
+                    tracing::debug!(peer = short(&key), "asking to be relayed for");
+                    self.reach.relays.insert(key, id);
+                }
+                Err(error) => tracing::debug!(peer = short(&key), %error, "cannot ask to be relayed for"),
+            }
+        }
+    }
+
+    /// A listener ended; true if it was one at a relay.
+    pub(crate) fn relay_ended(&mut self, id: ListenerId) -> bool {
+        let before = self.reach.relays.len();
+        self.reach.relays.retain(|_, listener| *listener != id);
+        self.reach.is_stale = true;
+        self.reach.relays.len() < before
+    }
+
+    /// Ways to a member through others.
+    pub(crate) fn ways_round(&self, key: &DeviceKey, failures: u32) -> Vec<Multiaddr> {
+        // Whoever is away for long is asked for now and then.
+        if failures > 6 && !failures.is_multiple_of(4) {
+            return Vec::new();
+        }
+        let mut carriers: Vec<_> = self.carriers().filter(|(carrier, _)| *carrier != key).collect();
+        carriers.sort_by_key(|(carrier, _)| spread(carrier, key, failures));
+        carriers.into_iter().take(MAX_RELAYS).map(|(carrier, addr)| through(peer_id(carrier), addr)).collect()
+    }
+
+    pub(crate) fn on_found(&mut self, Found { peer, addrs }: Found) {
+        tracing::debug!(peer = short(&peer), ?addrs, "seen on the local network");
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.set_found(addrs, Instant::now());
+            self.stale = true;
+        }
+    }
+
+    /// When a member that was seen on the local network is to be dialled next.
+    pub(crate) fn next_find(&self) -> Option<Instant> {
+        let first = self.peers.values().filter_map(Peer::find_time).min()?;
+        Some(self.reach.finds_again.map_or(first, |again| again.max(first)))
+    }
+
+    /// Dials one of those, if it is time.
+    pub(crate) fn dial_found(&mut self, now: Instant) {
+        if self.next_find().is_none_or(|at| at > now) {
+            return;
+        }
+        let first = self.peers.iter().filter_map(|(key, peer)| Some((peer.find_time()?, *key))).min();
+        if let Some((_, key)) = first {
+            self.reach.finds_again = Some(now + FIND_PACE);
+            if let Some(peer) = self.peers.get_mut(&key) {
+                let addrs = peer.take_find(now);
+                self.dial(key, addrs, now);
+            }
+        }
+    }
+
+    /// A member says from where we called. That IP address with our ports may be how others reach us.
+    pub(crate) fn on_observed(&mut self, observed: &Multiaddr) {
+        let Some(ip) = ip_of(observed) else { return };
+        let is_own = self.swarm.listeners().any(|addr| ip_of(addr) == Some(ip));
+        let is_odd = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
+        if is_own || is_odd || self.reach.observed.len() >= MAX_OBSERVED || !self.reach.observed.insert(ip) {
+            return;
+        }
+        let ports: Vec<Multiaddr> = self.listeners.iter().map(|(_, asked)| asked.clone()).collect();
+        for asked in ports {
+            let is_kin = ip_of(&asked).is_some_and(|asked| asked.is_ipv4() == ip.is_ipv4());
+            let rest = asked.iter().skip(1);
+            let seen: Multiaddr = std::iter::once(Protocol::from(ip)).chain(rest).collect();
+            if is_kin {
+                tracing::debug!(addr = %seen, "others see us there");
+                self.swarm.add_external_address(with_port_of(&seen, &asked));
+            }
+        }
+    }
+
+    pub(crate) fn reach_deadline(&self) -> Option<Instant> {
+        self.reach.relays_at.into_iter().chain(self.next_find()).min()
+    }
+}

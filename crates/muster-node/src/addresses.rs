@@ -1,0 +1,76 @@
+//! Addresses of members: which are kept, and when they are written down.
+//!
+//! The network task dials what it is told; here is decided what that is. What goes into the journal stays there for
+//! ever, so an address is written only when it is news, and news of one device a few times an hour at the most.
+
+use muster_log::DeviceKey;
+use muster_net::MAX_ADDRESSES;
+use muster_sync::Tick;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Writes of one device's addresses in [`WINDOW_MS`]: a laptop that is carried from room to room.
+const WRITES_MAX: usize = 4;
+
+/// The time over which they are counted, in milliseconds.
+const WINDOW_MS: u64 = 60 * 60 * 1_000;
+
+/// When addresses were written down by this process.
+#[derive(Debug, Default)]
+pub(crate) struct AddressBook {
+    written: BTreeMap<DeviceKey, Vec<Tick>>,
+}
+
+impl AddressBook {
+    /// Whether news of a device may be written now; if so, that is counted.
+    pub(crate) fn may_write(&mut self, device: DeviceKey, now: Tick) -> bool {
+        let written = self.written.entry(device).or_default();
+        written.retain(|at| now.since_ms(*at) < WINDOW_MS);
+        let may = written.len() < WRITES_MAX;
+        if may {
+            written.push(now);
+        }
+        may
+    }
+}
+
+/// What a device says of itself now, then what was known before (typed by hand, from a ticket, from last time).
+pub(crate) fn merged(claimed: Vec<String>, known: &[String]) -> Vec<String> {
+    let mut all = claimed;
+    let old: Vec<String> = known.iter().filter(|address| !all.contains(address)).cloned().collect();
+    all.extend(old);
+    all.truncate(MAX_ADDRESSES);
+    all
+}
+
+/// Whether both name the same addresses.
+pub(crate) fn are_same(one: &[String], other: &[String]) -> bool {
+    one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(numbers: std::ops::Range<usize>) -> Vec<String> {
+        numbers.map(|n| format!("/ip4/192.0.2.{n}/tcp/1")).collect()
+    }
+
+    #[test]
+    fn what_was_typed_stays_beside_what_is_claimed_and_all_is_bounded() {
+        assert_eq!(merged(texts(1..3), &texts(2..5)), texts(1..5));
+        let many = merged(texts(0..10), &texts(10..100));
+        assert_eq!((many.len(), &many[..10]), (MAX_ADDRESSES, &texts(0..10)[..]));
+        assert!(are_same(&texts(0..3), &texts(0..3).into_iter().rev().collect::<Vec<_>>()));
+        assert!(!are_same(&texts(0..3), &texts(0..2)));
+    }
+
+    #[test]
+    fn news_of_a_device_are_written_a_few_times_an_hour() {
+        let mut book = AddressBook::default();
+        let (one, other) = (DeviceKey::from_bytes([1; 32]), DeviceKey::from_bytes([2; 32]));
+        let written = (0..1_000).filter(|ms| book.may_write(one, Tick(*ms))).count();
+        assert_eq!(written, WRITES_MAX);
+        assert!(book.may_write(other, Tick(1_000)));
+        assert!(book.may_write(one, Tick(WINDOW_MS)));
+    }
+}
