@@ -53,6 +53,16 @@ pub(crate) struct Heard {
     pub(crate) clock_offset_ms: Option<i64>,
 }
 
+impl Heard {
+    /// Takes a presence: a sign of life, and where no greeting tells it better, what the device's clock shows.
+    pub(crate) fn present(&mut self, wall: Timestamp, now: Timestamp, is_connected: bool) {
+        self.at = now;
+        if !is_connected || self.clock_offset_ms.is_none() {
+            self.clock_offset_ms = Some(wall.0.saturating_sub(now.0));
+        }
+    }
+}
+
 impl Team {
     /// An empty replica of a team.
     pub(crate) fn new(team: TeamId, me: DeviceKey) -> Self {
@@ -140,6 +150,11 @@ pub(crate) fn note_held(held: &mut Held, ledger: &Ledger, dag: DagId, entries: i
         held.retain(|known| !graph.is_past(known, &entry));
         held.insert(entry);
     }
+}
+
+/// Whether the whole team may hold a DAG that is here: the roster, and an incident that is not private.
+pub(crate) fn is_shared(ledger: &Ledger, dag: &DagId) -> bool {
+    *dag == DagId::from(ledger.team()) || ledger.names(&IncidentId::of_genesis(dag.genesis())).is_none()
 }
 
 /// Whether the person of a device may hold an incident: it is the team's, or private and names the person.

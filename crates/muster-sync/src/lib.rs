@@ -34,7 +34,7 @@ mod tick;
 mod unpack;
 mod wire;
 
-pub use contract::{Admission, ChunkId, CloseReason, Config, Input, Output, Refused};
+pub use contract::{Admission, ChunkId, CloseReason, Config, GossipId, Input, Output, Refused, Verdict};
 pub use frame::FrameError;
 pub use muster_log::{Received, Tip};
 pub use replica::Replica;

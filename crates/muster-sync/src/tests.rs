@@ -3,6 +3,7 @@
 mod convergence;
 mod desk;
 mod frames;
+mod gossip;
 mod hostile;
 mod mesh;
 mod packing;

@@ -10,9 +10,9 @@ use crate::frame::{Frame, Have, Missing, Packed, Part, Range, ShortTip, Want};
 use crate::limits::{
     BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, IDS_MAX, PROGRESS_TIMEOUT_MS, RANGES_MAX, WANT_BUDGET_BYTES,
 };
-use crate::replica::View;
+use crate::replica::{Replica, View};
 use crate::unpack::{Unpacked, unpack};
-use muster_log::{Body, DagId, EntryId, ShortLog};
+use muster_log::{Body, DagId, Entry, EntryId, ShortLog};
 use std::collections::BTreeSet;
 
 impl Peer {
@@ -105,10 +105,12 @@ impl Peer {
         cx.core.next_chunk += 1;
         let arriving = Arriving { peer: self.key, stream: self.stream, number: packed.number, dag, logs, is_answer };
         self.arriving += 1;
-        if is_known(&unpacked, &bodies, cx.view) {
+        if is_known(&unpacked, &bodies, cx.view.all()) {
             cx.core.touched.insert((self.key, dag));
             return self.admitted(arriving, Admission::default(), cx);
         }
+        let new = unpacked.received.iter().map(|received| received.entry.id()).filter(|id| !cx.view.contains(id));
+        cx.core.gossip.note_origin(new.collect::<Vec<_>>(), super::gossip::Origin::Chunk);
         cx.core.arriving.insert(id, arriving);
         let peer = self.key;
         cx.core.outputs.push_back(Output::Admit { chunk: id, peer, dag, received: unpacked.received, bodies });
@@ -228,7 +230,8 @@ fn logs_of(unpacked: &Unpacked) -> BTreeSet<ShortLog> {
 }
 
 /// Whether all of a chunk is here, so that there is nothing to admit and nothing to write.
-fn is_known(unpacked: &Unpacked, bodies: &[(EntryId, Body)], view: View<'_>) -> bool {
-    unpacked.received.iter().all(|received| view.contains(&received.entry.id()))
-        && bodies.iter().all(|(id, _)| view.entry(id).is_some_and(|entry| view.body_of(entry).is_some()))
+pub(super) fn is_known(unpacked: &Unpacked, bodies: &[(EntryId, Body)], replica: &dyn Replica) -> bool {
+    let has_body = |entry: &Entry| entry.body().is_none_or(|body| replica.body(&body.hash).is_some());
+    unpacked.received.iter().all(|received| replica.entry(&received.entry.id()).is_some())
+        && bodies.iter().all(|(id, _)| replica.entry(id).is_some_and(has_body))
 }
