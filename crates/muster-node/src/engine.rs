@@ -88,6 +88,7 @@ impl<S: Storage> Engine<S> {
             Request::Invite(invite) => self.invite(invite),
             Request::TeamCreate { name } => self.create_team(name.as_deref()),
             Request::AddAddress { address } => self.add_address(address),
+            Request::Seen { incident } => self.mark_seen(incident.as_deref()),
             Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
                 Err(Failure::new("no node is running").hint("start one with `muster up`"))
             }

@@ -51,6 +51,11 @@ pub enum Request {
         /// A multiaddr with `/p2p/`, or an address to be tried for every member.
         address: String,
     },
+    /// Marks late arrivals as seen.
+    Seen {
+        /// Which incident's; `None` = all.
+        incident: Option<String>,
+    },
     /// Asks the node to stop.
     Down,
 }
@@ -68,6 +73,7 @@ impl Request {
             Self::Cut { .. } => "cut",
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
+            Self::Seen { .. } => "seen",
             Self::Down => "down",
         }
     }

@@ -37,6 +37,13 @@ pub enum Effect {
     },
     /// These devices, and no others, may sync with this node.
     Members(BTreeSet<DeviceKey>),
+    /// These devices, and no others, may hear and say something in a team's gossip.
+    Audience {
+        /// Whose.
+        team: TeamId,
+        /// Who.
+        members: BTreeSet<DeviceKey>,
+    },
     /// Entries were added to an incident, or its statuses changed.
     Changed {
         /// Whose.

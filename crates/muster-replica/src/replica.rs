@@ -104,6 +104,7 @@ pub struct Replica<S> {
     gossiping: BTreeSet<(TeamId, DeviceKey)>,
     effects: Vec<Effect>,
     members_told: BTreeSet<DeviceKey>,
+    audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
 }
 
 impl<S: Storage> Replica<S> {
@@ -141,6 +142,7 @@ impl<S: Storage> Replica<S> {
             gossiping: BTreeSet::new(),
             effects: Vec::new(),
             members_told: BTreeSet::new(),
+            audiences_told: BTreeMap::new(),
         };
         this.restore_joining()?;
         this.tell_members();
@@ -182,6 +184,12 @@ impl<S: Storage> Replica<S> {
             Input::Disconnected { peer } => {
                 self.connected.remove(&peer);
                 self.greeted.retain(|(_, greeted)| *greeted != peer);
+                // Taking part ends with the link.
+                for team in self.teams.keys().copied().collect::<Vec<_>>() {
+                    if self.gossiping.remove(&(team, peer)) {
+                        self.feed(team, muster_sync::Input::Gossiping { peer, is: false }, now)?;
+                    }
+                }
                 self.each_team(muster_sync::Input::Disconnected { peer }, now)?;
             }
             Input::Frame { peer, bytes } => match self.team_of_frame(&bytes) {
@@ -377,6 +385,10 @@ impl<S: Storage> Replica<S> {
                 continue;
             };
             self.stage_entry(team, &entry, signatures.remove(id), now)?;
+            let me = self.device();
+            if let Some(state) = self.teams.get_mut(&team) {
+                state.note_late(&entry, now.wall, &me);
+            }
         }
         for (entry, signature) in signatures {
             self.stage(Write::Signature { entry, signature })?;
@@ -415,6 +427,15 @@ impl<S: Storage> Replica<S> {
         if members != self.members_told {
             self.members_told.clone_from(&members);
             self.effects.push(Effect::Members(members));
+        }
+        for (team, state) in &self.teams {
+            let mut members: BTreeSet<DeviceKey> = state.ledger.roster().members();
+            members.extend(&state.sponsors);
+            members.remove(&self.secret.public());
+            if self.audiences_told.get(team).map_or(!members.is_empty(), |told| *told != members) {
+                self.audiences_told.insert(*team, members.clone());
+                self.effects.push(Effect::Audience { team: *team, members });
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Team {
     pub(crate) receipts: BTreeMap<DeviceKey, Held>,
     /// What peers sent, and so have, durably or not: as above.
     pub(crate) sent_by: BTreeMap<DeviceKey, Held>,
+    /// Late arrivals that are not marked as seen, in the order in which they came.
+    pub(crate) late: BTreeMap<DagId, Vec<EntryId>>,
     /// When each peer was last heard, and how far its clock was off.
     pub(crate) heard: BTreeMap<DeviceKey, Heard>,
 }
@@ -75,6 +77,7 @@ impl Team {
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent_by: BTreeMap::new(),
+            late: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -86,7 +89,8 @@ impl Team {
         let dags = store.dags(&team);
         let incidents = dags.iter().filter(|dag| **dag != roster);
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
-            for stored in store.entries(dag)? {
+            let seen = crate::late::seen_mark(store, dag)?;
+            for (place, stored) in (0..).zip(store.entries(dag)?) {
                 let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
                 let entry = Entry::decode(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
                 if entry.id() != stored.id {
@@ -96,6 +100,9 @@ impl Team {
                     && !store.contains_body(&body.hash)?
                 {
                     this.missing_bodies.entry(*dag).or_default().insert(stored.id);
+                }
+                if place >= seen {
+                    this.note_late(&entry, stored.received, &me);
                 }
                 this.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
             }

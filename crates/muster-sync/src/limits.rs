@@ -156,3 +156,40 @@ pub const PRESENCE_LEAST_MS: u64 = 1_000;
 /// So long after a device's last presence an older stamp counts as its clock put back and no longer as a replay, in
 /// milliseconds.
 pub const PRESENCE_FORGOTTEN_MS: u64 = 600_000;
+
+/// Live entries a second, over all authors, below which nobody is held up: a limit that bites while nobody waits would only
+/// delay.
+pub const CALM_PER_S: u64 = 50;
+
+/// Live entries that may come at once while it is calm: what a busy incident writes in a breath.
+pub const CALM_BURST: u64 = 192;
+
+/// Bytes of live entries a second below which nobody is held up.
+pub const CALM_BYTES_PER_S: u64 = 128 * 1024;
+
+/// Bytes of live entries that may come at once while it is calm.
+pub const CALM_BYTES_BURST: u64 = 2 * 1024 * 1024;
+
+/// Live entries of one author, or useless ones of one peer, that are taken at once while it is not calm.
+pub const AUTHOR_BURST: u64 = 64;
+
+/// The same a second.
+pub const AUTHOR_PER_S: u64 = 4;
+
+/// Bytes of one author's live entries that are taken at once while it is not calm.
+pub const AUTHOR_BYTES_BURST: u64 = 1024 * 1024;
+
+/// The same a second: 1 MiB a minute.
+pub const AUTHOR_BYTES_PER_S: u64 = 1024 * 1024 / 60;
+
+/// Accounts kept: as many as a team has devices.
+pub const QUOTA_ACCOUNTS_MAX: usize = 1_024;
+
+/// How long what exceeds a quota waits for the next comparison, in milliseconds; as much again at most by chance.
+pub const QUOTA_WAIT_MS: u64 = 1_000;
+
+/// Unwitnessed branches of one author's forked logs that are fetched at once.
+pub const SIBLINGS_BURST: u64 = 16;
+
+/// Between two such branches after that, in milliseconds.
+pub const SIBLING_EVERY_MS: u64 = 60_000;

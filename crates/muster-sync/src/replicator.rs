@@ -25,6 +25,7 @@ pub(crate) use gossip::FORGED;
 use crate::contract::{ChunkId, CloseReason, Config, Input, Output};
 use crate::frame::{Bye, ByeCode, Frame, Refuse, TeamPrefix};
 use crate::limits::EARLY_HELLOS_MAX;
+use crate::quota::Quotas;
 use crate::replica::{Replica, View};
 use crate::tick::Tick;
 use muster_log::{DagId, DeviceKey, ShortLog};
@@ -56,6 +57,7 @@ struct Core {
     touched: BTreeSet<(DeviceKey, DagId)>,
     touched_dags: BTreeSet<DagId>,
     gossip: gossip::State,
+    quotas: Quotas,
     rounds: rounds::State,
     presence: presence::State,
 }
@@ -102,6 +104,7 @@ impl Replicator {
             touched: BTreeSet::new(),
             touched_dags: BTreeSet::new(),
             gossip: gossip::State::default(),
+            quotas: Quotas::default(),
             rounds: rounds::State::new(config.me),
             presence: presence::State::default(),
         };

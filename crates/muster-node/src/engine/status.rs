@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 impl<S: Storage> Engine<S> {
     pub(crate) fn status(&mut self) -> Result<Value, Failure> {
         let mut incidents = Vec::new();
+        let (mut only_here, mut late) = (0, 0);
         for (team, incident) in self.replica.incidents()? {
             incidents.push(to_value(&self.replica.view(team, incident)?.summary));
+            only_here += self.replica.only_here(&team, &incident)?.len();
+            late += self.replica.late_arrivals(&team, &incident)?.len();
         }
         let team = self.replica.current_team()?;
         let person = match team {
@@ -33,6 +36,8 @@ impl<S: Storage> Engine<S> {
             "cut": self.cut_names(),
             "chosen": chosen,
             "incidents": incidents,
+            "only_here": only_here,
+            "late": late,
         }))
     }
 
@@ -60,6 +65,7 @@ impl<S: Storage> Engine<S> {
                 "person": peer.person,
                 "device": peer.device.to_string(),
                 "connected": peer.connected,
+                "path": null,
                 "last_heard_ms": peer.last_heard.map(|at| at.0),
                 "missing_here": peer.missing_here,
                 "missing_there": peer.missing_there,

@@ -6,7 +6,7 @@
 use super::Replicator;
 use crate::contract::{Admission, ChunkId, GossipId, Output, Verdict};
 use crate::frame::{Announcement, FrameError, Gossip, Packed, Part};
-use crate::limits::{ANNOUNCED_MAX, ANNOUNCED_MS, GOSSIP_RAW_BYTES_MAX, GOSSIP_ROWS_MAX, IDS_MAX, ORIGINS_MAX};
+use crate::limits::{ANNOUNCED_MAX, ANNOUNCED_MS, GOSSIP_RAW_BYTES_MAX, GOSSIP_ROWS_MAX, IDS_MAX, ORIGINS_MAX, QUOTA_WAIT_MS};
 use crate::replica::Replica;
 use crate::tick::Tick;
 use crate::unpack::{Unpacked, unpack};
@@ -141,7 +141,14 @@ impl Replicator {
         let heard = Heard { gossip, peer, dag, ids };
         if super::fetch::is_known(&unpacked, &unpacked.bodies, replica) {
             self.heard_from(&heard, &[], now, replica);
-            return Some(Verdict::Accept);
+            // One payload comes once; many payloads of one entry are of somebody's making.
+            let is_taken = self.core.quotas.take(peer, heard.ids.len(), 0, now);
+            return Some(if is_taken { Verdict::Accept } else { Verdict::Ignore });
+        }
+        if !self.core.has_quota_for(&unpacked, now) {
+            self.heard_from(&heard, &[], now, replica);
+            self.hold_back(peer, dag, now, replica);
+            return Some(Verdict::Ignore);
         }
         let id = ChunkId(self.core.next_chunk);
         self.core.next_chunk += 1;
@@ -161,12 +168,29 @@ impl Replicator {
             None => {
                 let missing: Vec<EntryId> =
                     admission.missing.iter().copied().filter(|id| replica.entry(id).is_none()).collect();
-                self.heard_from(heard, &missing, now, replica);
+                // What cannot be judged yet is asked for as long as whoever passes it on has quota for that.
+                let is_taken = missing.is_empty() || self.core.quotas.take(heard.peer, heard.ids.len(), 0, now);
+                self.heard_from(heard, if is_taken { &missing } else { &[] }, now, replica);
+                if !is_taken {
+                    self.hold_back(heard.peer, heard.dag, now, replica);
+                }
                 let all_here = heard.ids.iter().all(|id| replica.entry(id).is_some());
                 if all_here { Verdict::Accept } else { Verdict::Ignore }
             }
         };
         self.core.outputs.push_back(Output::Judge { gossip: heard.gossip, verdict });
+    }
+
+    /// What exceeds a quota waits: a comparison will fetch it.
+    fn hold_back(&mut self, peer: DeviceKey, dag: DagId, now: Tick, replica: &dyn Replica) {
+        let wait = QUOTA_WAIT_MS + self.core.rounds.chance(QUOTA_WAIT_MS);
+        self.with(peer, now, replica, |peer, cx| {
+            peer.be_patient(dag, cx.now.plus_ms(wait), cx);
+            if let Some(patience) = peer.pairs.get_mut(&dag).and_then(|pair| pair.patience.as_mut()) {
+                patience.has_set_aside = true;
+            }
+            Ok(())
+        });
     }
 
     /// The neighbour has these entries. It is asked at once for what they build on and is not here.
@@ -183,7 +207,9 @@ impl Replicator {
             }
             let here: Vec<EntryId> = heard.ids.iter().copied().filter(|id| cx.view.contains(id)).collect();
             peer.receipt(dag, here, cx);
-            peer.want_ids(dag, missing);
+            if !missing.is_empty() && !peer.fetch_set_aside(dag, cx) {
+                peer.want_ids(dag, missing);
+            }
             Ok(())
         });
     }
@@ -230,6 +256,23 @@ impl Replicator {
         core.gossip.announced = waiting;
         let late = late.into_values().flat_map(|announced| announced.messages);
         core.outputs.extend(late.map(|gossip| Output::Judge { gossip, verdict: Verdict::Ignore }));
+    }
+}
+
+impl super::Core {
+    /// Whether the authors of what came unasked have quota for it; takes it out.
+    pub(super) fn has_quota_for(&mut self, unpacked: &Unpacked, now: Tick) -> bool {
+        let mut authors: BTreeMap<DeviceKey, (usize, usize)> = BTreeMap::new();
+        for Received { entry, .. } in &unpacked.received {
+            let body = entry.body().map_or(0, |body| body.size as usize);
+            let (entries, bytes) = authors.entry(entry.key()).or_default();
+            *entries += 1;
+            *bytes += entry.bytes().len() + body;
+        }
+        // Every account is looked at, so that one author's flood does not hide behind another's entry.
+        authors.into_iter().fold(true, |all, (who, (entries, bytes))| {
+            self.quotas.take(who, entries, bytes, now) && all
+        })
     }
 }
 

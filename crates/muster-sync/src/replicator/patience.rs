@@ -49,8 +49,21 @@ impl Peer {
         let mut heads = cx.view.heads(&dag);
         heads.truncate(HEADS_MAX);
         if let Some(pair) = self.pair(dag, cx.view) {
-            pair.patience.get_or_insert(Patience { until, heads });
+            pair.patience.get_or_insert(Patience { until, heads, has_set_aside: false });
         }
+    }
+
+    /// Ends the patience with what exceeded a quota: something else builds on it. False where nothing was set aside.
+    pub(super) fn fetch_set_aside(&mut self, dag: DagId, cx: &mut Context<'_>) -> bool {
+        let Some(pair) = self.pairs.get_mut(&dag) else { return false };
+        if !pair.patience.as_ref().is_some_and(|patience| patience.has_set_aside) {
+            return false;
+        }
+        pair.patience = None;
+        if self.is_ready_for(&dag, cx.view) {
+            self.send_heads_again(dag, cx);
+        }
+        true
     }
 
     /// Whether HEADS of a DAG are held back.

@@ -104,6 +104,8 @@ pub(super) struct Patience {
     pub(super) until: Tick,
     /// What was on its way to the peer when it began.
     pub(super) heads: Vec<EntryId>,
+    /// Something of it exceeded a quota and was set aside.
+    pub(super) has_set_aside: bool,
 }
 
 /// What the peer offered in one DAG and we lack.
