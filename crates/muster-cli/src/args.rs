@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, bundle, completions, config, decided, declare, demo, did, doctor, doing, down, export,
-    invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, sev, status, team, timeline, title, up,
-    use_incident, verify, whohas, will,
+    invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, seen, sev, status, team, timeline, title,
+    up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Roles(roles::Roles),
     /// Who is about to touch what
     Actions(actions::Actions),
+    /// Say that you have read what arrived late
+    Seen(seen::Seen),
     /// The members' nodes and what they lack
     Peers(peers::Peers),
     /// Which devices hold an entry

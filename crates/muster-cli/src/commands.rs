@@ -29,6 +29,7 @@ pub(crate) mod role;
 pub(crate) mod roles;
 pub(crate) mod saw;
 pub(crate) mod say;
+pub(crate) mod seen;
 pub(crate) mod sev;
 pub(crate) mod status;
 pub(crate) mod team;
@@ -91,6 +92,7 @@ impl Command {
             Self::Timeline(command) => command,
             Self::Roles(command) => command,
             Self::Actions(command) => command,
+            Self::Seen(command) => command,
             Self::Peers(command) => command,
             Self::Whohas(command) => command,
             Self::Verify(command) => command,

@@ -18,7 +18,7 @@ muster: the incident log that still works when everything else is down
          ROLE: ic, rl, deputy, resolution-team, scribe, liaison or your own
   Phase  confirm | dismiss | resolve | reopen [TEXT]
   Look   status | board [--watch] | timeline | roles | actions | export md|json
-  Trust  peers | whohas ID | verify | doctor | bundle write|read FILE
+  Trust  peers | whohas ID | seen | verify | doctor | bundle write|read FILE
   Team   invite | join TICKET | team create|show|list|use | peers add ADDR
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
          demo | completions SHELL

@@ -152,6 +152,16 @@ impl Ledger {
         self.dag_of(id)?.entry(id)
     }
 
+    /// The one admitted entry whose id begins so.
+    pub fn entry_beginning(&self, prefix: &[u8; 8]) -> Option<&Entry> {
+        let mut first = [0; 32];
+        first[..8].copy_from_slice(prefix);
+        let mut fitting = self.places.range(EntryId::from_bytes(first)..).map(|(id, _)| id);
+        let fits = |id: &&EntryId| id.as_bytes().starts_with(prefix);
+        let found = fitting.next().filter(fits)?;
+        if fitting.next().is_some_and(|other| fits(&other)) { None } else { self.entry(found) }
+    }
+
     /// The DAG that holds the entry, if it is admitted.
     pub fn dag_of(&self, id: &EntryId) -> Option<&Dag> {
         self.dags.get(*self.places.get(id)? as usize)

@@ -101,6 +101,7 @@ impl<S: Storage> Engine<S> {
             Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
+            Request::Seen { incident } => self.mark_seen(incident.as_deref()),
             Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
                 Err(Failure::new("no node is running").hint("start one with `muster up`"))
             }

@@ -3,6 +3,8 @@
 //! One thread owns the replica, so there is nothing to lock. What it decides is decided in the crates below; here
 //! letters are sorted, effects carried out and failures of the store survived.
 
+mod gossip;
+
 use crate::addresses::{self, AddressBook};
 use crate::engine::Engine;
 use crate::mailbox::{Mail, Mailbox};
@@ -10,7 +12,7 @@ use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
 use muster_log::{DeviceKey, TeamId, Ticket};
-use muster_net::{JoinReply, Link, NetEvent, NetHandle, Path, Verdict, parse_address};
+use muster_net::{JoinReply, Link, NetEvent, NetHandle, Path, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
 use muster_store::DiskStore;
 use muster_sync::Tick;
@@ -77,6 +79,7 @@ pub(crate) struct Node {
     start_failure: Option<Failure>,
     links: BTreeMap<DeviceKey, Link>,
     book: AddressBook,
+    gossip: gossip::State,
     joining: Vec<Joining>,
     answers: Vec<Answer>,
     settled_at: Option<Tick>,
@@ -106,6 +109,7 @@ impl Node {
             start_failure: None,
             links: BTreeMap::new(),
             book: AddressBook::default(),
+            gossip: gossip::State::default(),
             joining: Vec::new(),
             answers: Vec::new(),
             settled_at: None,
@@ -236,8 +240,8 @@ impl Node {
                 self.input(Input::Disconnected { peer });
             }
             NetEvent::Frame { peer, bytes } => self.input(Input::Frame { peer, bytes }),
-            NetEvent::Gossip { id, .. } => self.net.judge(id, Verdict::Ignore),
-            NetEvent::Subscribed { .. } => {}
+            NetEvent::Gossip { topic, from, id, bytes } => self.hear_gossip(&topic, from, id, bytes),
+            NetEvent::Subscribed { peer, topic, subscribed } => self.note_gossiping(&topic, peer, subscribed),
             NetEvent::JoinRequest { peer, bytes, reply } => self.answer_join(&peer, &bytes, reply),
             NetEvent::AddressesLearned { peer, addrs } => {
                 let claimed = addrs.iter().map(ToString::to_string).collect();
@@ -358,6 +362,16 @@ impl Node {
                     }
                     let _ = self.runtime.block_on(self.net.set_members(members));
                 }
+                Effect::Audience { team, members } => {
+                    let topic = self.gossip.topic_of(team);
+                    let _ = self.runtime.block_on(self.net.subscribe(topic, members));
+                }
+                Effect::Publish { team, bytes } => {
+                    if let Err(error) = self.net.publish(self.gossip.topic_of(team), bytes) {
+                        tracing::debug!(%error, "not published; sync carries it");
+                    }
+                }
+                Effect::Judge { gossip, verdict } => self.gossip.judge(&self.net, gossip, verdict),
                 Effect::Changed { incident, entries, .. } => {
                     tracing::debug!(%incident, entries = entries.len(), "incident advanced");
                     let advanced = Advanced { incident, entries };
@@ -378,6 +392,7 @@ impl Node {
             }
         }
         drop(self.engine.take());
+        self.forget_gossip();
         for (_, link) in std::mem::take(&mut self.links) {
             link.close();
         }

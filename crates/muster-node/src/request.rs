@@ -58,6 +58,11 @@ pub enum Request {
     },
     /// One step of writing or reading a bundle.
     Bundle(Box<crate::bundle::Ask>),
+    /// Marks late arrivals as seen.
+    Seen {
+        /// Which incident's; `None` = all.
+        incident: Option<String>,
+    },
     /// Asks the node to stop.
     Down,
 }
@@ -86,6 +91,7 @@ impl Request {
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
             Self::Bundle(_) => "bundle",
+            Self::Seen { .. } => "seen",
             Self::Down => "down",
         }
     }

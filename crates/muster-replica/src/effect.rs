@@ -1,6 +1,7 @@
 //! What a replica wants from its shell, once the batch is durable.
 
 use muster_log::{DeviceKey, EntryId, IncidentId, TeamId};
+use muster_sync::{GossipId, Verdict};
 use std::collections::BTreeSet;
 
 /// Something for the shell to do. All of it follows a successful commit.
@@ -13,6 +14,20 @@ pub enum Effect {
         /// The frame.
         frame: Vec<u8>,
     },
+    /// Give a message to a team's gossip.
+    Publish {
+        /// Whose.
+        team: TeamId,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// Say what becomes of a gossip message.
+    Judge {
+        /// Which.
+        gossip: GossipId,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
     /// Close the link to a peer.
     Close {
         /// Whose.
@@ -22,6 +37,13 @@ pub enum Effect {
     },
     /// These devices, and no others, may sync with this node.
     Members(BTreeSet<DeviceKey>),
+    /// These devices, and no others, may hear and say something in a team's gossip.
+    Audience {
+        /// Whose.
+        team: TeamId,
+        /// Who.
+        members: BTreeSet<DeviceKey>,
+    },
     /// Entries were added to an incident, or its statuses changed.
     Changed {
         /// Whose.

@@ -27,6 +27,10 @@ impl<S: Storage> Replica<S> {
             };
             self.stage_entry(team, &entry, signatures.remove(id), now)?;
             self.note_came_back(&entry, now)?;
+            let me = self.device();
+            if let Some(state) = self.teams.get_mut(&team) {
+                state.note_late(&entry, now.wall, &me);
+            }
         }
         for (entry, signature) in signatures {
             self.stage(Write::Signature { entry, signature })?;

@@ -40,3 +40,8 @@ pub(crate) const ADDRESSES: &str = "address/";
 pub(crate) fn addresses(device: &DeviceKey) -> String {
     format!("{ADDRESSES}{device}")
 }
+
+/// Key of how many entries of an incident were here when it was last marked as seen: a number.
+pub(crate) fn seen(incident: &IncidentId) -> String {
+    format!("seen/{incident}")
+}

@@ -5,10 +5,8 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::team::Team;
-use muster_log::{Dag, DeviceKey, EntryId, Kind, TeamId};
+use muster_log::TeamId;
 use muster_store::Storage;
-use std::collections::BTreeSet;
 
 /// The entries of a team that no other device is known to hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +26,7 @@ impl<S: Storage> Replica<S> {
     ///
     /// # Errors
     /// [`ReplicaError::NoSuchTeam`].
-    pub fn only_here(&self, team: &TeamId) -> Result<OnlyHere, ReplicaError> {
+    pub fn count_only_here(&self, team: &TeamId) -> Result<OnlyHere, ReplicaError> {
         let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
         let me = self.device();
         let mut others = state.ledger.roster().members();
@@ -40,28 +38,8 @@ impl<S: Storage> Replica<S> {
         };
         for (_, dag) in state.ledger.dags() {
             counted.entries += dag.len();
-            counted.only_here += state.only_here_of(dag, &me);
+            counted.only_here += state.only_here(dag, &me).len();
         }
         Ok(counted)
-    }
-}
-
-impl Team {
-    /// One pass from the newest entry to the oldest: who has an entry has everything in its past.
-    fn only_here_of(&self, dag: &Dag, me: &DeviceKey) -> usize {
-        let acknowledged = self.receipts.iter().filter(|(peer, _)| *peer != me);
-        let mut held: BTreeSet<EntryId> =
-            acknowledged.filter_map(|(_, held)| held.get(&dag.id())).flatten().copied().collect();
-        let mut only_here = 0;
-        for entry in dag.order().iter().rev().filter_map(|id| dag.entry(id)) {
-            // A newcomer's `join` travelled as a request; what is in its own store, its receipt tells.
-            let wrote = entry.key() != *me && entry.kind() != Kind::JOIN;
-            if wrote || held.contains(&entry.id()) {
-                held.extend(entry.parents());
-            } else {
-                only_here += 1;
-            }
-        }
-        only_here
     }
 }

@@ -137,10 +137,12 @@ impl<S: Storage> Replica<S> {
             last_heard: state.heard.get(&device).map(|heard| heard.at),
             clock_offset_ms: state.heard.get(&device).and_then(|heard| heard.clock_offset_ms),
             missing_here: standing(&device).and_then(|standing| standing.missing_here),
-            missing_there: standing(&device)
-                .and_then(|standing| standing.missing_there)
+            missing_there: match standing(&device) {
                 // The replicator counts what is on its way as held; here it must have shown that it arrived.
-                .filter(|missing| *missing > 0 || state.has_shown_all(&device)),
+                Some(standing) => standing.missing_there.filter(|missing| *missing > 0 || state.has_shown_all(&device)),
+                // Away, it holds at least what it last said.
+                None => state.unheld_count(&device),
+            },
         };
         Ok(devices.into_iter().map(peer).collect())
     }

@@ -11,7 +11,8 @@ use muster_log::{
 };
 use muster_store::{Storage, Write};
 use muster_sync::frame::TeamPrefix;
-use muster_sync::{Admission, ChunkId, Output, Refused, Tick};
+use muster_sync::frame::{Gossip, Presence};
+use muster_sync::{Admission, ChunkId, GossipId, Output, Refused, Tick, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The time as the shell sees it.
@@ -52,6 +53,26 @@ pub enum Input {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// A peer takes part in a team's gossip, or no longer does.
+    Gossiping {
+        /// Which team's.
+        team: TeamId,
+        /// Who.
+        peer: DeviceKey,
+        /// Whether it does.
+        is: bool,
+    },
+    /// A gossip message, answered with [`Effect::Judge`].
+    Gossip {
+        /// Which team's.
+        team: TeamId,
+        /// The neighbour that passed it on, authenticated.
+        peer: DeviceKey,
+        /// The message, for the verdict.
+        gossip: GossipId,
+        /// As it came.
+        bytes: Vec<u8>,
+    },
     /// The time that [`Replica::deadline`] named has come.
     Timeout,
 }
@@ -82,8 +103,11 @@ pub struct Replica<S> {
     pub(crate) connected: BTreeSet<DeviceKey>,
     /// Which team's replicator knows which connected peer.
     greeted: BTreeSet<(TeamId, DeviceKey)>,
+    /// Who takes part in which team's gossip, connected or not yet.
+    gossiping: BTreeSet<(TeamId, DeviceKey)>,
     effects: Vec<Effect>,
     members_told: BTreeSet<DeviceKey>,
+    audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
 }
 
 impl<S: Storage> Replica<S> {
@@ -120,8 +144,10 @@ impl<S: Storage> Replica<S> {
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
+            gossiping: BTreeSet::new(),
             effects: Vec::new(),
             members_told: BTreeSet::new(),
+            audiences_told: BTreeMap::new(),
         };
         this.restore_joining()?;
         this.tell_members();
@@ -172,6 +198,12 @@ impl<S: Storage> Replica<S> {
             Input::Disconnected { peer } => {
                 self.connected.remove(&peer);
                 self.greeted.retain(|(_, greeted)| *greeted != peer);
+                // Taking part ends with the link.
+                for team in self.teams.keys().copied().collect::<Vec<_>>() {
+                    if self.gossiping.remove(&(team, peer)) {
+                        self.feed(team, muster_sync::Input::Gossiping { peer, is: false }, now)?;
+                    }
+                }
                 self.each_team(muster_sync::Input::Disconnected { peer }, now)?;
             }
             Input::Frame { peer, bytes } => match self.team_of_frame(&bytes) {
@@ -179,6 +211,19 @@ impl<S: Storage> Replica<S> {
                 // A team that the peer has and this device has not: silence is the right answer.
                 None => tracing::debug!(%peer, "frame for a team that is not here"),
             },
+            Input::Gossiping { team, peer, is } => {
+                match is {
+                    true => drop(self.gossiping.insert((team, peer))),
+                    false => drop(self.gossiping.remove(&(team, peer))),
+                }
+                self.feed(team, muster_sync::Input::Gossiping { peer, is }, now)?;
+            }
+            Input::Gossip { team, gossip, .. } if !self.teams.contains_key(&team) => {
+                self.effects.push(Effect::Judge { gossip, verdict: Verdict::Ignore });
+            }
+            Input::Gossip { team, peer, gossip, bytes } => {
+                self.feed(team, muster_sync::Input::Gossip { peer, gossip, bytes }, now)?;
+            }
             Input::Timeout => self.each_team(muster_sync::Input::Timeout, now)?,
         }
         self.commit(now)
@@ -262,6 +307,9 @@ impl<S: Storage> Replica<S> {
             .collect();
         for (team, peer) in due {
             self.greeted.insert((team, peer));
+            if self.gossiping.contains(&(team, peer)) {
+                self.feed(team, muster_sync::Input::Gossiping { peer, is: true }, now)?;
+            }
             self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall }, now)?;
         }
         Ok(())
@@ -271,7 +319,10 @@ impl<S: Storage> Replica<S> {
     fn feed(&mut self, team: TeamId, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
         let _sync = tracing::debug_span!("sync", team = %short(&team)).entered();
         let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
-        if let muster_sync::Input::Frame { peer, .. } | muster_sync::Input::Connected { peer, .. } = &input {
+        if let muster_sync::Input::Frame { peer, .. }
+        | muster_sync::Input::Connected { peer, .. }
+        | muster_sync::Input::Gossip { peer, .. } = &input
+        {
             state.heard.entry(*peer).or_default().at = now.wall;
         }
         let source = LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
@@ -280,6 +331,19 @@ impl<S: Storage> Replica<S> {
         for output in outputs {
             match output {
                 Output::Send { peer, frame } => self.effects.push(Effect::Send { peer, frame }),
+                Output::Publish { bytes } => self.effects.push(Effect::Publish { team, bytes }),
+                Output::Judge { gossip, verdict } => self.effects.push(Effect::Judge { gossip, verdict }),
+                Output::Present { heads } => {
+                    let presence = Presence::sign(team, &self.secret, now.wall, heads);
+                    let bytes = Gossip::Presence(presence).encode(TeamPrefix::from(team));
+                    self.effects.push(Effect::Publish { team, bytes });
+                }
+                Output::Presented { device, wall } => {
+                    let is_connected = self.connected.contains(&device);
+                    if let Some(state) = self.teams.get_mut(&team) {
+                        state.heard.entry(device).or_default().present(wall, now.wall, is_connected);
+                    }
+                }
                 Output::Close { peer, reason } => {
                     self.effects.push(Effect::Close { peer, reason: reason.to_string() });
                 }
@@ -357,6 +421,15 @@ impl<S: Storage> Replica<S> {
         if members != self.members_told {
             self.members_told.clone_from(&members);
             self.effects.push(Effect::Members(members));
+        }
+        for (team, state) in &self.teams {
+            let mut members: BTreeSet<DeviceKey> = state.ledger.roster().members();
+            members.extend(&state.sponsors);
+            members.remove(&self.secret.public());
+            if self.audiences_told.get(team).map_or(!members.is_empty(), |told| *told != members) {
+                self.audiences_told.insert(*team, members.clone());
+                self.effects.push(Effect::Audience { team: *team, members });
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What the replicators may ask of this replica: the ledger's entries, the store's signatures and bodies.
 
-use crate::team::{incidents, person_may_see};
+use crate::team::{incidents, is_shared, person_may_see};
 use muster_log::dag::Tip;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
 use muster_store::Storage;
+use muster_sync::frame::HeadPrefix;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A read-only view of one team, committed or about to be before any frame leaves.
@@ -32,6 +33,22 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
 
     fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool {
         person_may_see(self.ledger, incident, peer)
+    }
+
+    fn is_shared(&self, dag: &DagId) -> bool {
+        is_shared(self.ledger, dag)
+    }
+
+    fn is_member(&self, device: &DeviceKey) -> bool {
+        self.ledger.roster().person_of(device).is_some()
+    }
+
+    fn members(&self) -> usize {
+        self.ledger.roster().members().len()
+    }
+
+    fn entry_beginning(&self, prefix: &HeadPrefix) -> Option<&Entry> {
+        self.ledger.entry_beginning(prefix)
     }
 
     fn len(&self, dag: &DagId) -> u64 {

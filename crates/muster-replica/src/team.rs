@@ -40,6 +40,8 @@ pub(crate) struct Team {
     pub(crate) receipts: BTreeMap<DeviceKey, Held>,
     /// What peers sent, and so have, durably or not: as above.
     pub(crate) sent_by: BTreeMap<DeviceKey, Held>,
+    /// Late arrivals that are not marked as seen, in the order in which they came.
+    pub(crate) late: BTreeMap<DagId, Vec<EntryId>>,
     /// When each peer was last heard, and how far its clock was off.
     pub(crate) heard: BTreeMap<DeviceKey, Heard>,
 }
@@ -51,6 +53,16 @@ pub(crate) struct Heard {
     pub(crate) at: Timestamp,
     /// The peer's clock less ours, in milliseconds, where it has greeted.
     pub(crate) clock_offset_ms: Option<i64>,
+}
+
+impl Heard {
+    /// Takes a presence: a sign of life, and where no greeting tells it better, what the device's clock shows.
+    pub(crate) fn present(&mut self, wall: Timestamp, now: Timestamp, is_connected: bool) {
+        self.at = now;
+        if !is_connected || self.clock_offset_ms.is_none() {
+            self.clock_offset_ms = Some(wall.0.saturating_sub(now.0));
+        }
+    }
 }
 
 impl Team {
@@ -65,6 +77,7 @@ impl Team {
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent_by: BTreeMap::new(),
+            late: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -76,7 +89,8 @@ impl Team {
         let dags = store.dags(&team);
         let incidents = dags.iter().filter(|dag| **dag != roster);
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
-            for stored in store.entries(dag)? {
+            let seen = crate::late::seen_mark(store, dag)?;
+            for (place, stored) in (0..).zip(store.entries(dag)?) {
                 let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
                 let entry = Entry::decode(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
                 if entry.id() != stored.id {
@@ -86,6 +100,9 @@ impl Team {
                     && !store.contains_body(&body.hash)?
                 {
                     this.missing_bodies.entry(*dag).or_default().insert(stored.id);
+                }
+                if place >= seen {
+                    this.note_late(&entry, stored.received, &me);
                 }
                 this.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
             }
@@ -140,6 +157,11 @@ pub(crate) fn note_held(held: &mut Held, ledger: &Ledger, dag: DagId, entries: i
         held.retain(|known| !graph.is_past(known, &entry));
         held.insert(entry);
     }
+}
+
+/// Whether the whole team may hold a DAG that is here: the roster, and an incident that is not private.
+pub(crate) fn is_shared(ledger: &Ledger, dag: &DagId) -> bool {
+    *dag == DagId::from(ledger.team()) || ledger.names(&IncidentId::of_genesis(dag.genesis())).is_none()
 }
 
 /// Whether the person of a device may hold an incident: it is the team's, or private and names the person.

@@ -244,9 +244,7 @@ impl World {
             let Some(replica) = &node.replica else { continue };
             let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
             for peer in peers {
-                // What a peer has is unknown until it has shown it, and nothing may be due that would show it.
-                let nothing_missing =
-                    peer.missing_here == Some(0) && peer.missing_there.is_none_or(|missing| missing == 0);
+                let nothing_missing = peer.missing_here == Some(0) && peer.missing_there == Some(0);
                 if !peer.connected || !nothing_missing {
                     let what = format!("node {n} takes a peer's standing to be {peer:?}");
                     return Err(Wrong::QuietApart { what });

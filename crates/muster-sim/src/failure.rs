@@ -167,12 +167,14 @@ pub struct Tally {
     pub carried: u64,
     /// Pairs of views compared.
     pub compared: u64,
+    /// Gossip messages that reached somebody for the first time, presence not counted.
+    pub gossip: u64,
 }
 
 impl Tally {
     /// Adds another's counts.
     pub fn add(&mut self, other: &Self) {
-        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared } = other;
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip } = other;
         self.histories += histories;
         self.entries += entries;
         self.refused += refused;
@@ -182,16 +184,17 @@ impl Tally {
         self.bytes += bytes;
         self.carried += carried;
         self.compared += compared;
+        self.gossip += gossip;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared } = self;
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip } = self;
         write!(
             f,
             "{histories} histories, {entries} entries, {refused} refused acts, {crashes} crashes, {cuts} cuts, \
-             {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared"
+             {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared, {gossip} gossip messages"
         )
     }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Faults {
     pub(crate) bad_store: u64,
     /// How far a device's clock may be off, either way.
     pub(crate) skew_ms: u64,
+    /// That a node takes part in gossip.
+    pub(crate) gossips: u64,
+    /// That a gossip message is lost on its way to one neighbour.
+    pub(crate) gossip_loss: u64,
     /// That a newcomer declares alone before joining.
     pub(crate) declares_alone: u64,
 }
@@ -46,6 +50,8 @@ impl Faults {
             bad_store: one_of(&[0, 200, 600]),
             skew_ms: one_of(&[0, 2_000, 5 * 3_600_000]),
             declares_alone: one_of(&[0, 500, 900]),
+            gossips: one_of(&[0, 700, 1_000, 1_000]),
+            gossip_loss: one_of(&[0, 20, 300]),
         }
     }
 
@@ -65,6 +71,7 @@ impl Faults {
     pub(crate) fn end(&mut self) {
         self.delay_ms = self.delay_ms.min(50);
         self.loss = 0;
+        self.gossip_loss = 0;
         self.crash_every_ms = None;
         self.crash_on_write = 0;
         self.partition_every_ms = None;

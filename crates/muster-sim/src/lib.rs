@@ -13,7 +13,7 @@
 //! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop and the shell, `acts` what
-//! people do, `faults` and `link` what goes wrong, `joining` how newcomers get in, `check` what must hold.
+//! people do, `faults` and `link` what goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
@@ -21,6 +21,7 @@ mod acts;
 mod check;
 mod failure;
 mod faults;
+mod gossip;
 mod joining;
 mod link;
 mod node;

@@ -40,6 +40,8 @@ pub(crate) struct Node {
     since: u64,
     skew_ms: i64,
     offset_minutes: i16,
+    /// Whether it takes part in gossip.
+    pub(crate) gossips: bool,
     /// Who may have a link to it.
     pub(crate) members: BTreeSet<DeviceKey>,
     /// Writes that the next commit makes safe.
@@ -69,6 +71,7 @@ impl Node {
             since: 0,
             skew_ms: skew(rng, faults.skew_ms),
             offset_minutes: rng.pick(&[0, 60, 330, -480]).copied().unwrap_or(0),
+            gossips: rng.chance(faults.gossips),
             members: BTreeSet::new(),
             staged: Vec::new(),
             promised: Vec::new(),

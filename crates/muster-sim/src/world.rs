@@ -5,6 +5,7 @@
 use crate::acts;
 use crate::failure::{Tally, Wrong};
 use crate::faults::Faults;
+use crate::gossip::{Air, MessageId};
 use crate::link::{LinkId, Links, Orphan};
 use crate::node::{Node, Promise};
 use crate::rng::Rng;
@@ -45,6 +46,12 @@ pub(crate) enum Event {
         frame: Vec<u8>,
     },
     Notice(Orphan),
+    /// A gossip message reaches a neighbour.
+    Hear {
+        from: usize,
+        to: usize,
+        message: MessageId,
+    },
     /// A newcomer tries to get in.
     Join(usize),
     JoinAsked {
@@ -70,7 +77,8 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     pub(crate) last_frame_at: u64,
     shell: Shell,
-    links: Links,
+    pub(crate) links: Links,
+    pub(crate) air: Air,
     /// In which part of the network each node is.
     parts: Vec<u64>,
     /// By time and then by order of planning.
@@ -97,6 +105,7 @@ impl World {
             last_frame_at: 0,
             shell: setup.shell,
             links: Links::default(),
+            air: Air::default(),
             plan: BTreeMap::new(),
             planned: 0,
             timeouts: (0, 0),
@@ -207,9 +216,11 @@ impl World {
             Event::Notice(orphan) => {
                 if self.links.notice(&orphan) {
                     let peer = self.nodes[orphan.peer].key;
+                    self.gossiping(orphan.at, orphan.peer, false)?;
                     self.input(orphan.at, Input::Disconnected { peer })?;
                 }
             }
+            Event::Hear { from, to, message } => self.hear(from, to, message)?,
             Event::Join(n) => self.join(n)?,
             Event::JoinAsked { from, to, request } => self.join_asked(from, to, &request)?,
             Event::JoinAnswered { by, to, answer } => self.join_answered(by, to, answer)?,
@@ -289,9 +300,11 @@ impl World {
         for effect in replica.take_effects() {
             match effect {
                 Effect::Send { peer, frame } => self.send(n, &peer, frame),
+                Effect::Publish { team, bytes } => self.publish(n, team, bytes)?,
+                Effect::Judge { gossip, verdict } => self.judged(n, gossip, verdict)?,
                 Effect::Close { peer, reason } => self.close(n, &peer, reason)?,
                 Effect::Members(members) => self.nodes[n].members = members,
-                Effect::Changed { .. } => {}
+                Effect::Audience { .. } | Effect::Changed { .. } => {}
             }
         }
         Ok(())
@@ -367,6 +380,8 @@ impl World {
                     tracing::debug!(a, b, at = self.now, "link");
                     self.connected(a, b)?;
                     self.connected(b, a)?;
+                    self.gossiping(a, b, true)?;
+                    self.gossiping(b, a, true)?;
                 }
             }
         }
@@ -445,6 +460,7 @@ impl World {
         tracing::info!(node = n, at = self.now, in_order, "down");
         self.tally.crashes += u64::from(!in_order);
         self.nodes[n].stop(in_order);
+        self.air.forget(n);
         for peer in self.links.peers(n) {
             let in_flight_lost = self.rng.chance(500);
             if let Some(orphan) = self.links.leave(n, peer, in_flight_lost) {

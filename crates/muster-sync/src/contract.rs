@@ -17,6 +17,21 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkId(pub u64);
 
+/// A gossip message that waits for its verdict; the caller's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GossipId(pub u64);
+
+/// What becomes of a gossip message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is good and goes on to other neighbours.
+    Accept,
+    /// It goes no further, and nobody is blamed.
+    Ignore,
+    /// It goes no further, and whoever passed it on is to blame.
+    Reject,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -53,6 +68,22 @@ pub enum Input {
     Advanced {
         /// Their ids.
         entries: Vec<EntryId>,
+    },
+    /// A peer takes part in the team's gossip, or no longer does. What gossip carries is not sent to it besides.
+    Gossiping {
+        /// Who.
+        peer: DeviceKey,
+        /// Whether it does.
+        is: bool,
+    },
+    /// A gossip message, answered with [`Output::Judge`].
+    Gossip {
+        /// The neighbour that passed it on, authenticated.
+        peer: DeviceKey,
+        /// The message, for the verdict.
+        gossip: GossipId,
+        /// As it came.
+        bytes: Vec<u8>,
     },
     /// Who may see what may have changed without a new entry: a roster fold or a status. The peers' standing is
     /// looked at again.
@@ -121,6 +152,30 @@ pub enum Output {
         dag: DagId,
         /// Entries that are admitted here too.
         entries: Vec<EntryId>,
+    },
+    /// Give a message to the team's gossip, once everything admitted so far is durable.
+    Publish {
+        /// At most [`crate::limits::GOSSIP_BYTES_MAX`].
+        bytes: Vec<u8>,
+    },
+    /// Say what becomes of a gossip message, once everything admitted so far is durable.
+    Judge {
+        /// The message.
+        gossip: GossipId,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
+    /// Sign this with the own device's key ([`crate::frame::Presence::sign`]) and publish it.
+    Present {
+        /// Beginnings of the ids of heads that are durable here.
+        heads: Vec<crate::frame::HeadPrefix>,
+    },
+    /// A device's presence came by gossip; what it holds is told by receipts.
+    Presented {
+        /// Whose.
+        device: DeviceKey,
+        /// Its wall clock when it wrote that.
+        wall: Timestamp,
     },
     /// The peer greeted us.
     Greeted {

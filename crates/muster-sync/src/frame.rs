@@ -5,11 +5,13 @@
 
 mod chunk;
 mod compare;
+mod gossip;
 mod greeting;
 mod transfer;
 
 pub use chunk::{Packed, Part};
 pub use compare::{Have, Heads, HeadsDigest, ShortTip};
+pub use gossip::{Announcement, Gossip, HeadPrefix, Presence, topic};
 pub use greeting::{Bye, ByeCode, Hello, Refuse};
 pub use transfer::{Ack, Missing, Range, Want};
 

@@ -29,13 +29,14 @@ mod contract;
 pub mod frame;
 pub mod limits;
 mod pack;
+mod quota;
 mod replica;
 mod replicator;
 mod tick;
 mod unpack;
 mod wire;
 
-pub use contract::{Admission, ChunkId, CloseReason, Config, Input, Output, Refused};
+pub use contract::{Admission, ChunkId, CloseReason, Config, GossipId, Input, Output, Refused, Verdict};
 pub use frame::FrameError;
 pub use muster_log::{Received, Tip};
 pub use replica::Replica;

@@ -97,3 +97,106 @@ pub const BUNDLE_STATES_MAX: u32 = 131_072;
 
 /// Bytes of the HAVE frames of one bundle, which are kept in memory until its end.
 pub const BUNDLE_STATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest gossip message, in bytes: every member's node carries it.
+pub const GOSSIP_BYTES_MAX: usize = 16 * 1024;
+
+/// Entries in one gossip message: what one commit wrote, not a catching up.
+pub const GOSSIP_ROWS_MAX: usize = 64;
+
+/// Most bytes of a gossip message's rows before compression, so that a small message cannot be a large one.
+pub const GOSSIP_RAW_BYTES_MAX: u32 = 128 * 1024;
+
+/// Entries of one commit that go by gossip; more are sent to each peer in chunks, which pack better.
+pub const GOSSIP_BURST_MAX: usize = 256;
+
+/// How long a peer that gossips is trusted to get what gossip carries before HEADS are sent to it, in milliseconds; as
+/// much again at most is added by chance, so that not all ask at once.
+pub const GOSSIP_PATIENCE_MS: u64 = 1_000;
+
+/// What came by gossip is acknowledged at most this late, in milliseconds, all of it at once.
+pub const ACK_WAIT_MS: u64 = 300;
+
+/// Announced entries that are being fetched, over all neighbours.
+pub const ANNOUNCED_MAX: usize = 64;
+
+/// How long an announcement waits for its entry, in milliseconds.
+pub const ANNOUNCED_MS: u64 = 10_000;
+
+/// Entries handed out for admission of which it is remembered by what way they came.
+pub const ORIGINS_MAX: usize = 16_384;
+
+/// Tips or heads that a peer named and that are not here yet, per DAG.
+pub const UNRESOLVED_MAX: usize = 256;
+
+/// Longest time between two rounds of comparison with a peer picked by chance, in milliseconds, while heads are not
+/// known to be equal.
+pub const ROUND_MS: u64 = 30_000;
+
+/// DAGs compared in one such round.
+pub const ROUND_DAGS_MAX: usize = 64;
+
+/// Longest presence message, in bytes.
+pub const PRESENCE_BYTES_MAX: usize = 200;
+
+/// Bytes of a head's id in a presence message.
+pub const HEAD_PREFIX_BYTES: usize = 8;
+
+/// Heads in one presence message: what fits into [`PRESENCE_BYTES_MAX`] beside key, stamp and signature.
+pub const PRESENCE_HEADS_MAX: usize = 9;
+
+/// Between two presence messages of one device in a small team, in milliseconds; a quarter more or less by chance.
+pub const PRESENCE_EVERY_MS: u64 = 15_000;
+
+/// The same per device of the team, in milliseconds: bounds what a large team says in all.
+pub const PRESENCE_EVERY_MS_PER_DEVICE: u64 = 1_500;
+
+/// After a change presence is told this soon, in milliseconds; half as much more by chance.
+pub const PRESENCE_SOON_MS: u64 = 3_000;
+
+/// The same per device of the team, in milliseconds.
+pub const PRESENCE_SOON_MS_PER_DEVICE: u64 = 300;
+
+/// Presence of one device that comes again sooner than this is not passed on, in milliseconds.
+pub const PRESENCE_LEAST_MS: u64 = 1_000;
+
+/// So long after a device's last presence an older stamp counts as its clock put back and no longer as a replay, in
+/// milliseconds.
+pub const PRESENCE_FORGOTTEN_MS: u64 = 600_000;
+
+/// Live entries a second, over all authors, below which nobody is held up: a limit that bites while nobody waits would only
+/// delay.
+pub const CALM_PER_S: u64 = 50;
+
+/// Live entries that may come at once while it is calm: what a busy incident writes in a breath.
+pub const CALM_BURST: u64 = 192;
+
+/// Bytes of live entries a second below which nobody is held up.
+pub const CALM_BYTES_PER_S: u64 = 128 * 1024;
+
+/// Bytes of live entries that may come at once while it is calm.
+pub const CALM_BYTES_BURST: u64 = 2 * 1024 * 1024;
+
+/// Live entries of one author, or useless ones of one peer, that are taken at once while it is not calm.
+pub const AUTHOR_BURST: u64 = 64;
+
+/// The same a second.
+pub const AUTHOR_PER_S: u64 = 4;
+
+/// Bytes of one author's live entries that are taken at once while it is not calm.
+pub const AUTHOR_BYTES_BURST: u64 = 1024 * 1024;
+
+/// The same a second: 1 MiB a minute.
+pub const AUTHOR_BYTES_PER_S: u64 = 1024 * 1024 / 60;
+
+/// Accounts kept: as many as a team has devices.
+pub const QUOTA_ACCOUNTS_MAX: usize = 1_024;
+
+/// How long what exceeds a quota waits for the next comparison, in milliseconds; as much again at most by chance.
+pub const QUOTA_WAIT_MS: u64 = 1_000;
+
+/// Unwitnessed branches of one author's forked logs that are fetched at once.
+pub const SIBLINGS_BURST: u64 = 16;
+
+/// Between two such branches after that, in milliseconds.
+pub const SIBLING_EVERY_MS: u64 = 60_000;

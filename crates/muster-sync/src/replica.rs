@@ -5,6 +5,7 @@
 //! one peer: an incident that the peer may not see is, for every question, not here. So nothing of it can get into a
 //! frame, and our answers are those of a node that never heard of it.
 
+use crate::frame::HeadPrefix;
 use muster_log::dag::Tip;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
 
@@ -18,6 +19,19 @@ pub trait Replica {
     /// Whether the person of device `peer` may see the incident: it is not private, or an active entry names that
     /// person. Asked only of incidents held here.
     fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool;
+
+    /// Whether the whole team may see the DAG, so that it may travel by gossip: the roster, and an incident held here that
+    /// is not private.
+    fn is_shared(&self, dag: &DagId) -> bool;
+
+    /// Whether the device is one of the team's.
+    fn is_member(&self, device: &DeviceKey) -> bool;
+
+    /// How many devices the team has.
+    fn members(&self) -> usize;
+
+    /// The entry of whatever DAG whose id begins so, if it is here and the only one.
+    fn entry_beginning(&self, prefix: &HeadPrefix) -> Option<&Entry>;
 
     /// How many entries the DAG has.
     fn len(&self, dag: &DagId) -> u64;
@@ -61,6 +75,11 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     pub(crate) fn new(replica: &'a dyn Replica, roster: DagId, peer: DeviceKey) -> Self {
         Self { replica, roster, peer }
+    }
+
+    /// Everything that is here, whoever may see it.
+    pub(crate) fn all(&self) -> &'a dyn Replica {
+        self.replica
     }
 
     /// Whether the peer may know anything of the DAG. Of one that is not here there is nothing to hide.

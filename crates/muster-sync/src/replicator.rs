@@ -2,19 +2,30 @@
 //!
 //! Here are the three calls and the round that follows every input. What is known of one peer is in [`peer`]; each
 //! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`fetch`] what we ask
-//! for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. No rule of admission is known here.
+//! for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. Gossip: [`publish`] goes out, [`gossip`] comes
+//! in, [`patience`] is what a peer that gossips is given, [`rounds`] the safety net under it, [`presence`] who is there. No
+//! rule of admission is known here.
 
 mod ack;
 mod compare;
 mod fetch;
+mod gossip;
 mod greet;
 mod live;
+mod patience;
 mod peer;
+mod presence;
+mod publish;
+mod rounds;
 mod serve;
+
+#[cfg(test)]
+pub(crate) use gossip::FORGED;
 
 use crate::contract::{ChunkId, CloseReason, Config, Input, Output};
 use crate::frame::{Bye, ByeCode, Frame, Refuse, TeamPrefix};
 use crate::limits::EARLY_HELLOS_MAX;
+use crate::quota::Quotas;
 use crate::replica::{Replica, View};
 use crate::tick::Tick;
 use muster_log::{DagId, DeviceKey, ShortLog};
@@ -45,6 +56,10 @@ struct Core {
     /// What must be looked at again in this round.
     touched: BTreeSet<(DeviceKey, DagId)>,
     touched_dags: BTreeSet<DagId>,
+    gossip: gossip::State,
+    quotas: Quotas,
+    rounds: rounds::State,
+    presence: presence::State,
 }
 
 /// A chunk that is being judged.
@@ -88,6 +103,10 @@ impl Replicator {
             fetched: BTreeMap::new(),
             touched: BTreeSet::new(),
             touched_dags: BTreeSet::new(),
+            gossip: gossip::State::default(),
+            quotas: Quotas::default(),
+            rounds: rounds::State::new(config.me),
+            presence: presence::State::default(),
         };
         Self { core, peers: BTreeMap::new(), early: BTreeMap::new() }
     }
@@ -99,7 +118,9 @@ impl Replicator {
                 self.forget(&peer);
                 let stream = self.core.next_stream;
                 self.core.next_stream += 1;
-                self.peers.insert(peer, Peer::new(peer, stream, now, wall));
+                let mut state = Peer::new(peer, stream, now, wall);
+                state.gossips = self.core.gossip.peers.contains(&peer);
+                self.peers.insert(peer, state);
                 self.with(peer, now, replica, |peer, cx| peer.greet(cx));
                 if let Some(hello) = self.early.remove(&peer) {
                     self.frame(peer, &hello, now, replica);
@@ -110,8 +131,12 @@ impl Replicator {
                 self.forget(&peer);
             }
             Input::Frame { peer, bytes } => self.frame(peer, &bytes, now, replica),
+            Input::Gossiping { peer, is } => self.gossiping(peer, is),
+            Input::Gossip { peer, gossip, bytes } => self.gossip(peer, gossip, &bytes, now, replica),
             Input::Admitted { chunk, admission } => {
-                if let Some(arriving) = self.core.arriving.remove(&chunk) {
+                if let Some(heard) = self.core.gossip.judging.remove(&chunk) {
+                    self.gossip_admitted(&heard, &admission, now, replica);
+                } else if let Some(arriving) = self.core.arriving.remove(&chunk) {
                     let stream = arriving.stream;
                     self.core.touched_dags.insert(arriving.dag);
                     self.with(arriving.peer, now, replica, |peer, cx| match peer.stream == stream {
@@ -120,11 +145,18 @@ impl Replicator {
                     });
                 }
             }
-            Input::Advanced { entries } => self.advanced(&entries, replica),
+            Input::Advanced { entries } => self.advanced(&entries, now, replica),
             Input::Reconsider => self.core.touched_dags.extend(replica.incidents()),
-            Input::Timeout => self.each(now, replica, Peer::timeout),
+            Input::Timeout => {
+                self.each(now, replica, Peer::timeout);
+                self.give_up_announced(now);
+                self.compare_with_somebody(now, replica);
+                self.be_present(now, replica);
+            }
         }
         self.round(now, replica);
+        self.plan_round(now);
+        self.plan_presence(now, replica);
     }
 
     /// The next thing to do.
@@ -134,7 +166,8 @@ impl Replicator {
 
     /// When [`Input::Timeout`] is due; `None` while nothing waits for time to pass.
     pub fn poll_deadline(&self) -> Option<Tick> {
-        self.peers.values().filter_map(Peer::deadline).min()
+        let core = [self.core.rounds.due, self.core.presence.due, self.core.gossip.deadline()];
+        self.peers.values().filter_map(Peer::deadline).chain(core.into_iter().flatten()).min()
     }
 
     /// The peers that have greeted us.

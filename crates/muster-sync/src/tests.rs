@@ -4,6 +4,7 @@ mod bundle;
 mod convergence;
 mod desk;
 mod frames;
+mod gossip;
 mod hostile;
 mod mesh;
 mod packing;

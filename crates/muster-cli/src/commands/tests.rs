@@ -197,6 +197,8 @@ fn teams_tickets_links_and_addresses() {
     check("net heal bob", json!({"heal": {"peer": "bob"}}));
     check("peers add /ip4/1.2.3.4/tcp/1", json!({"add-address": {"address": "/ip4/1.2.3.4/tcp/1"}}));
     check("use 7f3a", json!({"use": {"incident": "7f3a"}}));
+    check("seen", json!({"seen": {"incident": null}}));
+    check("seen -i 7f3a", json!({"seen": {"incident": "7f3a"}}));
     check("use", json!({"use": {"incident": null}}));
 }
 
@@ -270,6 +272,7 @@ fn an_answer_of_another_version_is_a_failure_with_a_hint_and_no_panic() {
         "roles",
         "actions",
         "peers",
+        "seen",
         "whohas abcd",
         "verify",
         "team show",

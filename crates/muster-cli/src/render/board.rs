@@ -4,7 +4,7 @@ use super::actions::{self, Action};
 use super::moment::{self, Moment, since};
 use super::peers::{Peer, cut_names};
 use super::roles::{self, Roles};
-use super::status::cut_line;
+use super::status::{cut_line, local_lines};
 use super::summary::Summary;
 use super::timeline::{self, Row};
 use super::wrap::{lines, wrapped};
@@ -29,6 +29,12 @@ pub(crate) struct Board {
     last: Vec<Row>,
     peers: Vec<Peer>,
     cut: Vec<String>,
+    #[serde(default)]
+    only_here: usize,
+    #[serde(default)]
+    late: Vec<Row>,
+    #[serde(default)]
+    late_count: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +64,8 @@ pub(crate) fn show(board: &Board, page: &Page) -> String {
     section("Open actions", if board.actions.is_empty() { String::new() } else { actions::show(&board.actions, page) });
     section("Milestones", milestones(&board.milestones, page));
     section("Requests", requests(&board.requests, page));
+    let late = if board.late.is_empty() { String::new() } else { timeline::show(&board.late, page) };
+    section(&format!("Arrived late ({}; `muster seen` when read)", board.late_count), late);
     section("Last entries", timeline::show(&board.last, page));
     section("Connected", connected(&board.peers, page));
     drawn
@@ -78,6 +86,7 @@ fn head(board: &Board, page: &Page) -> String {
     if board.roles.values().any(roles::Role::is_contested) {
         drawn.push_str(&format!("{}\n", page.paint.red("CONTESTED: a role has two holders, see below")));
     }
+    drawn.push_str(&local_lines(board.only_here, 0));
     for what in summary.to_settle() {
         let mark = "CONTESTED: ";
         drawn.push_str(&wrapped(&page.paint.red(mark), mark.len(), &what));

@@ -15,8 +15,11 @@ const DEVICE_DIGITS: usize = 6;
 /// A device's id has some fifty letters; what is shorter is a word.
 const DEVICE_ID_BYTES_MIN: usize = 40;
 
-/// How far a clock may be off before it is said.
+/// How far a clock may be off before it is said, in milliseconds.
 const CLOCK_OFF_MS: u64 = 2_000;
+
+/// How far a clock may be off before it is a warning, in milliseconds: times in the timeline can no longer be compared.
+const CLOCK_BAD_MS: u64 = 60_000;
 
 /// One device of a member.
 #[derive(Debug, Deserialize)]
@@ -63,14 +66,20 @@ impl Peer {
             words.push(self.last_heard(page));
         }
         words.push(match self.missing_there {
-            Some(0) => "has all we have".to_owned(),
-            Some(count) => format!("lacks {count} of ours"),
+            Some(0) if self.connected => "has all we have".to_owned(),
+            Some(0) => "had all we have".to_owned(),
+            Some(count) if self.connected => format!("lacks {count} of ours"),
+            Some(count) => format!("{count} of ours not known to be there"),
             None => "no word yet of what it has".to_owned(),
         });
         words.extend(self.missing_here.filter(|count| *count > 0).map(|count| format!("we lack {count} of its")));
         if let Some(offset) = self.clock_offset_ms.filter(|offset| offset.unsigned_abs() >= CLOCK_OFF_MS) {
             let side = if offset > 0 { "ahead" } else { "behind" };
-            words.push(format!("its clock is {} s {side}", offset.unsigned_abs() / 1_000));
+            let seconds = offset.unsigned_abs() / 1_000;
+            words.push(match offset.unsigned_abs() >= CLOCK_BAD_MS {
+                true => format!("ITS CLOCK IS {seconds} s {side}: its times mislead"),
+                false => format!("its clock is {seconds} s {side}"),
+            });
         }
         words.join(", ") + &super::team::alike(&self.looks_like)
     }
@@ -111,6 +120,8 @@ pub(super) mod tests {
         json!([
             {"person": "bob", "device": "12D3KooWbbbbbb", "connected": true, "last_heard_ms": 1_689_857_099_000_i64,
              "missing_here": 0, "missing_there": 0, "clock_offset_ms": -3_500, "cut": false},
+            {"person": "erin", "device": "12D3KooWeeeeee", "connected": true, "last_heard_ms": 1_689_857_099_000_i64,
+             "missing_here": 0, "missing_there": null, "clock_offset_ms": 300_000, "cut": false},
             {"person": "carol", "device": "12D3KooWcccccc", "connected": false, "last_heard_ms": 1_689_856_800_000_i64,
              "missing_here": 2, "missing_there": 7, "clock_offset_ms": null, "cut": true},
             {"person": "dave", "device": "12D3KooWdddddd", "connected": false, "last_heard_ms": null,
@@ -130,8 +141,10 @@ pub(super) mod tests {
         let peers: Vec<Peer> = from(sample());
         insta::assert_snapshot!(fits(show(&peers, &page())), @r"
         bob               bbbbbb  connected, has all we have, its clock is 3 s behind
+        erin              eeeeee  connected, no word yet of what it has, ITS CLOCK IS
+                                  300 s ahead: its times mislead
         carol             cccccc  link CUT by `muster net cut`, last heard 5 min ago,
-                                  lacks 7 of ours, we lack 2 of its
+                                  7 of ours not known to be there, we lack 2 of its
         dave              dddddd  NOT CONNECTED, not heard since this node started, no
                                   word yet of what it has
         ");

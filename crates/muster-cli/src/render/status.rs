@@ -14,6 +14,10 @@ pub(crate) struct Status {
     cut: Vec<String>,
     chosen: Option<String>,
     incidents: Vec<Summary>,
+    #[serde(default)]
+    only_here: usize,
+    #[serde(default)]
+    late: usize,
 }
 
 /// Draws the open incidents, one line each, the chosen one marked.
@@ -34,10 +38,23 @@ pub(crate) fn show(status: &Status, page: &Page) -> String {
         };
         drawn.push_str(&wrapped(head, head.len(), &incident.line()));
     }
+    drawn.push_str(&local_lines(status.only_here, status.late));
     if !status.cut.is_empty() {
         drawn.push_str(&cut_line(&cut_names(&status.cut, &[]), page));
     } else if !status.node {
         drawn.push_str("no node is running: nothing is sent or received until `muster up`\n");
+    }
+    drawn
+}
+
+/// What only this device knows: what nobody else is known to hold, and what arrived late.
+pub(super) fn local_lines(only_here: usize, late: usize) -> String {
+    let mut drawn = String::new();
+    if only_here > 0 {
+        drawn.push_str(&format!("only on this device, as far as is known: {only_here}\n"));
+    }
+    if late > 0 {
+        drawn.push_str(&format!("arrived late: {late}; `muster board` lists them, `muster seen` marks them\n"));
     }
     drawn
 }
@@ -92,6 +109,15 @@ pub(super) mod tests {
         * 8a8a8a8a Mail is slow · severity 1 · declared · commander alice and bob · open
           actions: 2, 2 CLASH · CONTESTED: incident-commander
         no node is running: nothing is sent or received until `muster up`
+        ");
+    }
+
+    #[test]
+    fn what_only_this_device_holds_and_what_arrived_late_is_counted() {
+        assert_eq!(local_lines(0, 0), "");
+        insta::assert_snapshot!(local_lines(3, 2), @r"
+        only on this device, as far as is known: 3
+        arrived late: 2; `muster board` lists them, `muster seen` marks them
         ");
     }
 

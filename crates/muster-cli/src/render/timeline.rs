@@ -32,6 +32,12 @@ pub(crate) struct Row {
     body_missing: bool,
     received_time: Option<String>,
     held_by: Option<Vec<String>>,
+    held_count: Option<usize>,
+    held_of: Option<usize>,
+    #[serde(default)]
+    only_here: bool,
+    #[serde(default)]
+    late: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,6 +130,16 @@ impl Row {
         words
     }
 
+    /// Who is known to hold it.
+    fn held(&self) -> Option<String> {
+        let names = self.held_by.as_ref()?.join(", ");
+        Some(match (self.only_here, self.held_count.zip(self.held_of)) {
+            (true, _) => "only on this device".to_owned(),
+            (false, Some((count, of))) => format!("held by {count} of {of}: {names}"),
+            (false, None) => format!("held by {names}"),
+        })
+    }
+
     fn fact(&self, text: &str) -> String {
         let detail = &self.detail;
         let about = |id: &Option<String>| id.as_deref().map(short).unwrap_or_default().to_owned();
@@ -167,8 +183,9 @@ impl Row {
             remarks.push(format!("amended by {}", ids.join(", ")));
         }
         let received = self.received_time.as_deref().and_then(moment::read);
-        remarks.extend(received.map(|time| format!("arrived {}", moment::day_and_clock(time, page))));
-        remarks.extend(self.held_by.as_ref().map(|names| format!("held by {}", names.join(", "))));
+        let arrived = if self.late { "ARRIVED LATE, " } else { "arrived " };
+        remarks.extend(received.map(|time| format!("{arrived}{}", moment::day_and_clock(time, page))));
+        remarks.extend(self.held());
         remarks
     }
 }

@@ -3,6 +3,8 @@
 use super::peers::end;
 use super::wrap::wrapped;
 use super::{Page, short};
+use muster_log::Timestamp;
+use muster_node::when;
 use serde::Deserialize;
 
 /// Holders of an entry.
@@ -11,6 +13,8 @@ pub(crate) struct WhoHas {
     entry: String,
     holders: Vec<Device>,
     unknown: Vec<Device>,
+    /// The oldest word of anybody who is away and not known to hold it.
+    as_of_ms: Option<i64>,
     only_here: bool,
 }
 
@@ -18,6 +22,7 @@ pub(crate) struct WhoHas {
 struct Device {
     person: Option<String>,
     device: String,
+    last_heard_ms: Option<i64>,
 }
 
 impl Device {
@@ -29,14 +34,23 @@ impl Device {
 /// Draws who holds it.
 pub(crate) fn show(who: &WhoHas, page: &Page) -> String {
     let names = |devices: &[Device]| devices.iter().map(Device::name).collect::<Vec<_>>().join(", ");
+    let heard = |device: &Device| match device.last_heard_ms {
+        Some(ms) => format!("{}, last heard {}", device.name(), when::ago(Timestamp(ms), page.now)),
+        None => format!("{}, not heard yet", device.name()),
+    };
+    let as_of = who.as_of_ms.map(|ms| format!(" as of {}", when::ago(Timestamp(ms), page.now))).unwrap_or_default();
     let (held, all) = (who.holders.len(), who.holders.len() + who.unknown.len());
     let id = short(&who.entry);
-    let mut drawn = wrapped("", 0, &format!("{id} is held by {held} of {all}: {}", names(&who.holders)));
+    let mut drawn = wrapped("", 0, &format!("{id} is held by {held} of {all}{as_of}: {}", names(&who.holders)));
     if who.only_here {
         drawn.push_str(&format!("{}\n", page.paint.red("ONLY ON THIS DEVICE: if it is lost, so is the entry")));
     }
     if !who.unknown.is_empty() {
-        drawn.push_str(&wrapped("", 0, &format!("no word from: {}", names(&who.unknown))));
+        drawn.push_str(&wrapped(
+            "",
+            0,
+            &format!("no word from: {}", who.unknown.iter().map(heard).collect::<Vec<_>>().join("; ")),
+        ));
     }
     drawn
 }
@@ -51,11 +65,13 @@ mod tests {
     fn an_entry_that_only_this_device_holds_says_so_in_words() {
         let who: WhoHas = from(json!({"entry": "ab".repeat(32), "only_here": true,
             "holders": [{"person": "alice", "device": "12D3KooWaaaaaa"}],
-            "unknown": [{"person": "bob", "device": "12D3KooWbbbbbb"}, {"person": null, "device": "12D3KooWcccccc"}]}));
+            "as_of_ms": 1_689_856_800_000_i64,
+            "unknown": [{"person": "bob", "device": "12D3KooWbbbbbb", "last_heard_ms": 1_689_856_800_000_i64}, {"person": null, "device": "12D3KooWcccccc"}]}));
         insta::assert_snapshot!(fits(show(&who, &page())), @r"
-        abababab is held by 1 of 3: alice (aaaaaa)
+        abababab is held by 1 of 3 as of 5 min ago: alice (aaaaaa)
         ONLY ON THIS DEVICE: if it is lost, so is the entry
-        no word from: bob (bbbbbb), unknown (cccccc)
+        no word from: bob (bbbbbb), last heard 5 min ago; unknown (cccccc), not heard
+        yet
         ");
     }
 }

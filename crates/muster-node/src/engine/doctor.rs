@@ -43,7 +43,7 @@ impl<S: Storage> Engine<S> {
                 checks.push(self.tickets_check(&team));
                 checks.push(self.peers_check(&team, &peers)?);
                 checks.push(clock_check(&peers));
-                checks.push(copies_check(self.replica.only_here(&team)?));
+                checks.push(copies_check(self.replica.count_only_here(&team)?));
             }
         }
         Ok(Inside { device: self.replica.device().to_string(), is_known: self.is_known()?, checks })

@@ -12,8 +12,11 @@ use std::collections::BTreeMap;
 impl<S: Storage> Engine<S> {
     pub(crate) fn status(&mut self) -> Result<Value, Failure> {
         let mut incidents = Vec::new();
+        let (mut only_here, mut late) = (0, 0);
         for (team, incident) in self.replica.incidents()? {
             incidents.push(to_value(&self.replica.view(team, incident)?.summary));
+            only_here += self.replica.only_here(&team, &incident)?.len();
+            late += self.replica.late_arrivals(&team, &incident)?.len();
         }
         let team = self.replica.current_team()?;
         let person = match team {
@@ -35,6 +38,8 @@ impl<S: Storage> Engine<S> {
             "cut": self.cut_names(),
             "chosen": chosen,
             "incidents": incidents,
+            "only_here": only_here,
+            "late": late,
         }))
     }
 

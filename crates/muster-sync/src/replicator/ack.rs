@@ -21,6 +21,10 @@ impl Peer {
 
     /// Takes the acknowledgement of a chunk. What the peer did not admit of it, it is no longer taken to have.
     pub(super) fn ack(&mut self, ack: &Ack, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if ack.number == 0 {
+            self.gossip_ack(ack, cx);
+            return Ok(());
+        }
         let view = cx.view;
         let place = self.sent.iter().position(|sent| sent.number == ack.number && sent.dag == ack.dag);
         let Some(sent) = place.and_then(|place| self.sent.remove(place)) else { return Ok(()) };
@@ -45,7 +49,7 @@ impl Peer {
 }
 
 /// The entry here that a tip means.
-fn resolve(dag: &muster_log::DagId, tip: &ShortTip, view: View<'_>) -> Option<EntryId> {
+pub(super) fn resolve(dag: &muster_log::DagId, tip: &ShortTip, view: View<'_>) -> Option<EntryId> {
     view.range(dag, &tip.log, tip.seq, tip.seq).into_iter().find(|id| tip.is(id))
 }
 

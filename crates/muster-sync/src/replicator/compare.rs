@@ -4,7 +4,7 @@ use super::Context;
 use super::peer::{Pair, Peer, Retry};
 use crate::contract::{CloseReason, Output};
 use crate::frame::{Frame, Have, Heads, HeadsDigest};
-use crate::limits::{BODIES_MAX, HAVE_AGAIN_MS, RETRY_LAST_MS};
+use crate::limits::{BODIES_MAX, HAVE_AGAIN_MS, RETRY_FIRST_MS, RETRY_LAST_MS};
 use muster_log::{DagId, EntryId};
 
 impl Peer {
@@ -20,6 +20,8 @@ impl Peer {
         }
         pair.is_partial = !is_equal && !heads.is_complete();
         pair.stated = heads.heads.iter().copied().collect();
+        pair.promised = heads.heads.iter().copied().filter(|id| !view.contains(id)).collect();
+        pair.unresolved.clear();
         pair.answer_due = true;
         if is_equal {
             ours.iter().for_each(|head| pair.state_id(*head));
@@ -52,12 +54,13 @@ impl Peer {
             return Ok(());
         }
         let ours = HeadsDigest::of(&view.heads(&dag));
+        let mut held = self.resolve_promises(&dag, view);
         let Some(pair) = self.pair(dag, view) else { return Ok(()) };
         if pair.is_barred && !view.contains(&dag.genesis()) {
             return Ok(());
         }
-        let mut held = Vec::new();
-        if pair.theirs.is_some_and(|(digest, _)| digest == ours) {
+        let is_equal = pair.theirs.is_some_and(|(digest, _)| digest == ours);
+        if is_equal {
             pair.is_partial = false;
             view.heads(&dag).iter().for_each(|head| pair.state_id(*head));
             // What it named before we had it was no receipt then; it is one now.
@@ -65,14 +68,21 @@ impl Peer {
                 held = view.heads(&dag);
             }
         }
+        let Some(pair) = self.pairs.get_mut(&dag) else { return Ok(()) };
         let told = pair.told == Some(ours);
         if std::mem::take(&mut pair.answer_due) {
             self.answer(dag, ours, cx);
-        } else if !told && self.differs(&dag, cx) && !self.is_busy(&dag, cx) {
+        } else if !told && !self.is_patient(&dag, cx.now) && self.differs(&dag, cx) && !self.is_busy(&dag, cx) {
             self.send_heads_again(dag, cx);
         }
         self.receipt(dag, held, cx);
         self.see_to_retry(dag, cx);
+        // Where HEADS are sent again anyway, no round is needed.
+        let is_retried = self.pairs.get(&dag).is_some_and(|pair| pair.retry.is_some());
+        match is_equal || is_retried || view.len(&dag) == 0 {
+            true => drop(self.unequal.remove(&dag)),
+            false => drop(self.unequal.insert(dag)),
+        }
         self.want_bodies(dag, cx);
         Ok(())
     }
@@ -109,7 +119,7 @@ impl Peer {
 
     /// Sends HEADS that the peer did not ask for. If it was told others before, it may be waiting for nothing, so what it
     /// may lack goes along.
-    fn send_heads_again(&mut self, dag: DagId, cx: &mut Context<'_>) {
+    pub(super) fn send_heads_again(&mut self, dag: DagId, cx: &mut Context<'_>) {
         let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none());
         let heads = self.tell_heads(dag, cx);
         cx.core.send(self.key, &Frame::Heads(heads));
@@ -150,17 +160,23 @@ impl Peer {
             || self.sent.iter().any(|sent| sent.dag == *dag)
             // What is being judged is here before we are told; then it goes on as news, not by comparison.
             || cx.core.arriving.values().any(|arriving| arriving.dag == *dag)
+            || cx.core.gossip.judging.values().any(|heard| heard.dag == *dag)
             || self.asked.is_some()
             || !self.queue.is_empty()
     }
 
     fn see_to_retry(&mut self, dag: DagId, cx: &Context<'_>) {
-        let due = self.differs(&dag, cx) && !self.is_busy(&dag, cx);
+        let differs = self.differs(&dag, cx);
+        let due = differs && !self.is_busy(&dag, cx);
         let Some(pair) = self.pairs.get_mut(&dag) else { return };
-        pair.retry = match pair.retry {
+        if !differs {
+            pair.patience = None;
+        }
+        pair.retry = match (pair.retry, &pair.patience) {
             _ if !due => None,
-            None => Some(Retry::first(cx.now)),
-            armed => armed,
+            (None, Some(patience)) => Some(Retry { at: patience.until, wait_ms: RETRY_FIRST_MS }),
+            (None, None) => Some(Retry::first(cx.now)),
+            (armed, _) => armed,
         };
     }
 
@@ -171,6 +187,9 @@ impl Peer {
         for dag in due {
             if !self.is_ready_for(&dag, cx.view) {
                 self.pairs.entry(dag).and_modify(|pair| pair.retry = None);
+                continue;
+            }
+            if self.renew_patience(dag, cx) {
                 continue;
             }
             self.send_heads_again(dag, cx);

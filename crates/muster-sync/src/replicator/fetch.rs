@@ -8,11 +8,12 @@ use super::{Arriving, Context};
 use crate::contract::{Admission, ChunkId, CloseReason, Output};
 use crate::frame::{Frame, Have, Missing, Packed, Part, Range, ShortTip, Want};
 use crate::limits::{
-    BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, IDS_MAX, PROGRESS_TIMEOUT_MS, RANGES_MAX, WANT_BUDGET_BYTES,
+    BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, GOSSIP_ROWS_MAX, IDS_MAX, PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS,
+    RANGES_MAX, WANT_BUDGET_BYTES,
 };
-use crate::replica::View;
+use crate::replica::{Replica, View};
 use crate::unpack::{Unpacked, unpack};
-use muster_log::{Body, DagId, EntryId, ShortLog};
+use muster_log::{Body, DagId, Entry, EntryId, ShortLog};
 use std::collections::BTreeSet;
 
 impl Peer {
@@ -40,7 +41,7 @@ impl Peer {
             // The roster first: the rest cites it.
             let roster = Some(cx.core.roster()).filter(|dag| self.wanted.contains_key(dag));
             let Some(dag) = roster.into_iter().chain(self.wanted.keys().copied()).find(free) else { break };
-            match self.next_want(dag, cx.view) {
+            match self.next_want(dag, cx) {
                 Some(want) => self.open(want, cx),
                 None => {
                     self.wanted.remove(&dag);
@@ -66,7 +67,10 @@ impl Peer {
     }
 
     /// What to ask for next in a DAG, now that this much is here; `None` where nothing lacks any more.
-    fn next_want(&mut self, dag: DagId, view: View<'_>) -> Option<Want> {
+    ///
+    /// Branches of forked logs come last and few at a time: one that somebody has built upon is asked for by id.
+    fn next_want(&mut self, dag: DagId, cx: &mut Context<'_>) -> Option<Want> {
+        let view = cx.view;
         let wanted = self.wanted.get_mut(&dag)?;
         wanted.tips.retain(|tip| !is_here(&dag, tip, view));
         wanted.ids.retain(|id| !view.contains(id));
@@ -75,11 +79,23 @@ impl Peer {
         }
         // All pages first: what one page names may build on what another does, and the answer comes in causal order.
         let is_page = wanted.page.is_some();
-        let tips = wanted.tips.iter().filter(|_| !is_page);
         let ends = log_ends(&dag, view);
+        let is_sibling = |tip: &ShortTip| ends.get(&tip.log).is_some_and(|end| *end >= tip.seq);
+        let mut tips: Vec<ShortTip> = wanted.tips.iter().filter(|tip| !is_page && !is_sibling(tip)).copied().collect();
+        let is_rest = tips.is_empty() && wanted.ids.is_empty() && wanted.bodies.is_empty() && !is_page;
+        if is_rest {
+            let mut may_come = |tip: &ShortTip| {
+                let author = view.range(&dag, &tip.log, tip.seq, tip.seq).first().and_then(|id| view.entry(id));
+                author.is_none_or(|entry| cx.core.quotas.take_sibling(entry.key(), cx.now))
+            };
+            tips.extend(wanted.tips.iter().filter(|tip| may_come(tip)).copied());
+            if tips.is_empty() {
+                return None;
+            }
+        }
         Some(Want {
             dag,
-            ranges: tips.map(|tip| lacking(tip, ends.get(&tip.log))).collect(),
+            ranges: tips.iter().map(|tip| lacking(tip, ends.get(&tip.log))).collect(),
             ids: wanted.ids.iter().copied().take(IDS_MAX).collect(),
             before: wanted.before,
             bodies: wanted.bodies.iter().copied().take(BODIES_MAX).collect(),
@@ -105,10 +121,19 @@ impl Peer {
         cx.core.next_chunk += 1;
         let arriving = Arriving { peer: self.key, stream: self.stream, number: packed.number, dag, logs, is_answer };
         self.arriving += 1;
-        if is_known(&unpacked, &bodies, cx.view) {
+        if is_known(&unpacked, &bodies, cx.view.all()) {
             cx.core.touched.insert((self.key, dag));
             return self.admitted(arriving, Admission::default(), cx);
         }
+        if !is_answer && unpacked.received.len() <= GOSSIP_ROWS_MAX && !cx.core.has_quota_for(&unpacked, cx.now) {
+            // It waits: the acknowledgement says that it is not here, and a comparison will fetch it.
+            let until = cx.now.plus_ms(QUOTA_WAIT_MS + cx.core.rounds.chance(QUOTA_WAIT_MS));
+            self.be_patient(dag, until, cx);
+            cx.core.touched.insert((self.key, dag));
+            return self.admitted(arriving, Admission::default(), cx);
+        }
+        let new = unpacked.received.iter().map(|received| received.entry.id()).filter(|id| !cx.view.contains(id));
+        cx.core.gossip.note_origin(new.collect::<Vec<_>>(), super::gossip::Origin::Chunk);
         cx.core.arriving.insert(id, arriving);
         let peer = self.key;
         cx.core.outputs.push_back(Output::Admit { chunk: id, peer, dag, received: unpacked.received, bodies });
@@ -228,7 +253,8 @@ fn logs_of(unpacked: &Unpacked) -> BTreeSet<ShortLog> {
 }
 
 /// Whether all of a chunk is here, so that there is nothing to admit and nothing to write.
-fn is_known(unpacked: &Unpacked, bodies: &[(EntryId, Body)], view: View<'_>) -> bool {
-    unpacked.received.iter().all(|received| view.contains(&received.entry.id()))
-        && bodies.iter().all(|(id, _)| view.entry(id).is_some_and(|entry| view.body_of(entry).is_some()))
+pub(super) fn is_known(unpacked: &Unpacked, bodies: &[(EntryId, Body)], replica: &dyn Replica) -> bool {
+    let has_body = |entry: &Entry| entry.body().is_none_or(|body| replica.body(&body.hash).is_some());
+    unpacked.received.iter().all(|received| replica.entry(&received.entry.id()).is_some())
+        && bodies.iter().all(|(id, _)| replica.entry(id).is_some_and(has_body))
 }

@@ -45,7 +45,8 @@ impl Peer {
     pub(super) fn deadline(&self) -> Option<Tick> {
         let ack = (!self.sent.is_empty()).then_some(self.ack_deadline);
         let retries = self.pairs.values().filter_map(|pair| Some(pair.retry?.at));
-        retries.chain(ack).chain(self.answer_deadline()).min()
+        let owed = self.pairs.values().filter_map(|pair| Some(pair.ack_due.as_ref()?.0));
+        retries.chain(owed).chain(ack).chain(self.answer_deadline()).min()
     }
 
     /// When the answer to our WANT counts as lost. While its chunks are being judged here, the peer owes nothing.
@@ -59,6 +60,7 @@ impl Peer {
         if ack_is_late || self.answer_deadline().is_some_and(|deadline| deadline <= cx.now) {
             return Err(CloseReason::Stalled);
         }
+        self.send_owed_acks(cx);
         self.retry(cx);
         Ok(())
     }

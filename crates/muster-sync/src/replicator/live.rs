@@ -9,12 +9,13 @@ use crate::frame::Part;
 use crate::limits::{LIVE_SIGNED_MAX, QUEUE_ENTRIES_MAX};
 use crate::pack::{Signing, fill};
 use crate::replica::Replica;
+use crate::tick::Tick;
 use muster_log::{DagId, EntryId};
 use std::collections::BTreeSet;
 
 impl Replicator {
-    /// Queues new entries for all peers.
-    pub(super) fn advanced(&mut self, entries: &[EntryId], replica: &dyn Replica) {
+    /// Publishes what was written here and queues the rest for the peers that gossip does not bring it to.
+    pub(super) fn advanced(&mut self, entries: &[EntryId], now: Tick, replica: &dyn Replica) {
         let dags: BTreeSet<DagId> =
             entries.iter().filter_map(|id| replica.entry(id)).map(|entry| entry.dag()).collect();
         self.core.touched_dags.extend(&dags);
@@ -22,13 +23,17 @@ impl Replicator {
             // Whether incidents may be spoken of, and who may see them, can follow from the roster.
             self.core.touched_dags.extend(replica.incidents());
         }
+        self.note_changed(&dags, replica);
+        let carried = self.carried_by_gossip(entries, replica);
         for peer in self.peers.values_mut().filter(|peer| peer.has_greeted) {
-            if peer.queue.len() + entries.len() > QUEUE_ENTRIES_MAX {
+            let direct = entries.iter().filter(|id| !peer.gossips || !carried.contains_key(id));
+            if peer.queue.len() + direct.clone().count() > QUEUE_ENTRIES_MAX {
                 peer.queue.clear();
             } else {
-                peer.queue.extend(entries);
+                peer.queue.extend(direct);
             }
         }
+        self.expect_gossip(&carried, now, replica);
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) struct Peer {
     /// The own wall clock when it connected.
     pub(super) connected_wall: Timestamp,
     pub(super) has_greeted: bool,
+    /// Whether it takes part in the team's gossip.
+    pub(super) gossips: bool,
+    /// What is here of which it has not said that it holds exactly the same.
+    pub(super) unequal: BTreeSet<DagId>,
     /// Whether the incidents have been compared or are being so: the peer has our roster.
     pub(super) has_begun: bool,
     /// Chunks that may be under way to it.
@@ -74,6 +78,14 @@ pub(super) struct Pair {
     /// To which HEADS we last answered with HAVE, out of which state, and when.
     pub(super) have_sent: Option<(HeadsDigest, HeadsDigest, Tick)>,
     pub(super) retry: Option<Retry>,
+    /// How long HEADS are held back, for gossip or a quota is at work.
+    pub(super) patience: Option<Patience>,
+    /// When the peer is told what came by gossip, and of which logs.
+    pub(super) ack_due: Option<(Tick, BTreeSet<ShortLog>)>,
+    /// Entries that it holds durably and that are not here yet.
+    pub(super) promised: BTreeSet<EntryId>,
+    /// Tips that it acknowledged and that are not here yet.
+    pub(super) unresolved: BTreeSet<ShortTip>,
     /// The DAG is here, the peer may not see it, and what it offered was nothing new: not asked again.
     pub(super) is_barred: bool,
 }
@@ -84,6 +96,16 @@ pub(super) struct Retry {
     pub(super) at: Tick,
     /// How long the wait before it was, in milliseconds.
     pub(super) wait_ms: u64,
+}
+
+/// A time during which it is trusted that what differs comes by itself.
+#[derive(Debug)]
+pub(super) struct Patience {
+    pub(super) until: Tick,
+    /// What was on its way to the peer when it began.
+    pub(super) heads: Vec<EntryId>,
+    /// Something of it exceeded a quota and was set aside.
+    pub(super) has_set_aside: bool,
 }
 
 /// What the peer offered in one DAG and we lack.
@@ -119,6 +141,8 @@ impl Peer {
             connected_at: now,
             connected_wall: wall,
             has_greeted: false,
+            gossips: false,
+            unequal: BTreeSet::new(),
             has_begun: false,
             credit: 1,
             sent_number: 0,
@@ -266,7 +290,7 @@ impl Pair {
 
     /// Whether everything that the peer is known to have is here.
     pub(super) fn lacks_nothing(&self, view: View<'_>) -> bool {
-        !self.is_partial && self.stated.iter().all(|id| view.contains(id))
+        !self.is_partial && self.unresolved.is_empty() && self.stated.iter().all(|id| view.contains(id))
     }
 }
 

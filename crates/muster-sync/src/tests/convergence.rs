@@ -62,10 +62,10 @@ fn what_is_written_while_connected_is_everywhere_without_a_comparison() {
                 mesh.step();
             }
             if note % 7 == 0 {
-                mesh.run();
+                mesh.deliver();
             }
         }
-        mesh.run();
+        mesh.deliver();
         mesh.assert_agreed();
         assert_eq!(mesh.closes, []);
         let team = mesh.desks[0].team().into();
@@ -80,11 +80,11 @@ fn what_is_written_while_connected_is_everywhere_without_a_comparison() {
 fn an_entry_does_not_go_back_to_where_it_came_from() {
     let mut mesh = apart(1, 1);
     mesh.connect(0, 1);
-    mesh.run();
+    mesh.deliver();
     let before = mesh.frames.len();
     let dag = mesh.declare(0, "disk full", None);
     mesh.say(0, dag, "it is");
-    mesh.run();
+    mesh.deliver();
     let team = mesh.desks[0].team().into();
     let back = mesh.frames[before..].iter().filter(|(from, ..)| *from == 1);
     for (_, _, frame) in back {

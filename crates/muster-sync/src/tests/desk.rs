@@ -198,6 +198,22 @@ impl Replica for Desk {
         names.is_none_or(|names| person.is_some_and(|person| names.contains(&person)))
     }
 
+    fn is_shared(&self, dag: &DagId) -> bool {
+        *dag == DagId::from(self.team()) || self.ledger.names(&IncidentId::of_genesis(dag.genesis())).is_none()
+    }
+
+    fn is_member(&self, device: &DeviceKey) -> bool {
+        self.ledger.roster().person_of(device).is_some()
+    }
+
+    fn members(&self) -> usize {
+        self.ledger.roster().members().len()
+    }
+
+    fn entry_beginning(&self, prefix: &crate::frame::HeadPrefix) -> Option<&Entry> {
+        self.ledger.entry_beginning(prefix)
+    }
+
     fn len(&self, dag: &DagId) -> u64 {
         self.ledger.dag(dag).map_or(0, |dag| dag.len() as u64)
     }

@@ -1,8 +1,9 @@
 //! A network of desks: frames in order on each link, links and judgements shuffled by a seed, virtual time.
 
 use super::desk::{Desk, noise};
+use crate::frame::{Gossip, Presence};
 use crate::replica::{Replica, View};
-use crate::{Admission, ChunkId, CloseReason, Config, Input, Output, Refused, Replicator, Tick};
+use crate::{Admission, ChunkId, CloseReason, Config, GossipId, Input, Output, Refused, Replicator, Tick, Verdict};
 use muster_log::{DagId, DeviceKey, EntryId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -23,6 +24,20 @@ pub(super) struct Mesh {
     pub(super) delivered: usize,
     pub(super) receipts: BTreeMap<(usize, DeviceKey, DagId), BTreeSet<EntryId>>,
     pub(super) offsets: Vec<(usize, i64)>,
+    /// Every gossip message that was published, and by whom.
+    pub(super) published: Vec<(usize, Vec<u8>)>,
+    pub(super) verdicts: Vec<(usize, GossipId, Verdict)>,
+    pub(super) presence_verdicts: Vec<(usize, Verdict)>,
+    pub(super) presented: Vec<(usize, DeviceKey)>,
+    /// Gossip under way: from, to, message.
+    air: VecDeque<(usize, usize, usize)>,
+    /// Who has had which message.
+    had: BTreeSet<(usize, usize)>,
+    /// Messages handed in, by the number that their verdict names: to whom, from whom, which.
+    heard: Vec<(usize, usize, usize)>,
+    gossiping: BTreeSet<usize>,
+    /// Lose one gossip message in so many on its way to one neighbour.
+    pub(super) lose_one_in: u64,
     /// Tell some judgements before their news, which is allowed and costs a comparison.
     pub(super) news_last: bool,
     /// Deliver one frame in so many twice.
@@ -47,6 +62,15 @@ impl Mesh {
             delivered: 0,
             receipts: BTreeMap::new(),
             offsets: Vec::new(),
+            published: Vec::new(),
+            verdicts: Vec::new(),
+            presence_verdicts: Vec::new(),
+            presented: Vec::new(),
+            air: VecDeque::new(),
+            had: BTreeSet::new(),
+            heard: Vec::new(),
+            gossiping: BTreeSet::new(),
+            lose_one_in: 0,
             news_last: true,
             repeat_one_in: 0,
         }
@@ -159,9 +183,63 @@ impl Mesh {
             Output::Receipt { peer, dag, entries } => {
                 self.receipts.entry((at, peer, dag)).or_default().extend(entries);
             }
+            Output::Publish { bytes } => self.publish(at, bytes),
+            Output::Judge { gossip, verdict } => {
+                let (_, from, message) = self.heard[gossip.0 as usize];
+                let told = Gossip::decode(&self.published[message].1, self.desks[at].team().into());
+                match told {
+                    Ok(Gossip::Presence(_)) => self.presence_verdicts.push((at, verdict)),
+                    _ => self.verdicts.push((at, gossip, verdict)),
+                }
+                if verdict == Verdict::Accept {
+                    self.pass_on(at, Some(from), message);
+                }
+            }
+            Output::Present { heads } => {
+                let wall = Timestamp(self.now.0 as i64);
+                let presence = Presence::sign(self.desks[at].team(), &self.desks[at].secret, wall, heads);
+                let bytes = Gossip::Presence(presence).encode(self.desks[at].team().into());
+                self.publish(at, bytes);
+            }
+            Output::Presented { device, .. } => self.presented.push((at, device)),
             Output::Greeted { clock_offset_ms, .. } => self.offsets.push((at, clock_offset_ms)),
         }
         Vec::new()
+    }
+
+    /// From now on all desks gossip.
+    pub(super) fn gossip_all(&mut self) {
+        self.gossiping = (0..self.desks.len()).collect();
+        for (at, other) in self.connected.clone() {
+            let peer = self.desks[other].key();
+            self.input(at, Input::Gossiping { peer, is: true });
+        }
+    }
+
+    /// Gives a message to gossip in the name of a desk.
+    pub(super) fn publish(&mut self, at: usize, bytes: Vec<u8>) {
+        self.published.push((at, bytes));
+        let message = self.published.len() - 1;
+        self.had.insert((at, message));
+        self.pass_on(at, None, message);
+    }
+
+    fn pass_on(&mut self, at: usize, from: Option<usize>, message: usize) {
+        let neighbours = self.gossiping.iter().copied().filter(|to| self.connected.contains(&(at, *to)));
+        self.air.extend(neighbours.filter(|to| Some(*to) != from).map(|to| (at, to, message)));
+    }
+
+    /// Hands in the next gossip message; false where none is under way.
+    fn hear(&mut self) -> bool {
+        let Some((from, to, message)) = self.air.pop_front() else { return false };
+        let loss = self.lose_one_in;
+        if (loss > 0 && self.below(loss as usize) == 0) || !self.had.insert((to, message)) {
+            return true;
+        }
+        self.heard.push((to, from, message));
+        let (peer, bytes) = (self.desks[from].key(), self.published[message].1.clone());
+        self.input(to, Input::Gossip { peer, gossip: GossipId(self.heard.len() as u64 - 1), bytes });
+        true
     }
 
     fn index(&self, key: &DeviceKey) -> usize {
@@ -175,11 +253,14 @@ impl Mesh {
 
     /// Delivers one frame or tells one judgement; false where nothing is under way.
     pub(super) fn step(&mut self) -> bool {
+        if self.below(2) == 0 && self.hear() {
+            return true;
+        }
         let links: Vec<(usize, usize)> =
             self.links.iter().filter(|(_, frames)| !frames.is_empty()).map(|(link, _)| *link).collect();
         let judged: Vec<usize> = (0..self.judged.len()).filter(|i| !self.judged[*i].is_empty()).collect();
         if links.is_empty() && judged.is_empty() {
-            return false;
+            return self.hear();
         }
         let chosen = self.below(links.len() + judged.len());
         if let Some((from, to)) = links.get(chosen).copied() {
@@ -211,14 +292,34 @@ impl Mesh {
         self.links.values_mut().for_each(VecDeque::clear);
     }
 
+    /// Delivers all that is under way; no time goes by.
+    pub(super) fn deliver(&mut self) {
+        let mut steps = 0;
+        while self.step() {
+            steps += 1;
+            assert!(steps < 100_000, "the talk does not end");
+        }
+    }
+
+    /// Delivers and lets time go by, with every deadline on the way.
+    pub(super) fn run_for(&mut self, ms: u64) {
+        let end = self.now.plus_ms(ms);
+        loop {
+            self.deliver();
+            let deadline = self.replicators.iter().filter_map(Replicator::poll_deadline).min();
+            match deadline.filter(|deadline| *deadline <= end) {
+                Some(deadline) => self.now = self.now.max(deadline),
+                None => break,
+            }
+            (0..self.desks.len()).for_each(|desk| self.input(desk, Input::Timeout));
+        }
+        self.now = end;
+    }
+
     /// Runs until nothing is under way and no deadline is armed, or panics: somebody went on for ever.
     pub(super) fn run(&mut self) {
         for _ in 0..400 {
-            let mut steps = 0;
-            while self.step() {
-                steps += 1;
-                assert!(steps < 100_000, "the talk does not end");
-            }
+            self.deliver();
             let Some(deadline) = self.replicators.iter().filter_map(Replicator::poll_deadline).min() else { return };
             self.now = self.now.max(deadline);
             (0..self.desks.len()).for_each(|desk| self.input(desk, Input::Timeout));

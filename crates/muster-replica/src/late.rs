@@ -1,0 +1,65 @@
+//! Late arrivals: what others wrote and reached this device well after they wrote it, until somebody here has seen it.
+//!
+//! The mark is local: how far the incident's entries, in the order in which they came, had been seen. Decides nothing.
+
+use crate::error::ReplicaError;
+use crate::local;
+use crate::replica::Replica;
+use crate::team::Team;
+use muster_log::{DagId, DeviceKey, Entry, EntryId, IncidentId, TeamId, Timestamp};
+use muster_store::Storage;
+
+/// How much later than it was written an entry must come to be a late arrival, in milliseconds: longer than any retry of
+/// sync, so that only being apart makes one.
+pub const LATE_MS: i64 = 120_000;
+
+impl<S: Storage> Replica<S> {
+    /// The late arrivals of an incident that nobody here has marked as seen, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`].
+    pub fn late_arrivals(&self, team: &TeamId, incident: &IncidentId) -> Result<&[EntryId], ReplicaError> {
+        let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
+        Ok(state.late.get(&DagId::from(*incident)).map_or(&[], Vec::as_slice))
+    }
+
+    /// Marks all that came so far in an incident as seen; durable with the next commit. Returns how many late arrivals
+    /// that were.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`].
+    pub fn mark_seen(&mut self, team: TeamId, incident: IncidentId) -> Result<usize, ReplicaError> {
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let dag = DagId::from(incident);
+        let late = state.late.remove(&dag).unwrap_or_default().len();
+        let came = state.ledger.dag(&dag).map_or(0, |dag| dag.len());
+        if late > 0 {
+            self.set_local(local::seen(&incident), Some(came.to_string().into_bytes()))?;
+        }
+        Ok(late)
+    }
+}
+
+impl Team {
+    /// Remembers an entry that came late.
+    pub(crate) fn note_late(&mut self, entry: &Entry, received: Timestamp, me: &DeviceKey) {
+        let roster = DagId::from(self.ledger.team());
+        if entry.key() == *me || entry.dag() == roster {
+            return;
+        }
+        let clock_off = self.heard.get(&entry.key()).and_then(|heard| heard.clock_offset_ms).unwrap_or(0);
+        let written = entry.claimed().time.0.saturating_sub(clock_off);
+        // What the team wrote before this person came is history.
+        let since = self.person_of(me).and_then(|person| self.ledger.entry(&person.genesis())).map(Entry::claimed);
+        let is_history = since.is_some_and(|joined| written < joined.time.0);
+        if received.0.saturating_sub(written) >= LATE_MS && !is_history {
+            self.late.entry(entry.dag()).or_default().push(entry.id());
+        }
+    }
+}
+
+/// How many entries of an incident were here when it was last marked as seen.
+pub(crate) fn seen_mark<S: Storage>(store: &S, dag: &DagId) -> Result<u64, ReplicaError> {
+    let mark = store.local(&local::seen(&IncidentId::of_genesis(dag.genesis())))?;
+    Ok(mark.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(0))
+}
