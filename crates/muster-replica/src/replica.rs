@@ -247,7 +247,8 @@ impl<S: Storage> Replica<S> {
             .collect();
         for (team, peer) in due {
             self.greeted.insert((team, peer));
-            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall }, now)?;
+            let nonce = self.entropy.sixteen();
+            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall, nonce }, now)?;
         }
         Ok(())
     }

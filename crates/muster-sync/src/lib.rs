@@ -28,6 +28,7 @@ mod contract;
 pub mod frame;
 pub mod limits;
 mod pack;
+mod reconcile;
 mod replica;
 mod replicator;
 mod tick;

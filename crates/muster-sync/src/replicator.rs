@@ -1,13 +1,14 @@
 //! Who says what when: the state machine of one team (protocol, section "Who says what when").
 //!
 //! Here are the three calls and the round that follows every input. What is known of one peer is in [`peer`]; each
-//! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`fetch`] what we ask
+//! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`index`] which of many incidents do, [`fetch`] what we ask
 //! for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. No rule of admission is known here.
 
 mod ack;
 mod compare;
 mod fetch;
 mod greet;
+mod index;
 mod live;
 mod peer;
 mod serve;
@@ -95,11 +96,11 @@ impl Replicator {
     /// Takes one input. Take the outputs afterwards, until there are none.
     pub fn handle_input(&mut self, input: Input, now: Tick, replica: &dyn Replica) {
         match input {
-            Input::Connected { peer, wall } => {
+            Input::Connected { peer, wall, nonce } => {
                 self.forget(&peer);
                 let stream = self.core.next_stream;
                 self.core.next_stream += 1;
-                self.peers.insert(peer, Peer::new(peer, stream, now, wall));
+                self.peers.insert(peer, Peer::new(peer, stream, now, wall, nonce));
                 self.with(peer, now, replica, |peer, cx| peer.greet(cx));
                 if let Some(hello) = self.early.remove(&peer) {
                     self.frame(peer, &hello, now, replica);
@@ -165,6 +166,7 @@ impl Replicator {
     fn round(&mut self, now: Tick, replica: &dyn Replica) {
         loop {
             self.each(now, replica, Peer::send_due);
+            self.each(now, replica, Peer::see_to_index);
             let dags = std::mem::take(&mut self.core.touched_dags);
             let peers = &self.peers;
             self.core.touched.extend(dags.iter().flat_map(|dag| peers.keys().map(|peer| (*peer, *dag))));

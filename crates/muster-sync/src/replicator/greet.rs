@@ -45,7 +45,7 @@ impl Peer {
     pub(super) fn deadline(&self) -> Option<Tick> {
         let ack = (!self.sent.is_empty()).then_some(self.ack_deadline);
         let retries = self.pairs.values().filter_map(|pair| Some(pair.retry?.at));
-        retries.chain(ack).chain(self.answer_deadline()).min()
+        retries.chain(ack).chain(self.answer_deadline()).chain(self.index.deadline()).min()
     }
 
     /// When the answer to our WANT counts as lost. While its chunks are being judged here, the peer owes nothing.
