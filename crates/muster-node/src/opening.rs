@@ -2,7 +2,7 @@
 
 use crate::clock::{self, SystemClock};
 use crate::config::Config;
-use crate::engine::{Engine, OsEntropy, Surroundings};
+use crate::engine::{Engine, OsEntropy, SummaryFile, Surroundings};
 use crate::home::{Access, Home, HomeError};
 use crate::keystore::{self, KeyError};
 use crate::request::Failure;
@@ -137,6 +137,11 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         clock: opened.clock.clone(),
         handle: opened.setup.handle(),
         home: opened.setup.home.root().display().to_string(),
+        summaries: SummaryFile {
+            path: opened.setup.home.store().join("summaries"),
+            is_writable: opened.access == Access::ReadWrite,
+            is_read: false,
+        },
         is_node: opened.is_node,
         listening: opened.listening.clone(),
         cut: opened.cut.clone(),

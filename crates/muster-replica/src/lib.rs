@@ -28,6 +28,7 @@ mod read;
 mod replica;
 mod session;
 mod source;
+mod summaries;
 mod team;
 mod verify;
 mod write;

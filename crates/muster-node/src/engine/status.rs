@@ -8,11 +8,12 @@ use muster_store::Storage;
 use serde_json::{Value, json};
 
 impl<S: Storage> Engine<S> {
-    pub(crate) fn status(&mut self) -> Result<Value, Failure> {
-        let mut incidents = Vec::new();
-        for (team, incident) in self.replica.incidents()? {
-            incidents.push(to_value(&self.replica.view(team, incident)?.summary));
-        }
+    /// What is open; with `all` what is over too.
+    pub(crate) fn status(&mut self, all: bool) -> Result<Value, Failure> {
+        let summaries = self.summaries()?;
+        let over = summaries.iter().filter(|(.., summary)| !summary.open).count();
+        let shown = summaries.iter().filter(|(.., summary)| all || summary.open);
+        let incidents: Vec<Value> = shown.map(|(.., summary)| to_value(summary)).collect();
         let team = self.replica.current_team()?;
         let person = match team {
             Some(team) => {
@@ -33,6 +34,7 @@ impl<S: Storage> Engine<S> {
             "cut": self.cut_names(),
             "chosen": chosen,
             "incidents": incidents,
+            "over": over,
         }))
     }
 
