@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// How many entries the outage has that is opened and synced
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     pub(crate) entries: u32,
+    /// How many incidents the home has that is opened
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub(crate) incidents: u32,
     /// How many single entries are appended, and how many are sent live
     #[arg(long, value_name = "N", default_value = "300", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub(crate) reps: u32,
@@ -60,6 +63,8 @@ pub(crate) enum What {
     Append,
     /// Opening a home: time and memory
     Open,
+    /// Opening a home with many incidents: time and memory
+    Many,
     /// A newcomer gets everything
     Sync,
     /// How soon others see an entry
@@ -73,6 +78,12 @@ pub(crate) enum What {
     /// A node, for the figures that need two.
     #[value(hide = true)]
     Node,
+    /// Writes a home with many incidents, to try the program on.
+    #[value(hide = true)]
+    WriteMany,
+    /// A process that opens a home with many incidents and says what it took.
+    #[value(hide = true)]
+    OpenMany,
     /// A process that opens a home and says what it took.
     #[value(hide = true)]
     OpenHome,

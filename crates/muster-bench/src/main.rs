@@ -13,6 +13,7 @@ mod fault;
 mod figure;
 mod live;
 mod machine;
+mod many;
 mod node_process;
 mod open;
 mod outage;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
     let done = match args.what {
         What::Node => args.child_home().and_then(node_process::serve),
         What::Peer => args.peer().and_then(peer::serve),
+        What::WriteMany => args.child_home().and_then(|home| many::write(home, args.incidents)),
+        What::OpenMany => args.child_home().and_then(many::in_fresh_process),
         What::OpenHome => args.child_home().and_then(open::in_fresh_process),
         _ => measure(&args),
     };
@@ -72,6 +75,10 @@ fn measure(args: &Args) -> Result<(), Fault> {
             progress("append: to the end of that outage");
             report.add(append::in_outage(&outage, args.reps)?);
         }
+    }
+    if args.wants(What::Many) {
+        progress(&format!("many: {} incidents", args.incidents));
+        report.add(many::measure(&dir.path().join("many"), args.incidents)?);
     }
     if args.wants(What::Live) {
         progress(&format!("live: {} entries, twenty a second", args.reps));

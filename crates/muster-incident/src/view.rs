@@ -18,7 +18,7 @@ pub use board::{Board, board};
 pub use milestones::{ClaimView, MilestoneView, milestones};
 pub use roles::{HoldView, OfferView, RoleView, roles};
 pub use row::{Author, Detail, OriginView, Row};
-pub use summary::{Summary, status_line, summary};
+pub use summary::{SUMMARY_VERSION, Summary, commanders, status_line, summary};
 pub use timeline::timeline;
 
 use crate::People;

@@ -9,11 +9,13 @@ mod failure;
 mod reads;
 mod resolve;
 mod status;
+mod summaries;
 mod team_choice;
 mod teams;
 
 pub(crate) use doctor::store_check;
 pub(crate) use failure::chain;
+pub(crate) use summaries::SummaryFile;
 
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
@@ -47,6 +49,8 @@ pub(crate) struct Surroundings {
     pub(crate) handle: String,
     /// The home, for people.
     pub(crate) home: String,
+    /// Where summaries are kept between processes.
+    pub(crate) summaries: SummaryFile,
     /// Whether a node is running, so that there is a network.
     pub(crate) is_node: bool,
     /// Places of the journal that cannot be read back.
@@ -141,7 +145,8 @@ impl<S: Storage> Engine<S> {
 
     fn read(&mut self, read: &Read) -> Result<Value, Failure> {
         match read.what {
-            What::Status => self.status(),
+            What::Status => self.status(false),
+            What::StatusAll => self.status(true),
             What::Identity => self.identity(),
             What::Team => self.team_members(),
             What::Teams => self.teams_here(),
@@ -160,7 +165,7 @@ impl<S: Storage> Engine<S> {
         };
         let (team, incident) = self.incident_typed(typed)?;
         self.replica.choose_incident(Some(incident))?;
-        let title = self.replica.view(team, incident)?.summary.title;
+        let title = self.replica.summary(team, incident)?.title;
         Ok(json!({ "incident": incident.to_string(), "title": title }))
     }
 

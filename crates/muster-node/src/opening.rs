@@ -2,7 +2,7 @@
 
 use crate::clock::{self, SystemClock};
 use crate::config::Config;
-use crate::engine::{Engine, OsEntropy, Surroundings};
+use crate::engine::{Engine, OsEntropy, SummaryFile, Surroundings};
 use crate::home::{Access, Home, HomeError};
 use crate::keystore::{self, KeyError};
 use crate::request::Failure;
@@ -136,6 +136,11 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         clock: opened.clock.clone(),
         handle: opened.setup.handle(),
         home: opened.setup.home.root().display().to_string(),
+        summaries: SummaryFile {
+            path: opened.setup.home.store().join("summaries"),
+            is_writable: opened.access == Access::ReadWrite,
+            is_read: false,
+        },
         is_node: opened.is_node,
         listening: opened.listening.clone(),
         cut: opened.cut.clone(),
@@ -157,6 +162,7 @@ pub(crate) fn engine_to_read(
         clock: SystemClock::new(setup.config.zone().clone()),
         handle: setup.handle(),
         home: setup.home.root().display().to_string(),
+        summaries: SummaryFile { path: setup.home.store().join("summaries"), is_writable: false, is_read: false },
         is_node: false,
         listening: Vec::new(),
         cut: BTreeSet::new(),

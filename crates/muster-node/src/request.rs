@@ -180,8 +180,10 @@ pub struct Read {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// All incidents, one summary each.
+    /// The open incidents, one summary each, and how many are over.
     Status,
+    /// All incidents, one summary each.
+    StatusAll,
     /// Everything the board shows of one incident.
     Board,
     /// The timeline; with received times and holders where `local`.

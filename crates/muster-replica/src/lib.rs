@@ -34,6 +34,7 @@ mod replica;
 mod restored;
 mod session;
 mod source;
+mod summaries;
 mod team;
 mod verify;
 mod write;

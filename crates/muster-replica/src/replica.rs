@@ -310,7 +310,8 @@ impl<S: Storage> Replica<S> {
             if self.gossiping.contains(&(team, peer)) {
                 self.feed(team, muster_sync::Input::Gossiping { peer, is: true }, now)?;
             }
-            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall }, now)?;
+            let nonce = self.entropy.sixteen();
+            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall, nonce }, now)?;
         }
         Ok(())
     }

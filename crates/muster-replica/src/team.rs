@@ -3,6 +3,7 @@
 use crate::documents::Documents;
 use crate::error::ReplicaError;
 use crate::people::Handles;
+use crate::summaries::Summaries;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::Storage;
@@ -32,6 +33,7 @@ pub(crate) struct Team {
     pub(crate) replicator: Replicator,
     pub(crate) handles: Handles,
     pub(crate) documents: Documents,
+    pub(crate) summaries: Summaries,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
     /// Admitted entries whose bodies have not come yet.
@@ -73,6 +75,7 @@ impl Team {
             replicator: Replicator::new(Config { team, me }),
             handles: Handles::default(),
             documents: Documents::default(),
+            summaries: Summaries::default(),
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -88,11 +91,13 @@ impl Team {
         let roster = DagId::from(team);
         let dags = store.dags(&team);
         let incidents = dags.iter().filter(|dag| **dag != roster);
+        let mut usable_keys = BTreeSet::new();
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
             let seen = crate::late::seen_mark(store, dag)?;
             for (place, stored) in (0..).zip(store.entries(dag)?) {
                 let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
-                let entry = Entry::decode(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
+                let entry = Entry::decode_among(&stored.bytes, &mut usable_keys);
+                let entry = entry.map_err(|error| damaged(error.to_string()))?;
                 if entry.id() != stored.id {
                     return Err(damaged("its bytes have another hash".into()));
                 }

@@ -386,3 +386,78 @@ fn an_observer_keeps_what_was_declared_alone() {
     assert!(room.desks[1].person_in(&team).is_some());
     assert_eq!(room.desks[1].incidents().unwrap(), [(alone, incident)]);
 }
+
+#[test]
+fn a_kept_summary_is_used_as_long_as_it_is_true_and_no_longer() {
+    let mut room = Room::new(1);
+    let team = room.team();
+    let incidents: Vec<IncidentId> =
+        (0..3).map(|n| room.write(0, team, None, &declare(&format!("incident {n}")))).collect();
+    let truth = room.desks[0].summaries().unwrap();
+    assert_eq!(room.desks[0].summaries_made(), 3);
+    let kept = room.desks[0].keep_summaries();
+    assert_eq!(room.desks[0].summaries_made(), 0);
+
+    let mut again = open(0, room.desks.remove(0).into_store());
+    again.take_summaries(&kept);
+    assert_eq!(again.summaries().unwrap(), truth);
+    assert_eq!(again.summaries_made(), 0, "all were kept");
+
+    room.desks.insert(0, again);
+    room.write(0, team, Some(incidents[1]), &Act::Title { title: "another title".into() });
+    let title = |desk: &mut Replica<MemoryStore>, n: usize| desk.summary(team, incidents[n]).unwrap().title;
+    assert_eq!(title(&mut room.desks[0], 1), "another title");
+    assert_eq!(title(&mut room.desks[0], 2), "incident 2");
+    assert_eq!(room.desks[0].summaries_made(), 1, "one had changed");
+
+    // What was kept before the change is not believed by another process.
+    let mut again = open(0, room.desks.remove(0).into_store());
+    again.take_summaries(&kept);
+    assert_eq!(title(&mut again, 1), "another title");
+}
+
+#[test]
+fn kept_summaries_that_are_damaged_cost_time_and_nothing_else() {
+    let mut room = Room::new(1);
+    let team = room.team();
+    for n in 0..2 {
+        room.write(0, team, None, &declare(&format!("incident {n}")));
+    }
+    let truth = room.desks[0].summaries().unwrap();
+    let kept = room.desks[0].keep_summaries();
+    let text = String::from_utf8(kept.clone()).unwrap();
+    let of_another_time = text.replace("\"version\":", "\"version\":9");
+    for bytes in [Vec::new(), kept[..kept.len() / 2].to_vec(), vec![0xff; 40], of_another_time.into_bytes()] {
+        let mut again = open(0, room.desks.remove(0).into_store());
+        again.take_summaries(&bytes);
+        assert_eq!(again.summaries().unwrap(), truth);
+        assert_eq!(again.summaries_made(), 2);
+        room.desks.insert(0, again);
+    }
+}
+
+#[test]
+fn hundreds_of_incidents_written_apart_are_on_both_desks_once_together() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    room.settle();
+    let common: Vec<IncidentId> =
+        (0..90).map(|n| room.write(0, team, None, &declare(&format!("common {n}")))).collect();
+    room.settle();
+    room.disconnect_all();
+    for n in 0..100 {
+        room.write(0, team, None, &declare(&format!("of alice {n}")));
+        room.write(1, team, None, &declare(&format!("of the other {n}")));
+    }
+    room.write(0, team, Some(common[3]), &say("apart"));
+    room.write(1, team, Some(common[3]), &say("apart too"));
+    room.write(1, team, Some(common[70]), &say("apart"));
+    room.connect_all();
+    room.settle();
+    let summaries = [0, 1].map(|desk| room.desks[desk].summaries().unwrap());
+    assert_eq!(summaries[0].len(), 290);
+    assert_eq!(summaries[0], summaries[1]);
+    for incident in [common[3], common[70]] {
+        assert_eq!(room.timeline(0, team, incident), room.timeline(1, team, incident));
+    }
+}

@@ -42,6 +42,9 @@ pub enum Input {
         peer: DeviceKey,
         /// The own wall clock at this moment, for the greeting and for the peer's clock offset.
         wall: Timestamp,
+        /// Drawn at random for this connection: it keys what incidents are compared by, so that nobody can prepare
+        /// incidents which look equal.
+        nonce: [u8; 16],
     },
     /// The peer is gone. All that is known of it is forgotten.
     Disconnected {

@@ -7,12 +7,14 @@ mod chunk;
 mod compare;
 mod gossip;
 mod greeting;
+mod index;
 mod transfer;
 
 pub use chunk::{Packed, Part};
 pub use compare::{Have, Heads, HeadsDigest, ShortTip};
 pub use gossip::{Announcement, Gossip, HeadPrefix, Presence, topic};
 pub use greeting::{Bye, ByeCode, Hello, Refuse};
+pub use index::{Bound, Fingerprint, Index, Salt, Span, Tag, What};
 pub use transfer::{Ack, Missing, Range, Want};
 
 use crate::limits::FRAME_BYTES_MAX;
@@ -91,6 +93,8 @@ pub enum Frame {
     Hello(Hello),
     /// Roster entries.
     Roster(Packed),
+    /// Which incidents differ, by ranges.
+    Index(Index),
     /// What a DAG has, in short.
     Heads(Heads),
     /// What a DAG has, log by log.
@@ -115,6 +119,7 @@ impl Frame {
         match self {
             Self::Hello(_) => 1,
             Self::Roster(_) => 2,
+            Self::Index(_) => 3,
             Self::Heads(_) => 4,
             Self::Have(_) => 5,
             Self::Want(_) => 6,
@@ -131,6 +136,7 @@ impl Frame {
         Some(match number {
             1 => Hello::FIELDS,
             2 => Packed::FIELDS,
+            3 => Index::FIELDS,
             4 => Heads::FIELDS,
             5 => Have::FIELDS,
             6 => Want::FIELDS,
@@ -151,6 +157,7 @@ impl Frame {
         match self {
             Self::Hello(hello) => hello.write(&mut w),
             Self::Roster(packed) => packed.write(&mut w),
+            Self::Index(index) => index.write(&mut w),
             Self::Heads(heads) => heads.write(&mut w),
             Self::Have(have) => have.write(&mut w),
             Self::Want(want) => want.write(&mut w),
@@ -194,6 +201,7 @@ impl Frame {
         let frame = match number {
             1 => Self::Hello(Hello::read(&mut r)?),
             2 => Self::Roster(Packed::read(&mut r)?),
+            3 => Self::Index(Index::read(&mut r)?),
             4 => Self::Heads(Heads::read(&mut r)?),
             5 => Self::Have(Have::read(&mut r)?),
             6 => Self::Want(Want::read(&mut r)?),

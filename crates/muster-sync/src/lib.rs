@@ -30,6 +30,7 @@ pub mod frame;
 pub mod limits;
 mod pack;
 mod quota;
+mod reconcile;
 mod replica;
 mod replicator;
 mod tick;

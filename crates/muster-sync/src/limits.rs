@@ -200,3 +200,32 @@ pub const SIBLINGS_BURST: u64 = 16;
 
 /// Between two such branches after that, in milliseconds.
 pub const SIBLING_EVERY_MS: u64 = 60_000;
+
+/// So many incidents that the peer may see are told one by one with HEADS; of more, INDEX finds out which differ.
+pub const INDEX_LEAST: usize = 64;
+
+/// Ranges in one INDEX: about 100 KiB with fingerprints.
+pub const INDEX_RANGES_MAX: usize = 4_096;
+
+/// Tags in one INDEX: 512 KiB, so that with all ranges it fits a frame.
+pub const INDEX_TAGS_MAX: usize = 65_536;
+
+/// Own items of a range that are told by their tags, 8 bytes each, rather than divided: a turn costs more than they do.
+pub const INDEX_LEAF: usize = 64;
+
+/// Parts that a range is divided into: 10,000 items are told apart in two divisions, at 24 bytes a part.
+pub const INDEX_BRANCHES: usize = 16;
+
+/// Frames of one run, both directions. Each division takes a sixteenth of a side's items, so honest sides of millions
+/// need ten.
+pub const INDEX_TURNS_MAX: u8 = 16;
+
+/// Openings of one peer are answered no more often than so, in milliseconds: each costs a pass over all incidents.
+pub const INDEX_AGAIN_MS: u64 = 500;
+
+/// First wait for the answer to an opening before it is sent anew, in milliseconds. The peer may still lack the roster.
+pub const INDEX_RETRY_FIRST_MS: u64 = 5_000;
+
+/// Incidents that INDEX found to differ and that are compared by HEADS at one time: half of what a peer may tell of
+/// incidents that are not here ([`UNKNOWN_DAGS_MAX`]), so that none is ignored.
+pub const INDEX_COMPARED_MAX: usize = 32;

@@ -5,7 +5,7 @@
 //! one peer: an incident that the peer may not see is, for every question, not here. So nothing of it can get into a
 //! frame, and our answers are those of a node that never heard of it.
 
-use crate::frame::HeadPrefix;
+use crate::frame::{HeadPrefix, HeadsDigest};
 use muster_log::dag::Tip;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
 
@@ -93,6 +93,14 @@ impl<'a> View<'a> {
 
     pub(crate) fn incidents(&self) -> Vec<DagId> {
         self.replica.incidents().into_iter().filter(|incident| self.sees(incident)).collect()
+    }
+
+    /// The incidents that the peer may see, sorted, each with the digest of its heads.
+    pub(crate) fn states(&self) -> Vec<(DagId, HeadsDigest)> {
+        let mut incidents = self.incidents();
+        incidents.sort_unstable();
+        incidents.dedup();
+        incidents.into_iter().map(|incident| (incident, HeadsDigest::of(&self.replica.heads(&incident)))).collect()
     }
 
     pub(crate) fn len(&self, dag: &DagId) -> u64 {

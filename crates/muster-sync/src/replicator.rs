@@ -1,16 +1,17 @@
 //! Who says what when: the state machine of one team (protocol, section "Who says what when").
 //!
 //! Here are the three calls and the round that follows every input. What is known of one peer is in [`peer`]; each
-//! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`fetch`] what we ask
-//! for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. Gossip: [`publish`] goes out, [`gossip`] comes
-//! in, [`patience`] is what a peer that gossips is given, [`rounds`] the safety net under it, [`presence`] who is there. No
-//! rule of admission is known here.
+//! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`index`] which of many incidents
+//! do, [`fetch`] what we ask for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. Gossip: [`publish`] goes
+//! out, [`gossip`] comes in, [`patience`] is what a peer that gossips is given, [`rounds`] the safety net under it, [`presence`]
+//! who is there. No rule of admission is known here.
 
 mod ack;
 mod compare;
 mod fetch;
 mod gossip;
 mod greet;
+mod index;
 mod live;
 mod patience;
 mod peer;
@@ -114,11 +115,11 @@ impl Replicator {
     /// Takes one input. Take the outputs afterwards, until there are none.
     pub fn handle_input(&mut self, input: Input, now: Tick, replica: &dyn Replica) {
         match input {
-            Input::Connected { peer, wall } => {
+            Input::Connected { peer, wall, nonce } => {
                 self.forget(&peer);
                 let stream = self.core.next_stream;
                 self.core.next_stream += 1;
-                let mut state = Peer::new(peer, stream, now, wall);
+                let mut state = Peer::new(peer, stream, now, wall, nonce);
                 state.gossips = self.core.gossip.peers.contains(&peer);
                 self.peers.insert(peer, state);
                 self.with(peer, now, replica, |peer, cx| peer.greet(cx));
@@ -198,6 +199,7 @@ impl Replicator {
     fn round(&mut self, now: Tick, replica: &dyn Replica) {
         loop {
             self.each(now, replica, Peer::send_due);
+            self.each(now, replica, Peer::see_to_index);
             let dags = std::mem::take(&mut self.core.touched_dags);
             let peers = &self.peers;
             self.core.touched.extend(dags.iter().flat_map(|dag| peers.keys().map(|peer| (*peer, *dag))));

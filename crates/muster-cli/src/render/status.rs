@@ -18,25 +18,39 @@ pub(crate) struct Status {
     only_here: usize,
     #[serde(default)]
     late: usize,
+    /// How many incidents are over.
+    #[serde(default)]
+    over: usize,
 }
 
-/// Draws the open incidents, one line each, the chosen one marked.
-pub(crate) fn show(status: &Status, page: &Page) -> String {
-    let open: Vec<&Summary> = status.incidents.iter().filter(|incident| incident.open).collect();
-    let over = status.incidents.len() - open.len();
-    let mut drawn = match (open.is_empty(), over) {
+/// Incidents that are drawn where not all were asked for: a screen with a line or two each.
+const LINES_MAX: usize = 20;
+
+/// Draws the incidents, one line each, the chosen one marked: the open ones, or `all`. Of too many open ones the newest
+/// are drawn, and the chosen one.
+pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
+    let is_chosen = |incident: &Summary| status.chosen.as_ref() == Some(&incident.incident);
+    let mut open: Vec<&Summary> = status.incidents.iter().filter(|incident| all || incident.open).collect();
+    let left_out = if all { 0 } else { open.len().saturating_sub(LINES_MAX) };
+    if left_out > 0 {
+        open.sort_by(|a, b| (is_chosen(b), &b.declared_time).cmp(&(is_chosen(a), &a.declared_time)));
+        open.truncate(LINES_MAX);
+    }
+    let mut drawn = match (open.is_empty(), status.over) {
         (true, 0) => "no incident; `muster declare TITLE` begins one\n".to_owned(),
         (true, over) => format!("no open incident, {over} over; `muster declare TITLE` begins one\n"),
         _ => String::new(),
     };
     for incident in &open {
-        let is_chosen = status.chosen.as_ref() == Some(&incident.incident);
-        let head = match (open.len(), is_chosen) {
+        let head = match (open.len(), is_chosen(incident)) {
             (1, _) => "",
             (_, true) => "* ",
             (_, false) => "  ",
         };
         drawn.push_str(&wrapped(head, head.len(), &incident.line()));
+    }
+    if left_out > 0 {
+        drawn.push_str(&format!("  and {left_out} more open; `muster status --all` lists every incident\n"));
     }
     drawn.push_str(&local_lines(status.only_here, status.late));
     if !status.cut.is_empty() {
@@ -83,9 +97,11 @@ pub(super) mod tests {
     #[track_caller]
     fn check(node: bool, cut: &[&str], chosen: Option<&str>, incidents: Value) -> String {
         let chosen = chosen.map(|id| id.repeat(32));
+        let over = incidents.as_array().into_iter().flatten().filter(|incident| incident["open"] == false).count();
         fits(show(
             &from(json!({"device": "d", "person": null, "team": null, "node": node, "cut": cut,
-            "chosen": chosen, "incidents": incidents})),
+            "chosen": chosen, "incidents": incidents, "over": over})),
+            false,
             &page(),
         ))
     }
@@ -119,6 +135,19 @@ pub(super) mod tests {
         only on this device, as far as is known: 3
         arrived late: 2; `muster board` lists them, `muster seen` marks them
         ");
+    }
+
+    #[test]
+    fn of_very_many_open_incidents_the_newest_and_the_chosen_one_are_drawn() {
+        let incident = |n: u32| {
+            let mut summary = summary(&format!("{n:02x}"), "Mail is slow");
+            summary["declared_time"] = json!(format!("2023-07-20T12:{n:02}:00+00:00"));
+            summary
+        };
+        let text = check(true, &[], Some("03"), (0..50).map(incident).collect());
+        assert!(text.starts_with("* 03030303"), "{text}");
+        assert!(text.contains("  31313131") && text.contains("  1f1f1f1f") && !text.contains("1e1e1e1e"), "{text}");
+        assert!(text.ends_with("and 30 more open; `muster status --all` lists every incident\n"), "{text}");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::words::{TITLE_BYTES_MAX, cut};
 use crate::document::Document;
 use crate::state::{self, Moment};
 use crate::{People, printable};
+use muster_log::PersonId;
 use muster_log::fact::{Visibility, What};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Characters of a slug: enough to know the incident by, short enough to type.
 const SLUG_CHARS_MAX: usize = 40;
@@ -13,8 +14,11 @@ const SLUG_CHARS_MAX: usize = 40;
 /// What stands for a title that is not at hand.
 const NO_TITLE: &str = "(title not here)";
 
+/// Raised whenever [`summary`] says something else of the same document: summaries are kept on disk.
+pub const SUMMARY_VERSION: u32 = 1;
+
 /// An incident in a few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The incident's id.
     pub incident: String,
@@ -29,9 +33,9 @@ pub struct Summary {
     /// All severities given apart.
     pub severities: Vec<Option<u8>>,
     /// Where it stands; of several the one that is furthest from over.
-    pub phase: &'static str,
+    pub phase: String,
     /// All phases given apart.
-    pub phases: Vec<&'static str>,
+    pub phases: Vec<String>,
     /// Whether people still work on it.
     pub open: bool,
     /// A practice.
@@ -75,10 +79,7 @@ pub fn summary(doc: &Document, people: &People) -> Summary {
         What::Declare(declare) => Some(declare),
         _ => None,
     });
-    let mut commanders: Vec<String> = roles
-        .get(crate::role::ROLES_SINGLE[0])
-        .map(|role| role.holds.iter().map(|hold| people.name(&hold.person)).collect())
-        .unwrap_or_default();
+    let mut commanders: Vec<String> = commanders(doc).iter().map(|person| people.name(person)).collect();
     commanders.sort();
     Summary {
         incident: doc.incident().to_string(),
@@ -87,8 +88,8 @@ pub fn summary(doc: &Document, people: &People) -> Summary {
         titles,
         severity: severity.severities.iter().flatten().min().copied(),
         severities: severity.severities,
-        phase: furthest.map_or("declared", |phase| phase.word()),
-        phases: phase.phases.iter().map(|phase| phase.word()).collect(),
+        phase: furthest.map_or("declared", |phase| phase.word()).to_owned(),
+        phases: phase.phases.iter().map(|phase| phase.word().to_owned()).collect(),
         open,
         drill: declare.is_some_and(|declare| declare.drill),
         private: declare.is_some_and(|declare| matches!(declare.visibility, Visibility::Private(_))),
@@ -101,6 +102,13 @@ pub fn summary(doc: &Document, people: &People) -> Summary {
     }
 }
 
+/// Who holds the role of incident commander, whatever their names.
+pub fn commanders(doc: &Document) -> Vec<PersonId> {
+    let roles = state::roles(doc);
+    let role = roles.get(crate::role::ROLES_SINGLE[0]);
+    role.map(|role| role.holds.iter().map(|hold| hold.person).collect()).unwrap_or_default()
+}
+
 impl Summary {
     /// The id's first eight digits, for people.
     pub fn short_id(&self) -> &str {
@@ -110,7 +118,7 @@ impl Summary {
 
 /// One line about now, as safe to print as [`printable`] makes it.
 pub fn status_line(summary: &Summary) -> String {
-    let mut facts = vec![summary.phase.to_owned()];
+    let mut facts = vec![summary.phase.clone()];
     facts.push(summary.severity.map_or("severity unknown".to_owned(), |severity| format!("severity {severity}")));
     facts.push(match summary.commanders.as_slice() {
         [] => "no commander".to_owned(),

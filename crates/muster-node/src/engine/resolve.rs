@@ -8,6 +8,9 @@ use muster_store::Storage;
 /// The fewest digits of an id that stand for it.
 const PREFIX_MIN: usize = 4;
 
+/// Incidents that are listed where several could be meant.
+const CANDIDATES_MAX: usize = 20;
+
 impl<S: Storage> Engine<S> {
     /// The incident that is meant; `None` where there is none to mean.
     pub(crate) fn incident_meant(&mut self, typed: Option<&str>) -> Result<Option<(TeamId, IncidentId)>, Failure> {
@@ -21,14 +24,8 @@ impl<S: Storage> Engine<S> {
             }
         }
         let all = self.replica.incidents()?;
-        let mut open = Vec::new();
-        for (team, incident) in &all {
-            let (document, people) = self.replica.document(*team, *incident)?;
-            let summary = muster_incident::summary(document, &people);
-            if summary.open {
-                open.push((*team, *incident, summary.title));
-            }
-        }
+        let open = self.summaries()?.into_iter().filter(|(.., summary)| summary.open);
+        let open: Vec<_> = open.map(|(team, incident, summary)| (team, incident, summary.title)).collect();
         match (open.as_slice(), all.as_slice()) {
             ([(team, incident, _)], _) => Ok(Some((*team, *incident))),
             // A closed one is meant when it is the only one: its timeline is still read and corrected.
@@ -39,11 +36,12 @@ impl<S: Storage> Engine<S> {
             (several, _) => {
                 let lines: Vec<String> = several
                     .iter()
+                    .take(CANDIDATES_MAX)
                     .map(|(_, id, title)| {
                         format!("\n  {}  {}", &id.to_string()[..8], muster_incident::printable(title))
                     })
                     .collect();
-                Err(Failure::new(format!("several incidents are open:{}", lines.concat()))
+                Err(Failure::new(format!("several incidents are open:{}{}", lines.concat(), more(several.len())))
                     .hint("choose one with `muster use ID`, or add `-i ID` to the command"))
             }
         }
@@ -75,12 +73,8 @@ impl<S: Storage> Engine<S> {
             found.dedup();
         }
         if found.is_empty() {
-            for (team, incident) in &all {
-                let (document, people) = self.replica.document(*team, *incident)?;
-                if muster_incident::summary(document, &people).slug == typed {
-                    found.push((*team, *incident));
-                }
-            }
+            let alike = self.summaries()?.into_iter().filter(|(.., summary)| summary.slug == typed);
+            found.extend(alike.map(|(team, incident, _)| (team, incident)));
         }
         match found.as_slice() {
             [one] => Ok(*one),
@@ -92,13 +86,22 @@ impl<S: Storage> Engine<S> {
                 .hint("`muster status` lists the incidents on this device")),
             several => {
                 let mut lines = String::new();
-                for (team, incident) in several {
-                    let title = self.replica.view(*team, *incident)?.summary.title;
+                for (team, incident) in several.iter().take(CANDIDATES_MAX) {
+                    let title = self.replica.summary(*team, *incident)?.title;
                     let title = muster_incident::printable(&title);
                     lines.push_str(&format!("\n  {}  {title}", &incident.to_string()[..16]));
                 }
-                Err(Failure::new(format!("`{typed}` fits several incidents:{lines}")).hint("give more digits"))
+                Err(Failure::new(format!("`{typed}` fits several incidents:{lines}{}", more(several.len())))
+                    .hint("give more digits"))
             }
         }
+    }
+}
+
+/// The last line of a list that leaves some out.
+fn more(all: usize) -> String {
+    match all.saturating_sub(CANDIDATES_MAX) {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
     }
 }

@@ -10,13 +10,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl<S: Storage> Engine<S> {
-    pub(crate) fn status(&mut self) -> Result<Value, Failure> {
-        let mut incidents = Vec::new();
+    /// What is open; with `all` what is over too.
+    pub(crate) fn status(&mut self, all: bool) -> Result<Value, Failure> {
+        let summaries = self.summaries()?;
+        let over = summaries.iter().filter(|(.., summary)| !summary.open).count();
+        let shown = summaries.iter().filter(|(.., summary)| all || summary.open);
+        let incidents: Vec<Value> = shown.map(|(.., summary)| to_value(summary)).collect();
         let (mut only_here, mut late) = (0, 0);
-        for (team, incident) in self.replica.incidents()? {
-            incidents.push(to_value(&self.replica.view(team, incident)?.summary));
-            only_here += self.replica.only_here(&team, &incident)?.len();
-            late += self.replica.late_arrivals(&team, &incident)?.len();
+        for (team, incident, _) in &summaries {
+            only_here += self.replica.only_here(team, incident)?.len();
+            late += self.replica.late_arrivals(team, incident)?.len();
         }
         let team = self.replica.current_team()?;
         let person = match team {
@@ -40,6 +43,7 @@ impl<S: Storage> Engine<S> {
             "incidents": incidents,
             "only_here": only_here,
             "late": late,
+            "over": over,
         }))
     }
 

@@ -19,6 +19,10 @@ impl HeadsDigest {
         heads.iter().for_each(|head| hasher.update(head.as_bytes()));
         Self(hasher.finalize().into())
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// What a DAG has, in short.

@@ -50,7 +50,7 @@ impl Peer {
         if dag == view.roster() {
             self.begin_incidents(cx);
         }
-        if !self.is_ready_for(&dag, view) {
+        if !self.is_ready_for(&dag, view) || self.is_left_to_index(&dag, view) {
             return Ok(());
         }
         let ours = HeadsDigest::of(&view.heads(&dag));
@@ -84,17 +84,8 @@ impl Peer {
             false => drop(self.unequal.insert(dag)),
         }
         self.want_bodies(dag, cx);
+        self.see_to_compared(&dag, cx);
         Ok(())
-    }
-
-    /// Once the peer has our roster, every incident that it may see is compared.
-    fn begin_incidents(&mut self, cx: &mut Context<'_>) {
-        let ready = self.knows_all(&cx.view.roster(), cx.view);
-        if ready && !self.has_begun {
-            let dags: Vec<DagId> = cx.view.incidents().into_iter().chain(self.pairs.keys().copied()).collect();
-            cx.core.touched.extend(dags.into_iter().filter(|dag| *dag != cx.view.roster()).map(|dag| (self.key, dag)));
-        }
-        self.has_begun = ready;
     }
 
     /// Answers HEADS: with ours, if the peer was not told them, and with what it may lack.
@@ -148,7 +139,7 @@ impl Peer {
     }
 
     /// Whether, as far as is known, one of the two lacks something of the DAG.
-    fn differs(&self, dag: &DagId, cx: &Context<'_>) -> bool {
+    pub(super) fn differs(&self, dag: &DagId, cx: &Context<'_>) -> bool {
         let lacks_nothing = self.pairs.get(dag).is_none_or(|pair| pair.lacks_nothing(cx.view));
         !lacks_nothing || !self.knows_all(dag, cx.view)
     }
@@ -185,6 +176,7 @@ impl Peer {
         let is_due = |pair: &Pair| pair.retry.is_some_and(|retry| retry.at <= cx.now);
         let due: Vec<DagId> = self.pairs.iter().filter(|(_, pair)| is_due(pair)).map(|(dag, _)| *dag).collect();
         for dag in due {
+            self.index.let_go(&dag);
             if !self.is_ready_for(&dag, cx.view) {
                 self.pairs.entry(dag).and_modify(|pair| pair.retry = None);
                 continue;

@@ -46,7 +46,7 @@ impl Peer {
         let ack = (!self.sent.is_empty()).then_some(self.ack_deadline);
         let retries = self.pairs.values().filter_map(|pair| Some(pair.retry?.at));
         let owed = self.pairs.values().filter_map(|pair| Some(pair.ack_due.as_ref()?.0));
-        retries.chain(owed).chain(ack).chain(self.answer_deadline()).min()
+        retries.chain(owed).chain(ack).chain(self.answer_deadline()).chain(self.index.deadline()).min()
     }
 
     /// When the answer to our WANT counts as lost. While its chunks are being judged here, the peer owes nothing.

@@ -1,5 +1,6 @@
 //! What is known of one connected peer, all of it bounded, all of it forgotten when the peer goes.
 
+use super::index::Indexing;
 use super::{Context, Standing};
 use crate::contract::{CloseReason, Refused};
 use crate::frame::{Frame, HeadsDigest, Packed, Part, ShortTip, Want};
@@ -33,6 +34,9 @@ pub(super) struct Peer {
     pub(super) sent: VecDeque<Sent>,
     pub(super) ack_deadline: Tick,
     pub(super) pairs: BTreeMap<DagId, Pair>,
+    /// Those of `pairs` that were not here when last looked at.
+    unknown: BTreeSet<DagId>,
+    pub(super) index: Indexing,
     /// What it offered and we lack.
     pub(super) wanted: BTreeMap<DagId, Wanted>,
     pub(super) open_want: Option<OpenWant>,
@@ -134,7 +138,7 @@ pub(super) struct OpenWant {
 }
 
 impl Peer {
-    pub(super) fn new(key: DeviceKey, stream: u64, now: Tick, wall: Timestamp) -> Self {
+    pub(super) fn new(key: DeviceKey, stream: u64, now: Tick, wall: Timestamp, nonce: [u8; 16]) -> Self {
         Self {
             key,
             stream,
@@ -149,6 +153,8 @@ impl Peer {
             sent: VecDeque::new(),
             ack_deadline: now,
             pairs: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            index: Indexing::new(nonce),
             wanted: BTreeMap::new(),
             open_want: None,
             arriving: 0,
@@ -168,6 +174,7 @@ impl Peer {
         }
         match frame {
             Frame::Hello(hello) => self.hello(hello, cx)?,
+            Frame::Index(index) => self.index(index, cx),
             Frame::Heads(heads) => self.heads(&heads, cx),
             Frame::Have(have) => self.have(&have, cx),
             Frame::Want(want) => self.asked = Some(want),
@@ -203,17 +210,26 @@ impl Peer {
 
     /// What is known of the peer in a DAG; `None` where that would be one unknown DAG too many.
     pub(super) fn pair(&mut self, dag: DagId, view: View<'_>) -> Option<&mut Pair> {
+        if let Some(pair) = self.index.take_same(&dag) {
+            self.pairs.insert(dag, pair);
+        }
         if !self.pairs.contains_key(&dag) && view.len(&dag) == 0 && dag != view.roster() {
-            let unknown = self.pairs.keys().filter(|dag| view.len(dag) == 0).count();
-            if unknown >= UNKNOWN_DAGS_MAX {
+            self.unknown.retain(|dag| view.len(dag) == 0);
+            if self.unknown.len() >= UNKNOWN_DAGS_MAX {
                 return None;
             }
+            self.unknown.insert(dag);
         }
         Some(self.pairs.entry(dag).or_default())
     }
 
     /// Whether the peer has the entry, or it is on its way.
     pub(super) fn knows(&self, dag: &DagId, id: &EntryId, view: View<'_>) -> bool {
+        // What was found equal is kept short until something happens there.
+        let same = self.index.same(dag).map(|same| &*same.heads).unwrap_or_default();
+        if same.iter().any(|head| head == id || view.is_past(dag, id, head)) {
+            return true;
+        }
         let stated = self.pairs.get(dag).map(|pair| &pair.stated);
         let sent = || self.sent.iter().filter(|sent| sent.dag == *dag).flat_map(|sent| &sent.heads);
         if stated.is_some_and(|stated| stated.contains(id)) || sent().any(|head| head == id) {
@@ -246,8 +262,11 @@ impl Peer {
 
     /// How many entries of the DAG are missing here and there.
     fn differences(&self, dag: &DagId, view: View<'_>) -> (Option<u64>, Option<u64>) {
-        let Some(pair) = self.pairs.get(dag) else { return (None, None) };
         let ours = view.len(dag);
+        if let Some(same) = self.index.same(dag) {
+            return (Some(0), Some(ours.saturating_sub(same.count)));
+        }
+        let Some(pair) = self.pairs.get(dag) else { return (None, None) };
         let theirs = pair.theirs.map(|(_, count)| count);
         let here = match (pair.lacks_nothing(view), self.wanted.get(dag)) {
             (true, _) => Some(0),

@@ -306,11 +306,11 @@ fn four_desks_agree_after_any_history_of_cuts_and_writing() {
 fn a_greeting_that_comes_before_its_bearer_is_known_is_kept() {
     let mut mesh = apart(4, 3);
     let (one, other) = (mesh.desks[0].key(), mesh.desks[1].key());
-    let greeting = Input::Connected { peer: other, wall: Timestamp(0) };
+    let greeting = Input::Connected { peer: other, wall: Timestamp(0), nonce: [9; 16] };
     mesh.input(0, greeting);
     let (_, _, hello) = mesh.frames.pop().unwrap();
     mesh.input(1, Input::Frame { peer: one, bytes: hello });
     assert_eq!(mesh.frames.len(), 0, "nothing is said to somebody unknown");
-    mesh.input(1, Input::Connected { peer: one, wall: Timestamp(0) });
+    mesh.input(1, Input::Connected { peer: one, wall: Timestamp(0), nonce: [9; 16] });
     assert!(mesh.replicators[1].standing(&one, &mesh.desks[1]).is_some());
 }

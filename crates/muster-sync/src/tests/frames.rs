@@ -1,10 +1,10 @@
 //! Every frame reads back from its bytes, and no bytes make a reader panic.
 
 use crate::frame::{
-    Ack, Bye, Frame, FrameError, Have, Heads, Hello, Missing, Packed, Part, Range, Refuse, ShortTip, TeamPrefix, Want,
-    team_of,
+    Ack, Bye, Frame, FrameError, Have, Heads, Hello, Index, Missing, Packed, Part, Range, Refuse, Salt, ShortTip,
+    TeamPrefix, Want, team_of,
 };
-use crate::limits::{CHUNK_BYTES_MAX, FRAME_BYTES_MAX, TIPS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, FRAME_BYTES_MAX, INDEX_TURNS_MAX, TIPS_MAX};
 use muster_log::{DagId, EntryId, ShortLog, Signature, TeamId, Timestamp, Tip};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -107,6 +107,8 @@ fn frame() -> impl Strategy<Value = Frame> {
         })),
         (dag(), ids(9), ids(9)).prop_map(|(dag, ids, bodies)| Frame::Missing(Missing { dag, ids, bodies })),
         (id(), any::<u16>(), ".{0,400}").prop_map(|(id, code, reason)| Frame::Refuse(Refuse::new(id, code, reason))),
+        (dag(), any::<[u8; 16]>(), 0..INDEX_TURNS_MAX, super::ranges::spans())
+            .prop_map(|(scope, salt, turn, spans)| { Frame::Index(Index { scope, salt: Salt(salt), turn, spans }) }),
         (any::<u16>(), any::<u64>()).prop_map(|(code, retry_after_ms)| Frame::Bye(Bye { code, retry_after_ms })),
     ]
 }
@@ -189,7 +191,7 @@ fn a_length_that_lies_is_refused_before_anything_is_allocated() {
 
 #[test]
 fn types_that_are_reserved_or_unknown_are_named() {
-    for number in [0, 3, 12, 15, 23] {
+    for number in [0, 12, 15, 23] {
         let bytes = [&[0x82, number, 0x48][..], &[7; 8]].concat();
         assert_eq!(Frame::decode(&bytes, prefix()), Err(FrameError::UnknownType { number: number.into() }));
     }

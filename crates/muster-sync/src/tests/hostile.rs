@@ -45,7 +45,7 @@ impl<'a> Victim<'a> {
 
     fn connect(&mut self) {
         let peer = self.mesh.desks[0].key();
-        self.input(Input::Connected { peer, wall: Timestamp(0) });
+        self.input(Input::Connected { peer, wall: Timestamp(0), nonce: [9; 16] });
     }
 
     fn hello(&mut self, frames: &[Vec<u8>]) {
@@ -212,7 +212,7 @@ fn more_chunks_than_credit_end_the_stream() {
         replicator.handle_input(input, Tick(0), &mesh.desks[2]);
         std::iter::from_fn(|| replicator.poll_output()).collect::<Vec<Output>>()
     };
-    feed(&mut replicator, Input::Connected { peer, wall: Timestamp(0) });
+    feed(&mut replicator, Input::Connected { peer, wall: Timestamp(0), nonce: [9; 16] });
     feed(&mut replicator, Input::Frame { peer, bytes: frames[0].clone() });
     for _ in 0..CREDIT_CHUNKS {
         // Nobody judges them.

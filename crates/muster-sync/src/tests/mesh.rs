@@ -1,7 +1,7 @@
 //! A network of desks: frames in order on each link, links and judgements shuffled by a seed, virtual time.
 
 use super::desk::{Desk, noise};
-use crate::frame::{Gossip, Presence};
+use crate::frame::{Frame, Gossip, Presence};
 use crate::replica::{Replica, View};
 use crate::{Admission, ChunkId, CloseReason, Config, GossipId, Input, Output, Refused, Replicator, Tick, Verdict};
 use muster_log::{DagId, DeviceKey, EntryId, Timestamp};
@@ -93,7 +93,7 @@ impl Mesh {
             // The second desk's clock is five seconds ahead, and so on.
             let wall = Timestamp(self.now.0 as i64 + from as i64 * 5_000);
             let peer = self.desks[to].key();
-            self.input(from, Input::Connected { peer, wall });
+            self.input(from, Input::Connected { peer, wall, nonce: [from as u8; 16] });
         }
     }
 
@@ -276,6 +276,22 @@ impl Mesh {
             self.tell_judged(judged[chosen - links.len()]);
         }
         true
+    }
+
+    /// Takes steps until somebody sends entries; the frames sent until then.
+    pub(super) fn run_until_chunk(&mut self) -> Vec<(usize, usize, Vec<u8>)> {
+        let has_chunk = |mesh: &Self| mesh.frames.iter().any(|f| matches!(mesh.read(&f.2), Frame::Entries(..)));
+        while !has_chunk(self) && self.step() {}
+        self.frames.clone()
+    }
+
+    pub(super) fn set_dice(&mut self, seed: u64) {
+        self.dice = seed;
+    }
+
+    /// A frame that was sent here.
+    pub(super) fn read(&self, bytes: &[u8]) -> Frame {
+        Frame::decode(bytes, self.desks[0].team().into()).unwrap()
     }
 
     /// Tells one judgement; false where there is none.
