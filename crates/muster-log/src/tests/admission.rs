@@ -2,9 +2,10 @@
 
 use super::world::{Deed, View, Way, World, clock, key, note, secret, session};
 use crate::draft;
-use crate::entry::Draft;
+use crate::entry::{Draft, Entry, FormError};
 use crate::fact::{Capability, IncidentFact, Kind, PersonKind, RevokeMode, RosterFact, Visibility};
 use crate::ids::{DagId, EntryId, IncidentId, TeamId};
+use crate::key::BadKey;
 use crate::ledger::{Ledger, Outcome, Received};
 use crate::refusal::Refusal;
 use crate::value::Value;
@@ -372,4 +373,23 @@ fn a_draft_names_all_heads_and_merges_bring_too_many_together() {
     assert_eq!(merges, 1);
     let next = draft(&w).unwrap();
     assert_eq!((next.deps.len(), next.seq), (6, 2));
+}
+
+#[test]
+fn a_key_that_may_not_sign_is_refused_beside_keys_that_were_found_usable() {
+    let (w, incident) = World::small("B");
+    let entry = good_note(&w, incident).seal().unwrap();
+    let mut usable = std::collections::BTreeSet::new();
+    assert_eq!(Entry::decode_among(entry.bytes(), &mut usable), Ok(entry.clone()));
+    assert_eq!(usable, [entry.key()].into());
+
+    // The neutral element, for which anybody can make signatures.
+    let (mut bytes, mut weak) = (entry.bytes().to_vec(), [0; 32]);
+    weak[0] = 1;
+    let place = bytes.windows(32).position(|window| window == entry.key().as_bytes()).unwrap();
+    bytes[place..place + 32].copy_from_slice(&weak);
+    for _ in 0..2 {
+        assert_eq!(Entry::decode_among(&bytes, &mut usable), Err(FormError::Key(BadKey::Unsafe)));
+    }
+    assert_eq!(usable, [entry.key()].into());
 }
