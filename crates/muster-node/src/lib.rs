@@ -25,6 +25,7 @@ pub mod request;
 pub mod running;
 mod service;
 pub mod up;
+mod watchers;
 pub mod when;
 
 pub use node::Ready;

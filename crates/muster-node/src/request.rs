@@ -58,6 +58,14 @@ pub enum Request {
     },
     /// One step of writing or reading a bundle.
     Bundle(Box<crate::bundle::Ask>),
+    /// Waits until something changed that may be shown: answered at once where the node's count of changes is not `seen`,
+    /// else with the next change or when the time is over. Only a running node can tell.
+    Watch {
+        /// The count that was answered last; anything the first time.
+        seen: u64,
+        /// How long to wait at most, in milliseconds.
+        wait_ms: u64,
+    },
     /// Asks the node to stop.
     Down,
 }
@@ -66,7 +74,7 @@ impl Request {
     /// Whether something is to be kept, so that there must be room on the disk.
     pub(crate) fn writes(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Down => false,
+            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
             _ => true,
         }
@@ -86,6 +94,7 @@ impl Request {
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
             Self::Bundle(_) => "bundle",
+            Self::Watch { .. } => "watch",
             Self::Down => "down",
         }
     }

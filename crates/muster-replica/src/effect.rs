@@ -22,7 +22,8 @@ pub enum Effect {
     },
     /// These devices, and no others, may sync with this node.
     Members(BTreeSet<DeviceKey>),
-    /// Entries were added to an incident, or its statuses changed.
+    /// Entries were added to an incident: time to draw it anew. A lone one is told at once, those that follow it closely
+    /// are told together. They are all in the views already.
     Changed {
         /// Whose.
         team: TeamId,

@@ -26,6 +26,7 @@ mod join;
 mod local;
 mod membership;
 mod only_here;
+mod pace;
 mod people;
 mod read;
 mod replica;
