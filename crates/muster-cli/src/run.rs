@@ -79,7 +79,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
 fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
     let request = ask.request(&mut session.setting)?;
     session.setting.notes.drain(..).for_each(|text| note(&text));
-    let answer = client::open(&session.setup)?.call(&request)?;
+    let answer = client::ask(&session.setup, &request)?;
     if let Some(text) = answer.get("note").and_then(Value::as_str) {
         note(text);
     }

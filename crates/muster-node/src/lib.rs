@@ -24,6 +24,7 @@ mod opening;
 pub mod request;
 pub mod running;
 mod service;
+mod tail;
 pub mod up;
 mod watchers;
 pub mod when;

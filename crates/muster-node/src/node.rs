@@ -156,6 +156,9 @@ impl Node {
             let _ = std::fs::remove_file(socket);
         }
         let _ = self.runtime.block_on(self.net.shutdown());
+        if let Some(engine) = &mut self.engine {
+            crate::tail::keep(engine);
+        }
         drop(self.engine.take());
         match self.start_failure {
             Some(failure) => Err(failure),

@@ -192,6 +192,11 @@ pub enum What {
         /// Adds what only this node knows.
         local: bool,
     },
+    /// The last lines of the timeline, without reading all of it.
+    Newest {
+        /// How many.
+        last: u32,
+    },
     /// Who holds which role.
     Roles,
     /// Actions and their clashes.

@@ -25,6 +25,7 @@ mod intake;
 mod join;
 mod local;
 mod membership;
+mod newest;
 mod only_here;
 mod pace;
 mod people;

@@ -2,6 +2,7 @@
 
 use crate::documents::Documents;
 use crate::error::ReplicaError;
+use crate::newest::Orders;
 use crate::people::Handles;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Timestamp};
@@ -32,6 +33,7 @@ pub(crate) struct Team {
     pub(crate) replicator: Replicator,
     pub(crate) handles: Handles,
     pub(crate) documents: Documents,
+    pub(crate) orders: Orders,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
     /// Admitted entries whose bodies have not come yet.
@@ -61,6 +63,7 @@ impl Team {
             replicator: Replicator::new(Config { team, me }),
             handles: Handles::default(),
             documents: Documents::default(),
+            orders: Orders::default(),
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 impl<S: Storage> Engine<S> {
     pub(crate) fn read_incident(&mut self, typed: Option<&str>, what: What) -> Result<Value, Failure> {
         let Some((team, incident)) = self.incident_meant(typed)? else { return nothing(what) };
+        if let What::Newest { last } = what {
+            return Ok(to_value(&self.replica.newest(team, incident, last as usize)?));
+        }
         let view = self.replica.view(team, incident)?;
         Ok(match what {
             What::Timeline { local: false } => to_value(&view.timeline),
@@ -109,7 +112,7 @@ impl<S: Storage> Engine<S> {
 /// The answer where there is no incident at all.
 fn nothing(what: What) -> Result<Value, Failure> {
     match what {
-        What::Timeline { .. } | What::Actions => Ok(json!([])),
+        What::Timeline { .. } | What::Newest { .. } | What::Actions => Ok(json!([])),
         What::Roles => Ok(json!({})),
         _ => Err(Failure::new("there is no incident").hint("begin one with `muster declare \"what is wrong\"`")),
     }
