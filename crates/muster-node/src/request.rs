@@ -196,6 +196,9 @@ pub enum What {
     Newest {
         /// How many.
         last: u32,
+        /// How many newer ones to leave out: what was read already of a timeline that is read in pages.
+        #[serde(default)]
+        skip: u32,
     },
     /// Who holds which role.
     Roles,

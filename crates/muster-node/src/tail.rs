@@ -32,7 +32,7 @@ struct About {
 /// The answer to a request, where the tail has it: the newest lines of the incident that is meant without a word, or of the
 /// same one by its whole id.
 pub(crate) fn answer(setup: &Setup, request: &Request) -> Option<Value> {
-    let Request::Read(Read { incident, what: What::Newest { last } }) = request else { return None };
+    let Request::Read(Read { incident, what: What::Newest { last, skip: 0 } }) = request else { return None };
     let kept = String::from_utf8(muster_store::read_tail(&setup.home.store())?).ok()?;
     let (about, lines) = kept.split_once('\n')?;
     let about: About = serde_json::from_str(about).ok()?;

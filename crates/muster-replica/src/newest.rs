@@ -56,10 +56,24 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`].
     pub fn newest(&mut self, team: TeamId, incident: IncidentId, count: usize) -> Result<Vec<Row>, ReplicaError> {
+        self.lines(team, incident, 0, count)
+    }
+
+    /// As [`Replica::newest`], the lines before the newest `skip`: page by page, as far back as somebody wants to read.
+    ///
+    /// # Errors
+    /// As [`Replica::newest`].
+    pub fn lines(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        skip: usize,
+        count: usize,
+    ) -> Result<Vec<Row>, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         if !state.ledger.is_quiet(&incident) {
             let (document, people) = self.document(team, incident)?;
-            return Ok(timeline_end(document, &people, count));
+            return Ok(timeline_end(document, &people, skip, count));
         }
         let people = state.people();
         let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
@@ -67,7 +81,7 @@ impl<S: Storage> Replica<S> {
         // A read that fails must not be shown as a text that has not come.
         let failed = std::cell::RefCell::new(None);
         let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
-        let rows = state.orders.get(incident, dag).draw(&scene, &people, count);
+        let rows = state.orders.get(incident, dag).draw(&scene, &people, skip, count);
         match failed.take() {
             Some(error) => Err(error),
             None => Ok(rows),

@@ -1,4 +1,4 @@
-//! When an incident's news are told on: the first at once, what follows it closely together.
+//! When an incident's news are told on: the first at once, what follows thick and fast together.
 //!
 //! Whoever shows an incident draws it anew for each [`crate::Effect::Changed`], and bringing the document up to date costs
 //! about as much for one entry as for hundreds. So news open a window, and what comes while it is open is gathered until it
@@ -14,6 +14,10 @@ pub(crate) const WINDOW_MS: u64 = 50;
 /// Entries at which a window ends before its time: so many cost a document as much as the waiting would save.
 pub(crate) const WINDOW_ENTRIES: usize = 256;
 
+/// News that are told at once in a window: so many a twentieth of a second are no burst, and whoever writes steadily is not
+/// kept waiting.
+pub(crate) const AT_ONCE: u32 = 3;
+
 /// News of one incident, in causal order.
 type News = (TeamId, IncidentId, Vec<EntryId>);
 
@@ -26,6 +30,8 @@ pub(crate) struct Pace {
 #[derive(Debug)]
 struct Window {
     until: Tick,
+    /// How often news were told at once in it.
+    told: u32,
     gathered: Vec<EntryId>,
 }
 
@@ -34,9 +40,13 @@ impl Pace {
     pub(crate) fn take_in(&mut self, (team, incident, entries): News, now: Tick) -> Option<News> {
         let until = now.plus_ms(WINDOW_MS);
         let Some(window) = self.windows.get_mut(&(team, incident)) else {
-            self.windows.insert((team, incident), Window { until, gathered: Vec::new() });
+            self.windows.insert((team, incident), Window { until, told: 1, gathered: Vec::new() });
             return Some((team, incident, entries));
         };
+        if window.told < AT_ONCE && now < window.until {
+            window.told += 1;
+            return Some((team, incident, entries));
+        }
         window.gathered.extend(entries);
         if window.gathered.len() < WINDOW_ENTRIES && now < window.until {
             return None;
@@ -93,14 +103,23 @@ mod tests {
     }
 
     #[test]
+    fn twenty_a_second_are_told_at_once_however_they_jitter() {
+        let mut pace = Pace::default();
+        for n in 0..1_000 {
+            let at = Tick(u64::from(n) * 50 + u64::from(n * 7 % 11));
+            pace.take_due(at);
+            assert_eq!(pace.take_in(news(n..n + 1), at), Some(news(n..n + 1)));
+        }
+    }
+
+    #[test]
     fn what_follows_closely_is_gathered_until_the_window_ends() {
         let mut pace = Pace::default();
-        pace.take_in(news(0..1), Tick(0));
-        for n in 1..10 {
-            assert_eq!(pace.take_in(news(n..n + 1), Tick(n.into())), None);
+        for n in 0..10 {
+            assert_eq!(pace.take_in(news(n..n + 1), Tick(n.into())).is_some(), n < AT_ONCE);
         }
         assert_eq!(pace.take_due(Tick(WINDOW_MS - 1)), vec![]);
-        assert_eq!(pace.take_due(Tick(WINDOW_MS)), vec![news(1..10)]);
+        assert_eq!(pace.take_due(Tick(WINDOW_MS)), vec![news(AT_ONCE..10)]);
         assert_eq!(pace.deadline(), Some(Tick(2 * WINDOW_MS)), "the next of a burst is still gathered");
     }
 
@@ -108,15 +127,19 @@ mod tests {
     fn a_full_window_does_not_wait() {
         let mut pace = Pace::default();
         let told = (0..1_000).filter(|n| pace.take_in(news(*n..n + 1), Tick(1)).is_some()).count();
-        assert_eq!(told, 1 + 999 / WINDOW_ENTRIES);
-        assert_eq!(pace.take_due(Tick(100)), vec![news(769..1_000)]);
+        let rest = 1_000 - AT_ONCE;
+        assert_eq!(told, AT_ONCE as usize + rest as usize / WINDOW_ENTRIES);
+        let last = AT_ONCE + rest / WINDOW_ENTRIES as u32 * WINDOW_ENTRIES as u32;
+        assert_eq!(pace.take_due(Tick(100)), vec![news(last..1_000)]);
     }
 
     #[test]
     fn a_shell_that_is_late_holds_nothing_back() {
         let mut pace = Pace::default();
-        pace.take_in(news(0..1), Tick(0));
-        pace.take_in(news(1..2), Tick(1));
-        assert_eq!(pace.take_in(news(2..3), Tick(WINDOW_MS)), Some(news(1..3)));
+        for n in 0..=AT_ONCE {
+            pace.take_in(news(n..n + 1), Tick(1));
+        }
+        let next = AT_ONCE + 1;
+        assert_eq!(pace.take_in(news(next..next + 1), Tick(1 + WINDOW_MS)), Some(news(AT_ONCE..next + 1)));
     }
 }

@@ -5,7 +5,7 @@ use crate::error::ReplicaError;
 use crate::newest::Orders;
 use crate::people::Handles;
 use muster_log::ledger::Ledger;
-use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Timestamp};
+use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::Storage;
 use muster_sync::{Config, Replicator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,10 +78,11 @@ impl Team {
         let roster = DagId::from(team);
         let dags = store.dags(&team);
         let incidents = dags.iter().filter(|dag| **dag != roster);
+        let mut good = GoodKeys::default();
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
             for stored in store.entries(dag)? {
                 let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
-                let entry = Entry::decode(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
+                let entry = Entry::decode_by(&stored.bytes, &mut good).map_err(|error| damaged(error.to_string()))?;
                 if entry.id() != stored.id {
                     return Err(damaged("its bytes have another hash".into()));
                 }

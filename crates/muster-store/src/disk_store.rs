@@ -64,7 +64,7 @@ impl Kept {
             Payload::Entry { team, dag, .. } => self.add_entry(*team, *dag, position),
             Payload::Local { key, value } => self.set_local(key, value.is_some(), position),
             Payload::Whole { entry, .. } => {
-                self.add_entry(entry.team, entry.dag, position);
+                self.add_entry(entry.team(), entry.dag(), position);
                 self.bodies.insert(body_short(&entry.hash), position);
             }
             Payload::Signature { .. } => self.late_signatures += 1,

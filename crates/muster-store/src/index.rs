@@ -46,7 +46,7 @@ impl Row {
     pub(crate) fn of(payload: &Payload<'_>, position: Position) -> Option<Self> {
         let key = match payload {
             Payload::Entry { id, .. } => entry_key(id),
-            Payload::Whole { entry, .. } => entry_key(&entry.id),
+            Payload::Whole { entry, .. } => entry_key(&entry.id()),
             Payload::Body { hash, .. } => body_key(hash),
             Payload::Signature { entry, .. } => signature_key(entry),
             Payload::Local { .. } => return None,

@@ -110,12 +110,23 @@ pub(crate) struct Record<'a> {
     pub(crate) commit: u32,
     /// Chain value before it.
     pub(crate) before: Chain,
-    /// Chain value after it.
-    pub(crate) after: Chain,
     /// Bytes of the whole record.
     pub(crate) len: u32,
     /// What it says.
     pub(crate) payload: Payload<'a>,
+    kind: RecordKind,
+    raw: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Chain value after it.
+    pub(crate) fn after(&self) -> Chain {
+        let id = match &self.payload {
+            Payload::Whole { entry, .. } => *entry.id().as_bytes(),
+            _ => chained_id(self.kind, self.raw),
+        };
+        self.before.next(self.kind, &id)
+    }
 }
 
 /// What a record says.
@@ -135,8 +146,9 @@ impl Payload<'_> {
             Self::Entry { id, team, dag, received, signature, bytes } => {
                 Some(StoredEntry { bytes: bytes.to_vec(), id, team, dag, received, signature })
             }
-            Self::Whole { entry: WholeEntry { id, team, dag, bytes, .. }, received, signature } => {
-                Some(StoredEntry { bytes: bytes.to_vec(), id, team, dag, received, signature })
+            Self::Whole { entry, received, signature } => {
+                let (id, team, dag) = (entry.id(), entry.team(), entry.dag());
+                Some(StoredEntry { bytes: entry.bytes.to_vec(), id, team, dag, received, signature })
             }
             Self::Body { .. } | Self::Signature { .. } | Self::Local { .. } => None,
         }
@@ -261,18 +273,14 @@ pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record<'_>, BadRecord
     if place.crc(length, covered) != crc {
         return Err(BadRecord::Checksum);
     }
-    let contents = decode_payload(kind, payload)?;
-    let id = match &contents {
-        Payload::Whole { entry, .. } => *entry.id.as_bytes(),
-        _ => chained_id(kind, payload),
-    };
     Ok(Record {
         last: last == 1,
         commit,
         before,
-        after: before.next(kind, &id),
         len: (RECORD_HEAD + n) as u32,
-        payload: contents,
+        payload: decode_payload(kind, payload)?,
+        kind,
+        raw: payload,
     })
 }
 
@@ -412,7 +420,7 @@ mod tests {
             let mut bytes = Vec::new();
             let after = encode(&mut bytes, Contents::Write(&write), PLACE, 4_000, true, Chain([8; 32]));
             let record = decode(&bytes, PLACE).unwrap();
-            assert_eq!((record.after, record.len as usize), (after, bytes.len()));
+            assert_eq!((record.after(), record.len as usize), (after, bytes.len()));
             assert!(record.last && record.commit == 4_000 && record.before == Chain([8; 32]));
             assert_eq!(read_back(record.payload), write);
         }

@@ -134,7 +134,7 @@ impl<'a> Walk<'a, '_> {
             self.damaged(position.offset, BadRecord::Commit.what());
         }
         let (begun, before, last) = (record.commit, record.before, record.last);
-        self.chain = Some(record.after);
+        self.chain = Some(record.after());
         self.end = self.end.saturating_add(record.len);
         let open = self.open.get_or_insert_with(|| OpenCommit { begun, before, records: Vec::new() });
         open.records.push((position, record));

@@ -63,7 +63,7 @@ impl Standing {
         let bytes = journal.read_bytes(self.segment, self.last, len as usize).ok()?;
         let place = Place { store, segment: self.segment, offset: self.last };
         let record = decode(&bytes, place).ok()?;
-        Some(record.last && record.len == len && record.after == self.chain)
+        Some(record.last && record.len == len && record.after() == self.chain)
     }
 }
 

@@ -24,9 +24,6 @@ const INCIDENT_AT: usize = 38;
 /// An entry's bytes with its body and what follows from both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WholeEntry<'a> {
-    pub(crate) id: EntryId,
-    pub(crate) team: TeamId,
-    pub(crate) dag: DagId,
     /// The hash of the body.
     pub(crate) hash: BodyHash,
     pub(crate) body: &'a [u8],
@@ -36,19 +33,32 @@ pub(crate) struct WholeEntry<'a> {
 impl<'a> WholeEntry<'a> {
     /// Reads the bytes of an entry that names a body of this length.
     pub(crate) fn read(bytes: &'a [u8], body: &'a [u8]) -> Option<Self> {
-        let hash = body_hash(bytes, body.len())?;
-        let id = tagged("muster/entry/1", &[bytes]);
-        // A genesis names its team, or its incident, by zero: that is itself.
-        let named = |at: usize| id_at(bytes, at).map(|named| if named == [0; 32] { id } else { named });
-        let (team, incident) = (named(TEAM_AT)?, named(INCIDENT_AT)?);
-        let (id, hash) = (EntryId::from_bytes(id), BodyHash::from_bytes(hash));
-        let (team, dag) = (TeamId::from_bytes(team), DagId::from_bytes(incident));
-        bytes.starts_with(&BEGIN).then_some(Self { id, team, dag, hash, body, bytes })
+        let hash = BodyHash::from_bytes(body_hash(bytes, body.len())?);
+        let is_framed = bytes.starts_with(&BEGIN) && id_at(bytes, INCIDENT_AT).is_some();
+        is_framed.then_some(Self { hash, body, bytes })
+    }
+
+    /// The id, hashed anew by each call.
+    pub(crate) fn id(&self) -> EntryId {
+        EntryId::from_bytes(tagged("muster/entry/1", &[self.bytes]))
+    }
+
+    pub(crate) fn team(&self) -> TeamId {
+        TeamId::from_bytes(self.named(TEAM_AT))
+    }
+
+    pub(crate) fn dag(&self) -> DagId {
+        DagId::from_bytes(self.named(INCIDENT_AT))
+    }
+
+    /// A genesis names its team, or its incident, by zero: that is itself.
+    fn named(&self, at: usize) -> [u8; 32] {
+        id_at(self.bytes, at).filter(|named| *named != [0; 32]).unwrap_or_else(|| *self.id().as_bytes())
     }
 
     /// Whether a record of this says all that was staged: what follows from the bytes is what the caller said.
     pub(crate) fn is_of(&self, entry: &StoredEntry, hash: &BodyHash) -> bool {
-        (self.id, self.team, self.dag, self.hash) == (entry.id, entry.team, entry.dag, *hash)
+        (self.id(), self.team(), self.dag(), self.hash) == (entry.id, entry.team, entry.dag, *hash)
     }
 }
 
@@ -104,8 +114,8 @@ mod tests {
         for (length, size) in [(5, &[5][..]), (23, &[23]), (24, &[0x18, 24]), (300, &[0x19, 1, 44])] {
             let (bytes, body) = (entry(1, 2, size), vec![7; length]);
             let whole = WholeEntry::read(&bytes, &body).unwrap();
-            assert_eq!((whole.team, whole.dag), (TeamId::from_bytes([1; 32]), DagId::from_bytes([2; 32])));
-            assert_eq!((whole.id, whole.hash), (EntryId::from_bytes(id(&bytes)), BodyHash::from_bytes([9; 32])));
+            assert_eq!((whole.team(), whole.dag()), (TeamId::from_bytes([1; 32]), DagId::from_bytes([2; 32])));
+            assert_eq!((whole.id(), whole.hash), (EntryId::from_bytes(id(&bytes)), BodyHash::from_bytes([9; 32])));
             assert!(bodies_named(&bytes).any(|hash| hash == whole.hash));
             assert_eq!(WholeEntry::read(&bytes, &vec![7; length + 1]), None, "the size is part of the entry");
         }
@@ -114,17 +124,17 @@ mod tests {
     #[test]
     fn a_genesis_is_its_own_incident_or_team() {
         let declare = entry(1, 0, &[5]);
-        assert_eq!(WholeEntry::read(&declare, b"12345").unwrap().dag, DagId::from_bytes(id(&declare)));
+        assert_eq!(WholeEntry::read(&declare, b"12345").unwrap().dag(), DagId::from_bytes(id(&declare)));
         let create = entry(0, 0, &[5]);
         let whole = WholeEntry::read(&create, b"12345").unwrap();
-        assert_eq!((whole.team, whole.dag), (TeamId::from_bytes(id(&create)), DagId::from_bytes(id(&create))));
+        assert_eq!((whole.team(), whole.dag()), (TeamId::from_bytes(id(&create)), DagId::from_bytes(id(&create))));
     }
 
     #[test]
     fn an_entry_that_was_staged_as_something_else_is_told() {
         let bytes = entry(1, 2, &[5]);
         let whole = WholeEntry::read(&bytes, b"12345").unwrap();
-        let WholeEntry { id, team, dag, hash, .. } = whole;
+        let (id, team, dag, hash) = (whole.id(), whole.team(), whole.dag(), whole.hash);
         let staged = StoredEntry { bytes: bytes.clone(), id, team, dag, received: Timestamp(0), signature: None };
         assert!(whole.is_of(&staged, &hash));
         assert!(!whole.is_of(&staged, &BodyHash::from_bytes([0; 32])));

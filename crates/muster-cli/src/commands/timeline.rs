@@ -21,7 +21,7 @@ pub(crate) struct Timeline {
 impl Ask for Timeline {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let what = match self.last {
-            Some(last) => What::Newest { last },
+            Some(last) => What::Newest { last, skip: 0 },
             None => What::Timeline { local: self.local },
         };
         Ok(Request::Read(request::Read { incident: setting.incident.clone(), what }))

@@ -58,10 +58,10 @@ impl Newest {
         }
     }
 
-    /// Draws the last `count` lines of the timeline, oldest event first.
-    pub fn draw(&self, entries: &dyn Entries, people: &People, count: usize) -> Vec<Row> {
+    /// Draws the last `count` lines of the timeline before the newest `skip`, oldest event first.
+    pub fn draw(&self, entries: &dyn Entries, people: &People, skip: usize, count: usize) -> Vec<Row> {
         let scene = Active(entries);
-        let last: Vec<EntryId> = self.lines.iter().rev().take(count).map(|(.., id)| *id).collect();
+        let last: Vec<EntryId> = self.lines.iter().rev().skip(skip).take(count).map(|(.., id)| *id).collect();
         let drawn = last.iter().rev().filter_map(|id| {
             let line = scene.line(id)?;
             Some(row(&scene, people, &line, self.amended_by(&scene, id)))
@@ -146,9 +146,9 @@ fn incident_fact(entry: &Entry) -> Option<IncidentFact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline;
     use crate::view::tests::outage;
     use crate::world::World;
+    use crate::{timeline, timeline_end};
     use muster_log::fact::RoleAct;
 
     struct InWorld<'a> {
@@ -187,7 +187,10 @@ mod tests {
         }
         let all = timeline(&world.document(), &world.people);
         for count in [0, 1, 2, 5, all.len() - 1, all.len(), all.len() + 1] {
-            assert_eq!(newest.draw(&entries, &world.people, count), all[all.len().saturating_sub(count)..]);
+            assert_eq!(newest.draw(&entries, &world.people, 0, count), all[all.len().saturating_sub(count)..]);
+            let end = all.len().saturating_sub(2);
+            assert_eq!(newest.draw(&entries, &world.people, 2, count), all[end.saturating_sub(count)..end]);
+            assert_eq!(timeline_end(&world.document(), &world.people, 2, count), all[end.saturating_sub(count)..end]);
         }
     }
 

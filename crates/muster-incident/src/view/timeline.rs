@@ -15,10 +15,11 @@ pub fn timeline(doc: &Document, people: &People) -> Vec<Row> {
     draw(doc, people, &told(doc))
 }
 
-/// Draws the last `count` lines of the timeline.
-pub fn timeline_end(doc: &Document, people: &People, count: usize) -> Vec<Row> {
+/// Draws the last `count` lines of the timeline before the newest `skip`.
+pub fn timeline_end(doc: &Document, people: &People, skip: usize, count: usize) -> Vec<Row> {
     let told = told(doc);
-    draw(doc, people, &told[told.len().saturating_sub(count)..])
+    let end = told.len().saturating_sub(skip);
+    draw(doc, people, &told[end.saturating_sub(count)..end])
 }
 
 /// The entries that say something, in the timeline's order.

@@ -10,13 +10,19 @@ use serde_json::{Value, json};
 impl<S: Storage> Engine<S> {
     pub(crate) fn read_incident(&mut self, typed: Option<&str>, what: What) -> Result<Value, Failure> {
         let Some((team, incident)) = self.incident_meant(typed)? else { return nothing(what) };
-        if let What::Newest { last } = what {
-            return Ok(to_value(&self.replica.newest(team, incident, last as usize)?));
+        // A timeline is drawn from entries and bodies; most often it needs no document.
+        let lines = match what {
+            What::Newest { last, skip } => Some((skip as usize, last as usize)),
+            What::Timeline { .. } => Some((0, usize::MAX)),
+            _ => None,
+        };
+        if let Some((skip, count)) = lines {
+            let rows = to_value(&self.replica.lines(team, incident, skip, count)?);
+            let with_local = what == What::Timeline { local: true };
+            return if with_local { self.timeline_with_local(team, rows) } else { Ok(rows) };
         }
         let view = self.replica.view(team, incident)?;
         Ok(match what {
-            What::Timeline { local: false } => to_value(&view.timeline),
-            What::Timeline { local: true } => self.timeline_with_local(team, to_value(&view.timeline))?,
             What::Roles => to_value(&view.roles),
             What::Actions => to_value(&view.actions),
             What::ExportJson => json!({ "text": export_json(&view) }),
