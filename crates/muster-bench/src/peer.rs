@@ -40,7 +40,7 @@ const OTHERS: [&str; 9] = ["B", "C", "D", "E", "F", "G", "H", "I", "J"];
 
 /// Answers operations until told to quit.
 pub(crate) fn serve(args: PeerArgs) -> Result<(), Fault> {
-    let mut peer = Peer { args, node: None };
+    let mut peer = Peer { args, node: None, tail_of: None };
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(Fault::io("read an operation"))?;
         let op: Op = serde_json::from_str(&line).map_err(Fault::unexpected)?;
@@ -65,6 +65,8 @@ pub(crate) fn serve(args: PeerArgs) -> Result<(), Fault> {
 struct Peer {
     args: PeerArgs,
     node: Option<Open>,
+    /// The incident of a log of which only the newest lines are read, without a node.
+    tail_of: Option<String>,
 }
 
 /// A log that is open.
@@ -80,9 +82,14 @@ impl Peer {
     fn take(&mut self, op: Op) -> Result<Value, Fault> {
         match op {
             Op::Gen { entries, authors } => self.generate(entries, authors),
-            Op::Open { reference, .. } => {
+            Op::Open { reference, tail } => {
                 let t0_ns = reading::now_ns();
-                self.open(reference)?;
+                // `true`, or how many lines; without it, all of the log will be read or written.
+                if tail.is_some_and(|tail| tail != false) && self.home().exists() {
+                    self.tail_of = Some(reference.incident);
+                } else {
+                    self.open(reference)?;
+                }
                 Ok(json!({ "t0_ns": t0_ns }))
             }
             Op::Listen => {
@@ -121,7 +128,10 @@ impl Peer {
                 let names = self.opened()?.names()?;
                 Ok(json!({ "count": names.len(), "digest": digest::of(names) }))
             }
-            Op::Last { k } => self.opened()?.last(k),
+            Op::Last { k } => match &self.tail_of {
+                Some(incident) => Ok(last(&reading::newest_of_home(&setup(&self.home())?, incident, k)?)),
+                None => self.opened()?.last(k),
+            },
             Op::Quit => {
                 self.node = None;
                 Ok(json!({}))
@@ -280,10 +290,14 @@ impl Open {
     }
 
     fn last(&self, k: usize) -> Result<Value, Fault> {
-        let texts = reading::newest(&self.node, &self.reference.incident, k)?;
-        let t_ns = reading::now_ns();
-        let entries: Vec<Value> =
-            texts.iter().filter_map(|text| Some(json!({ "id": corpus::name_of(text)?, "text": text }))).collect();
-        Ok(json!({ "t_ns": t_ns, "entries": entries }))
+        Ok(last(&reading::newest(&self.node, &self.reference.incident, k)?))
     }
+}
+
+/// The newest lines, read just now.
+fn last(texts: &[String]) -> Value {
+    let t_ns = reading::now_ns();
+    let entries: Vec<Value> =
+        texts.iter().filter_map(|text| Some(json!({ "id": corpus::name_of(text)?, "text": text }))).collect();
+    json!({ "t_ns": t_ns, "entries": entries })
 }

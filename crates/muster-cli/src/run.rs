@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// How often `board --watch` draws.
+/// How often `board --watch` draws where nothing happens: ages are on it.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Carries out a command line.
@@ -79,7 +79,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
 fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
     let request = ask.request(&mut session.setting)?;
     session.setting.notes.drain(..).for_each(|text| note(&text));
-    let answer = client::open(&session.setup)?.call(&request)?;
+    let answer = client::ask(&session.setup, &request)?;
     if let Some(text) = answer.get("note").and_then(Value::as_str) {
         note(text);
     }
@@ -114,14 +114,14 @@ pub(crate) fn made_printable(value: Value) -> Value {
     }
 }
 
-/// Draws the board each second until Ctrl-C or until nobody reads. The store is not held in between, so that other
+/// Draws the board when something happened, and each second, until Ctrl-C or until nobody reads. The store is not held in between, so that other
 /// commands can write, and a node may start or stop meanwhile.
 fn watch(board: &board::Board, session: &mut Session) -> Result<(), Problem> {
     if session.json {
         return Err(Problem::usage("`--watch` draws for a person", "leave out `--json`, or call `board --json` again"));
     }
     let is_terminal = io::stdout().is_terminal();
-    let mut drawn = false;
+    let (mut drawn, mut seen) = (false, 0);
     loop {
         session.page.now = SystemClock::new(session.page.zone.clone()).now();
         let screen = match answer(board, session) {
@@ -134,7 +134,7 @@ fn watch(board: &board::Board, session: &mut Session) -> Result<(), Problem> {
         };
         drawn = true;
         output::print(&if is_terminal { redraw(&screen) } else { screen })?;
-        std::thread::sleep(WATCH_EVERY);
+        seen = client::wait_for_change(&session.setup, seen, WATCH_EVERY);
     }
 }
 

@@ -95,14 +95,17 @@ pub fn prepare(
     context.prepare(act).map(|prepared| prepared.aside(aside))
 }
 
+/// Prepares an entry that refers to no other, so that no document is needed; `None` where one is: [`prepare`] takes it.
+pub fn plain(act: &Act, aside: &Aside) -> Option<Result<Prepared, CommandError>> {
+    said(act).map(|(saying, text)| say(saying, text).map(|prepared| prepared.aside(aside)))
+}
+
 impl Context<'_> {
     fn prepare(&self, act: &Act) -> Result<Prepared, CommandError> {
         match act {
-            Act::Declare { .. } => Err(CommandError::AlreadyDeclared),
-            Act::Say { text } => say(Saying::Note, text),
-            Act::Saw { text } => say(Saying::Observation, text),
-            Act::Decided { text } => say(Saying::Decision, text),
-            Act::Need { text } => say(Saying::Request, text),
+            Act::Declare { .. } | Act::Say { .. } | Act::Saw { .. } | Act::Decided { .. } | Act::Need { .. } => {
+                said(act).map_or(Err(CommandError::AlreadyDeclared), |(saying, text)| say(saying, text))
+            }
             Act::Will { text, target, undo, tested, expected_minutes } => {
                 self.will(text, target, undo.as_deref(), tested.as_deref(), *expected_minutes)
             }
@@ -175,6 +178,17 @@ impl Context<'_> {
         let what = What::Phase { phase, supersedes: superseding(now.writers) };
         Ok(Prepared::new(what, optional(text)))
     }
+}
+
+/// What is said in an act that only says something.
+fn said(act: &Act) -> Option<(Saying, &str)> {
+    Some(match act {
+        Act::Say { text } => (Saying::Note, text),
+        Act::Saw { text } => (Saying::Observation, text),
+        Act::Decided { text } => (Saying::Decision, text),
+        Act::Need { text } => (Saying::Request, text),
+        _ => return None,
+    })
 }
 
 fn say(saying: Saying, text: &str) -> Result<Prepared, CommandError> {

@@ -16,7 +16,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use effect::{Meaning, target};
+pub(crate) use effect::{Meaning, meaning_of, target};
 pub(crate) use graph::Node;
 pub(crate) use read::{Held, Texts};
 pub(crate) use register::{Container, Content, Register, RoleKey};

@@ -34,6 +34,6 @@ pub use printable::{printable, printable_lines};
 pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{
-    ActionView, Board, MilestoneView, RoleView, Row, SUMMARY_VERSION, Summary, View, actions, board, commanders,
-    incident_view, milestones, roles, status_line, summary, timeline,
+    ActionView, Board, Entries, MilestoneView, Newest, RoleView, Row, SUMMARY_VERSION, Summary, View, actions, board,
+    commanders, incident_view, milestones, roles, status_line, summary, timeline, timeline_end,
 };

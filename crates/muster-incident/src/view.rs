@@ -7,8 +7,10 @@
 mod actions;
 mod board;
 mod milestones;
+mod newest;
 mod roles;
 mod row;
+mod scene;
 mod summary;
 mod timeline;
 mod words;
@@ -16,10 +18,11 @@ mod words;
 pub use actions::{ActionView, actions};
 pub use board::{Board, board};
 pub use milestones::{ClaimView, MilestoneView, milestones};
+pub use newest::{Entries, Newest};
 pub use roles::{HoldView, OfferView, RoleView, roles};
 pub use row::{Author, Detail, OriginView, Row};
 pub use summary::{SUMMARY_VERSION, Summary, commanders, status_line, summary};
-pub use timeline::timeline;
+pub use timeline::{timeline, timeline_end};
 
 use crate::People;
 use crate::document::{Document, Node};
@@ -66,7 +69,11 @@ fn present(doc: &Document, people: &People) -> Vec<String> {
 
 /// The name of an entry's author.
 fn author_name(people: &People, node: &Node) -> String {
-    match node.person {
+    person_name(people, node.person)
+}
+
+fn person_name(people: &People, person: Option<PersonId>) -> String {
+    match person {
         Some(person) => people.name(&person),
         None => "unknown".to_owned(),
     }

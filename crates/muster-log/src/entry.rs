@@ -6,11 +6,10 @@
 use crate::cbor::{self, Writer};
 use crate::fact::{Fact, Kind, Malformed};
 use crate::ids::{BodyHash, DagId, EntryId, IncidentId, LogId, SessionId, TeamId, tagged_hash};
-use crate::key::{BadKey, DeviceKey};
+use crate::key::{BadKey, DeviceKey, GoodKeys};
 use crate::limits::{BODY_BYTES_MAX, DEPS_MAX, ENTRY_BYTES_MAX, ENTRY_VERSION, ROSTER_HEADS_MAX};
 use crate::time::{Claimed, Timestamp};
 use crate::value::Value;
-use std::collections::BTreeSet;
 
 /// Why bytes are no entry (A1). Nothing here depends on other entries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,10 +89,18 @@ impl Draft {
     /// # Errors
     /// Any [`FormError`], as [`Entry::decode`] would find it.
     pub fn seal(self) -> Result<Entry, FormError> {
+        self.seal_by(&mut GoodKeys::default())
+    }
+
+    /// As [`Draft::seal`], one of many: keys among the good ones are not looked at again.
+    ///
+    /// # Errors
+    /// As [`Draft::seal`].
+    pub fn seal_by(self, good: &mut GoodKeys) -> Result<Entry, FormError> {
         let bytes = self.encode();
         check_limit("entry bytes", bytes.len(), ENTRY_BYTES_MAX)?;
         // What was written must also read back: the one way in is the decoder, for own entries too.
-        Entry::decode(&bytes)
+        Entry::decode_by(&bytes, good)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -206,15 +213,14 @@ impl Entry {
     /// [`FormError`] where the bytes are not the one encoding of an entry within the limits, where the author's key is
     /// unusable, or where a kind that decides admission has the wrong fields.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormError> {
-        Self::decode_among(bytes, &mut BTreeSet::new())
+        Self::decode_by(bytes, &mut GoodKeys::default())
     }
 
-    /// As [`Entry::decode`], for many entries of few authors: a key that was found usable is not examined again, which
-    /// takes longer than all the rest. Usable keys are added to `usable`.
+    /// As [`Entry::decode`], one of many: keys among the good ones are not looked at again.
     ///
     /// # Errors
     /// As [`Entry::decode`].
-    pub fn decode_among(bytes: &[u8], usable: &mut BTreeSet<DeviceKey>) -> Result<Self, FormError> {
+    pub fn decode_by(bytes: &[u8], good: &mut GoodKeys) -> Result<Self, FormError> {
         check_limit("entry bytes", bytes.len(), ENTRY_BYTES_MAX)?;
         let draft = Draft::decode(bytes)?;
         check_limit("deps", draft.deps.len(), DEPS_MAX)?;
@@ -226,10 +232,7 @@ impl Entry {
         if draft.encode() != bytes {
             return Err(FormError::NotCanonical { item: "encoding" });
         }
-        if !usable.contains(&draft.key) {
-            draft.key.check()?;
-            usable.insert(draft.key);
-        }
+        good.check(&draft.key)?;
         if draft.kind.decides_admission() {
             Fact::parse(draft.kind, &draft.fields)?;
         }

@@ -4,6 +4,7 @@
 
 use crate::ids::EntryId;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
@@ -63,6 +64,33 @@ impl DeviceKey {
     /// Whether `signature` is this key's over the entry `id`.
     pub fn verifies_entry(&self, id: &EntryId, signature: &Signature) -> bool {
         self.verifies(ENTRY_TAG, &[id.as_bytes()], signature)
+    }
+}
+
+/// Keys that were found usable. Finding it out costs more than all the rest of reading an entry, and a log is written by few.
+#[derive(Debug, Clone, Default)]
+pub struct GoodKeys {
+    keys: BTreeSet<DeviceKey>,
+}
+
+/// Keys that are remembered: those of the largest team. Whoever brings more gets them checked again.
+const GOOD_KEYS_MAX: usize = 1_024;
+
+impl GoodKeys {
+    /// As [`DeviceKey::check`].
+    ///
+    /// # Errors
+    /// [`BadKey`].
+    pub fn check(&mut self, key: &DeviceKey) -> Result<(), BadKey> {
+        if self.keys.contains(key) {
+            return Ok(());
+        }
+        key.check()?;
+        if self.keys.len() >= GOOD_KEYS_MAX {
+            self.keys.clear();
+        }
+        self.keys.insert(*key);
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ pub use draft::DraftError;
 pub use entry::{BodyRef, Draft, Entry, FormError};
 pub use fact::{Fact, Kind, Malformed};
 pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
-pub use key::{DeviceKey, DeviceSecret, Signature};
+pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
 pub use ledger::{Ledger, Outcome, Received};
 pub use refusal::Refusal;
 pub use roster::Roster;

@@ -5,18 +5,22 @@ use crate::engine::Engine;
 use crate::home::Home;
 use crate::opening::{self, Opened, Setup};
 use crate::request::{Failure, Reply, Request};
+use crate::tail;
 use crate::up;
 use muster_store::DiskStore;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Requests sent ahead of their answers. The node commits what waits together, so a few dozen make one sync serve many.
 const AHEAD_MAX: usize = 64;
 
 /// How long a node may take to end: it tells its peers and closes the store.
 const END_WAIT: Duration = Duration::from_secs(30);
+
+/// How much longer than asked a node may take to say that nothing changed.
+const ANSWER_GRACE: Duration = Duration::from_secs(2);
 
 /// A home, ready for requests.
 pub struct Client {
@@ -48,6 +52,36 @@ pub fn open(setup: &Setup) -> Result<Client, Failure> {
     Ok(Client { way, setup: setup.clone() })
 }
 
+/// Waits until the home's node has something new to show, at most for `longest`; gives its count of changes, to be handed
+/// in as `seen` the next time. Without a node nothing tells of changes: then it waits for all of `longest`.
+pub fn wait_for_change(setup: &Setup, seen: u64, longest: Duration) -> u64 {
+    let began = Instant::now();
+    let answer = connect(&setup.home).and_then(|(read, write)| {
+        // A node that hangs must not keep a screen from saying so.
+        read.get_ref().set_read_timeout(Some(longest + ANSWER_GRACE)).ok()?;
+        let request = Request::Watch { seen, wait_ms: longest.as_millis() as u64 };
+        Client { way: Way::Node { read, write }, setup: setup.clone() }.call(&request).ok()
+    });
+    match answer.and_then(|answer| answer.get("changes")?.as_u64()) {
+        Some(changes) => changes,
+        None => {
+            std::thread::sleep(longest.saturating_sub(began.elapsed()));
+            seen
+        }
+    }
+}
+
+/// Has one request done by the quickest way there is: what the home's tail answers needs neither a node nor the store.
+///
+/// # Errors
+/// As [`open`] and [`Client::call`].
+pub fn ask(setup: &Setup, request: &Request) -> Result<Value, Failure> {
+    match tail::answer(setup, request) {
+        Some(answer) => Ok(answer),
+        None => open(setup)?.call(request),
+    }
+}
+
 fn connect(home: &Home) -> Option<(BufReader<UnixStream>, UnixStream)> {
     let stream = UnixStream::connect(home.socket().ok()?).ok()?;
     let read = BufReader::new(stream.try_clone().ok()?);
@@ -67,6 +101,15 @@ pub(crate) fn ask_node(home: &Home, request: &Request, patience: Duration) -> Op
             .hint("look at muster.log in its home; stop it with `muster down`, else kill it")
     };
     Some(asked.map_err(silent).and_then(|()| answer.unwrap_or_else(|| Err(lost()))))
+}
+
+impl Drop for Client {
+    /// Whoever had the store open leaves its newest lines to be found.
+    fn drop(&mut self) {
+        if let Way::Store { engine: Some(engine), .. } = &mut self.way {
+            tail::keep(engine);
+        }
+    }
 }
 
 impl Client {

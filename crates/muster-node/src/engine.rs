@@ -80,7 +80,7 @@ impl<S: Storage> Engine<S> {
 
     /// Does what needs no network. Writes are staged: the reply may go out only after the commit.
     ///
-    /// `Join`, `Cut`, `Heal` and `Down` are the caller's affair.
+    /// `Join`, `Cut`, `Heal`, `Watch` and `Down` are the caller's affair.
     pub(crate) fn execute(&mut self, request: &Request) -> Result<Value, Failure> {
         let _command = tracing::info_span!("command", what = request.word()).entered();
         let done = self.dispatch(request);
@@ -106,9 +106,11 @@ impl<S: Storage> Engine<S> {
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
             Request::Seen { incident } => self.mark_seen(incident.as_deref()),
-            Request::Join { .. } | Request::Cut { .. } | Request::Heal { .. } | Request::Down => {
-                Err(Failure::new("no node is running").hint("start one with `muster up`"))
-            }
+            Request::Join { .. }
+            | Request::Cut { .. }
+            | Request::Heal { .. }
+            | Request::Watch { .. }
+            | Request::Down => Err(Failure::new("no node is running").hint("start one with `muster up`")),
         }
     }
 

@@ -24,7 +24,9 @@ mod opening;
 pub mod request;
 pub mod running;
 mod service;
+mod tail;
 pub mod up;
+mod watchers;
 pub mod when;
 
 pub use node::Ready;

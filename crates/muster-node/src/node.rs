@@ -6,11 +6,13 @@
 mod gossip;
 
 use crate::addresses::{self, AddressBook};
+use crate::clock;
 use crate::engine::Engine;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
+use crate::watchers::Watchers;
 use muster_log::{DeviceKey, TeamId, Ticket};
 use muster_net::{JoinReply, Link, NetEvent, NetHandle, Path, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
@@ -84,6 +86,7 @@ pub(crate) struct Node {
     answers: Vec<Answer>,
     settled_at: Option<Tick>,
     reopen_at: Option<Tick>,
+    onlookers: Watchers,
 }
 
 impl Node {
@@ -114,6 +117,8 @@ impl Node {
             answers: Vec::new(),
             settled_at: None,
             reopen_at: None,
+            // Without randomness a watcher draws once less; nothing else hangs on it.
+            onlookers: Watchers::new(clock::entropy16().map_or(0, |bytes| u128::from_be_bytes(bytes) as u64)),
         }
     }
 
@@ -155,6 +160,9 @@ impl Node {
             let _ = std::fs::remove_file(socket);
         }
         let _ = self.runtime.block_on(self.net.shutdown());
+        if let Some(engine) = &mut self.engine {
+            crate::tail::keep(engine);
+        }
         drop(self.engine.take());
         match self.start_failure {
             Some(failure) => Err(failure),
@@ -165,7 +173,7 @@ impl Node {
     fn wait(&self) -> Duration {
         let Some(engine) = &self.engine else { return Duration::from_millis(REOPEN_EVERY_MS) };
         let now = engine.now().tick;
-        let deadlines = engine.replica.deadline().into_iter().chain(self.settled_at);
+        let deadlines = engine.replica.deadline().into_iter().chain(self.settled_at).chain(self.onlookers.deadline());
         let due = deadlines.chain(self.joining.iter().map(|joining| joining.until)).min();
         Duration::from_millis(due.map_or(60_000, |due| due.since_ms(now)))
     }
@@ -182,6 +190,10 @@ impl Node {
     fn take_request(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
         let done = match request {
             Request::Join { ticket, name } => return self.begin_join(&ticket, name.as_deref(), reply),
+            Request::Watch { seen, wait_ms } => {
+                let now = Tick(self.opened.clock.tick_ms());
+                return self.onlookers.add(seen, wait_ms, now, reply);
+            }
             Request::Cut { peer } => self.cut(peer.as_deref()),
             Request::Heal { peer } => self.heal(peer.as_deref()),
             Request::Down => self.stop(),
@@ -311,6 +323,7 @@ impl Node {
             self.tell_ready();
         }
         self.look_at_joining(now);
+        self.onlookers.timeout(now);
     }
 
     /// Commits what is staged, then answers and sends.
@@ -376,6 +389,7 @@ impl Node {
                     tracing::debug!(%incident, entries = entries.len(), "incident advanced");
                     let advanced = Advanced { incident, entries };
                     self.watchers.retain(|watcher| watcher.send(advanced.clone()).is_ok());
+                    self.onlookers.changed();
                 }
             }
         }

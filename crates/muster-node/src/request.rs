@@ -63,6 +63,14 @@ pub enum Request {
         /// Which incident's; `None` = all.
         incident: Option<String>,
     },
+    /// Waits until something changed that may be shown: answered at once where the node's count of changes is not `seen`,
+    /// else with the next change or when the time is over. Only a running node can tell.
+    Watch {
+        /// The count that was answered last; anything the first time.
+        seen: u64,
+        /// How long to wait at most, in milliseconds.
+        wait_ms: u64,
+    },
     /// Asks the node to stop.
     Down,
 }
@@ -71,7 +79,7 @@ impl Request {
     /// Whether something is to be kept, so that there must be room on the disk.
     pub(crate) fn writes(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Down => false,
+            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
             _ => true,
         }
@@ -92,6 +100,7 @@ impl Request {
             Self::AddAddress { .. } => "add-address",
             Self::Bundle(_) => "bundle",
             Self::Seen { .. } => "seen",
+            Self::Watch { .. } => "watch",
             Self::Down => "down",
         }
     }
@@ -190,6 +199,14 @@ pub enum What {
     Timeline {
         /// Adds what only this node knows.
         local: bool,
+    },
+    /// The last lines of the timeline, without reading all of it.
+    Newest {
+        /// How many.
+        last: u32,
+        /// How many newer ones to leave out: what was read already of a timeline that is read in pages.
+        #[serde(default)]
+        skip: u32,
     },
     /// Who holds which role.
     Roles,

@@ -1,6 +1,7 @@
 //! The incidents' documents, derived when somebody looks and kept up to date from then on.
 //!
-//! A document is a cache: whenever applying does not fit, it is derived anew from the ledger.
+//! A document is a cache: whenever applying does not fit, it is derived anew from the ledger. What came since the last look
+//! is applied in one go, so a burst costs as many updates as there are looks; [`crate::pace`] says when to look.
 
 use crate::error::ReplicaError;
 use crate::team::Bodies;
@@ -32,6 +33,7 @@ type Statuses = Option<BTreeMap<EntryId, Status>>;
 pub(crate) struct Documents {
     kept: BTreeMap<IncidentId, Kept>,
     looks: u64,
+    updates: u64,
 }
 
 impl Documents {
@@ -55,14 +57,19 @@ impl Documents {
                 }
         };
         let kept = match self.kept.remove(incident).filter(is_good) {
+            Some(kept) if kept.applied == order.len() => Kept { statuses, ..kept },
             Some(mut kept) => {
+                self.updates += 1;
                 let new = sources(&statuses, ledger, bodies, &order[kept.applied.min(order.len())..])?;
                 match kept.document.apply(&new) {
                     Ok(()) => Kept { applied: order.len(), statuses, ..kept },
                     Err(_) => self.derive(incident, statuses, ledger, bodies, order)?,
                 }
             }
-            None => self.derive(incident, statuses, ledger, bodies, order)?,
+            None => {
+                self.updates += 1;
+                self.derive(incident, statuses, ledger, bodies, order)?
+            }
         };
         self.evict();
         let looks = self.looks;
@@ -83,6 +90,11 @@ impl Documents {
         let document = Document::derive(&all)
             .map_err(|error| ReplicaError::Damaged { id: incident.genesis(), what: error.to_string() })?;
         Ok(Kept { document, applied: order.len(), statuses, stale: false, last_look: self.looks })
+    }
+
+    /// How often a document was brought up to date or derived, since the start.
+    pub(crate) fn updates(&self) -> u64 {
+        self.updates
     }
 
     fn evict(&mut self) {

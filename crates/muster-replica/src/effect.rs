@@ -44,7 +44,8 @@ pub enum Effect {
         /// Who.
         members: BTreeSet<DeviceKey>,
     },
-    /// Entries were added to an incident, or its statuses changed.
+    /// Entries were added to an incident: time to draw it anew. A lone one is told at once, those that follow it closely
+    /// are told together. They are all in the views already.
     Changed {
         /// Whose.
         team: TeamId,

@@ -68,6 +68,11 @@ impl<S: Storage> Replica<S> {
         Ok((state.documents.get(&incident, &state.ledger, &bodies)?, people))
     }
 
+    /// How often documents were brought up to date or derived since the replica was opened: what a burst of entries costs.
+    pub fn document_updates(&self) -> u64 {
+        self.teams.values().map(|team| team.documents.updates()).sum()
+    }
+
     /// Everything the interfaces show of one incident.
     ///
     /// # Errors

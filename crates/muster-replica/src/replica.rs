@@ -3,6 +3,7 @@
 use crate::effect::Effect;
 use crate::entropy::Entropy;
 use crate::error::ReplicaError;
+use crate::pace::Pace;
 use crate::source::LedgerSource;
 use crate::team::{Team, note_held};
 use muster_log::ledger::Received;
@@ -106,6 +107,8 @@ pub struct Replica<S> {
     /// Who takes part in which team's gossip, connected or not yet.
     gossiping: BTreeSet<(TeamId, DeviceKey)>,
     effects: Vec<Effect>,
+    /// When news of incidents are told on.
+    pace: Pace,
     members_told: BTreeSet<DeviceKey>,
     audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
 }
@@ -146,6 +149,7 @@ impl<S: Storage> Replica<S> {
             greeted: BTreeSet::new(),
             gossiping: BTreeSet::new(),
             effects: Vec::new(),
+            pace: Pace::default(),
             members_told: BTreeSet::new(),
             audiences_told: BTreeMap::new(),
         };
@@ -224,7 +228,11 @@ impl<S: Storage> Replica<S> {
             Input::Gossip { team, peer, gossip, bytes } => {
                 self.feed(team, muster_sync::Input::Gossip { peer, gossip, bytes }, now)?;
             }
-            Input::Timeout => self.each_team(muster_sync::Input::Timeout, now)?,
+            Input::Timeout => {
+                let due = self.pace.take_due(now.tick);
+                self.tell_changed(due);
+                self.each_team(muster_sync::Input::Timeout, now)?;
+            }
         }
         self.commit(now)
     }
@@ -244,7 +252,7 @@ impl<S: Storage> Replica<S> {
             self.staged_bodies.clear();
             let news = std::mem::take(&mut self.news);
             let after = std::mem::take(&mut self.after_commit);
-            self.announce(&news);
+            self.announce(&news, now);
             for (team, entries) in by_team(&news) {
                 self.feed(team, muster_sync::Input::Advanced { entries }, now)?;
                 // A new fold may change who may see what, and what earlier entries count for.
@@ -269,7 +277,8 @@ impl<S: Storage> Replica<S> {
 
     /// When [`Input::Timeout`] is due.
     pub fn deadline(&self) -> Option<Tick> {
-        self.teams.values().filter_map(|team| team.replicator.poll_deadline()).min()
+        let replicators = self.teams.values().filter_map(|team| team.replicator.poll_deadline());
+        replicators.chain(self.pace.deadline()).min()
     }
 
     /// Keeps a local fact; durable with the next commit.
@@ -398,17 +407,20 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    fn announce(&mut self, news: &[(TeamId, EntryId, DagId)]) {
+    fn announce(&mut self, news: &[(TeamId, EntryId, DagId)], now: Now) {
         let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
-        for (team, entry, dag) in news {
+        for (team, entry, dag) in news.iter().filter(|(team, _, dag)| *dag != DagId::from(*team)) {
             changed.entry((*team, *dag)).or_default().push(*entry);
         }
         for ((team, dag), entries) in changed {
-            if dag != DagId::from(team) {
-                let incident = IncidentId::of_genesis(dag.genesis());
-                self.effects.push(Effect::Changed { team, incident, entries });
-            }
+            let told = self.pace.take_in((team, IncidentId::of_genesis(dag.genesis()), entries), now.tick);
+            self.tell_changed(told);
         }
+    }
+
+    fn tell_changed(&mut self, told: impl IntoIterator<Item = (TeamId, IncidentId, Vec<EntryId>)>) {
+        let told = told.into_iter().map(|(team, incident, entries)| Effect::Changed { team, incident, entries });
+        self.effects.extend(told);
     }
 
     /// Tells the shell who may sync, if that has changed.

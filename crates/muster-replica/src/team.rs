@@ -2,10 +2,11 @@
 
 use crate::documents::Documents;
 use crate::error::ReplicaError;
+use crate::newest::Orders;
 use crate::people::Handles;
 use crate::summaries::Summaries;
 use muster_log::ledger::Ledger;
-use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Timestamp};
+use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::Storage;
 use muster_sync::{Config, Replicator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub(crate) struct Team {
     pub(crate) handles: Handles,
     pub(crate) documents: Documents,
     pub(crate) summaries: Summaries,
+    pub(crate) orders: Orders,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
     /// Admitted entries whose bodies have not come yet.
@@ -76,6 +78,7 @@ impl Team {
             handles: Handles::default(),
             documents: Documents::default(),
             summaries: Summaries::default(),
+            orders: Orders::default(),
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -91,13 +94,12 @@ impl Team {
         let roster = DagId::from(team);
         let dags = store.dags(&team);
         let incidents = dags.iter().filter(|dag| **dag != roster);
-        let mut usable_keys = BTreeSet::new();
+        let mut good = GoodKeys::default();
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
             let seen = crate::late::seen_mark(store, dag)?;
             for (place, stored) in (0..).zip(store.entries(dag)?) {
                 let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
-                let entry = Entry::decode_among(&stored.bytes, &mut usable_keys);
-                let entry = entry.map_err(|error| damaged(error.to_string()))?;
+                let entry = Entry::decode_by(&stored.bytes, &mut good).map_err(|error| damaged(error.to_string()))?;
                 if entry.id() != stored.id {
                     return Err(damaged("its bytes have another hash".into()));
                 }

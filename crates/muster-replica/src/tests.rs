@@ -461,3 +461,39 @@ fn hundreds_of_incidents_written_apart_are_on_both_desks_once_together() {
         assert_eq!(room.timeline(0, team, incident), room.timeline(1, team, incident));
     }
 }
+
+#[test]
+fn a_burst_of_a_thousand_entries_costs_a_handful_of_updates_and_redraws_and_a_lone_entry_is_told_at_once() {
+    let mut room = Room::new(1);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("Checkout is down"));
+    room.desks[0].take_effects();
+    let drawn = |desk: &mut Replica<MemoryStore>| {
+        let told = desk.take_effects().into_iter().filter(|effect| matches!(effect, Effect::Changed { .. })).count();
+        (0..told).for_each(|_| drop(desk.view(team, incident).unwrap()));
+        told
+    };
+    let timeout = |room: &mut Room| {
+        room.tick = room.desks[0].deadline().map_or(room.tick, |due| due.0);
+        let now = room.now();
+        room.desks[0].handle(Input::Timeout, now).unwrap();
+    };
+    timeout(&mut room);
+    room.tick += 1_000;
+    room.write(0, team, Some(incident), &say("a lone entry"));
+    assert_eq!(drawn(&mut room.desks[0]), 1, "told at once");
+    timeout(&mut room);
+    let (mut redraws, updates) = (drawn(&mut room.desks[0]), room.desks[0].document_updates());
+    for n in 0..1_000 {
+        // Each is a commit of its own; ten come in a millisecond.
+        room.tick -= u64::from(n % 10 != 0);
+        room.write(0, team, Some(incident), &say(&format!("entry {n}")));
+        redraws += drawn(&mut room.desks[0]);
+    }
+    timeout(&mut room);
+    redraws += drawn(&mut room.desks[0]);
+    let after = room.desks[0].document_updates();
+    assert!((4..=9).contains(&redraws) && after - updates <= redraws as u64, "{redraws} redraws, {updates} to {after}");
+    assert_eq!(room.desks[0].view(team, incident).unwrap().timeline.len(), 1_002);
+    assert_eq!(room.desks[0].document_updates(), after, "all of it was shown by the last redraw");
+}

@@ -58,6 +58,13 @@ impl<S: Storage> Replica<S> {
         match incident {
             None => Ok(command::declare(act, aside, &people)?),
             Some(incident) => {
+                if state.ledger.dag(&DagId::from(incident)).is_none() {
+                    return Err(ReplicaError::NoSuchIncident(incident));
+                }
+                // Most of what is written refers to nothing, and the document may be long.
+                if let Some(prepared) = command::plain(act, aside) {
+                    return Ok(prepared?);
+                }
                 let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
                 let document = state.documents.get(&incident, &state.ledger, &bodies)?;
                 Ok(command::prepare(document, &people, me, act, aside)?)

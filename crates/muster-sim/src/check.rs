@@ -15,6 +15,9 @@ const HOLDERS_ASKED: usize = 4;
 /// Characters shown around the place where two views differ.
 const SHOWN_CHARS: usize = 120;
 
+/// Newest lines that are held against the end of the whole timeline.
+const NEWEST: usize = 20;
+
 /// What a node shows, by what it is.
 pub(crate) type Shown = BTreeMap<String, String>;
 
@@ -265,6 +268,14 @@ fn holds(disk: &MemoryStore, entry: &EntryId) -> bool {
 
 fn view(n: usize, replica: &mut Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> Result<String, Wrong> {
     let view = replica.view(team, incident).map_err(|error| failed(n, "show an incident", &error))?;
+    let newest = replica.newest(team, incident, NEWEST).map_err(|error| failed(n, "show the newest lines", &error))?;
+    if newest != view.timeline[view.timeline.len().saturating_sub(NEWEST)..] {
+        return Err(Wrong::Failed {
+            node: n,
+            doing: "show the newest lines",
+            error: format!("they are not the end of the timeline of {incident}"),
+        });
+    }
     serde_json::to_string(&view).map_err(|error| Wrong::Failed {
         node: n,
         doing: "write a view",

@@ -3,8 +3,10 @@
 //! How it is opened, checked and healed is in [`crate::open`]; here is what it does once it is open.
 
 use crate::home::Home;
-use crate::index::{Checkpoint, Index, IndexFailed, MemoryIndex, Row, body_key, entry_key, signature_key};
-use crate::journal::{Journal, Tail};
+use crate::index::{
+    Checkpoint, INDEXED_BYTES, Index, IndexFailed, Key, MemoryIndex, Row, body_key, entry_key, signature_key,
+};
+use crate::journal::{Journal, Laid, Tail};
 use crate::record::{Payload, StoreId};
 use crate::scan::Position;
 use crate::staged::{Known, Staged};
@@ -41,9 +43,18 @@ pub(crate) struct Writer {
 pub(crate) struct Kept {
     dags: BTreeMap<DagId, (TeamId, Vec<Position>)>,
     locals: BTreeMap<String, Position>,
+    /// The bodies in the records of their entries. The index has no rows of them.
+    bodies: BTreeMap<BodyKey, Position>,
     pub(crate) entries: u64,
     /// Signatures that came after their entries. Without any, none needs to be looked for.
     late_signatures: u64,
+}
+
+/// The first bytes of a body's hash, enough to know it by.
+type BodyKey = [u8; INDEXED_BYTES];
+
+fn body_short(hash: &BodyHash) -> BodyKey {
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 impl Kept {
@@ -52,13 +63,18 @@ impl Kept {
         match payload {
             Payload::Entry { team, dag, .. } => self.add_entry(*team, *dag, position),
             Payload::Local { key, value } => self.set_local(key, value.is_some(), position),
+            Payload::Whole { entry, .. } => {
+                self.add_entry(entry.team(), entry.dag(), position);
+                self.bodies.insert(body_short(&entry.hash), position);
+            }
             Payload::Signature { .. } => self.late_signatures += 1,
             Payload::Body { .. } => {}
         }
     }
 
-    fn take_in_write(&mut self, write: &Write, position: Position) {
+    fn take_in_write(&mut self, write: &Write, Laid { position, within }: Laid) {
         match write {
+            Write::Body { hash, .. } if within => drop(self.bodies.insert(body_short(hash), position)),
             Write::Entry(entry) => self.add_entry(entry.team, entry.dag, position),
             Write::Local { key, value } => self.set_local(key, value.is_some(), position),
             Write::Signature { .. } => self.late_signatures += 1,
@@ -101,8 +117,16 @@ impl DiskStore {
         self.home.path()
     }
 
+    /// Where the record is that holds a body.
+    fn find_body(&self, hash: &BodyHash) -> Result<Option<Position>, StoreError> {
+        match self.kept.bodies.get(&body_short(hash)) {
+            Some(position) => Ok(Some(*position)),
+            None => self.find(&body_key(hash)),
+        }
+    }
+
     /// Where the journal's record of `key` is. An index that fails is replaced by one in memory.
-    fn find(&self, key: &[u8; 33]) -> Result<Option<Position>, StoreError> {
+    fn find(&self, key: &Key) -> Result<Option<Position>, StoreError> {
         let found = self.index.borrow().get(key);
         match found {
             Ok(position) => Ok(position),
@@ -155,9 +179,10 @@ impl DiskStore {
         }
     }
 
-    fn put_rows(&mut self, writes: &[Write], positions: &[Position], end: (u32, u32)) -> Result<(), StoreError> {
-        let rows = writes.iter().zip(positions).filter_map(|(write, position)| {
+    fn put_rows(&mut self, writes: &[Write], laid: &[Laid], end: (u32, u32)) -> Result<(), StoreError> {
+        let rows = writes.iter().zip(laid).filter_map(|(write, Laid { position, within })| {
             let key = match write {
+                Write::Body { .. } if *within => return None,
                 Write::Entry(entry) => entry_key(&entry.id),
                 Write::Body { hash, .. } => body_key(hash),
                 Write::Signature { entry, .. } => signature_key(entry),
@@ -177,7 +202,7 @@ impl Known for DiskStore {
     }
 
     fn has_body(&self, hash: &BodyHash) -> Result<bool, StoreError> {
-        self.find(&body_key(hash)).map(|position| position.is_some())
+        self.find_body(hash).map(|position| position.is_some())
     }
 }
 
@@ -204,15 +229,15 @@ impl Storage for DiskStore {
             return Err(StoreError::Full { path: home.path().into() });
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let positions = self.journal.append(&mut writer.tail, &staged).inspect_err(|error| {
+        let laid = self.journal.append(&mut writer.tail, &staged).inspect_err(|error| {
             writer.poisoned = !matches!(error, StoreError::Full { .. });
         })?;
         let end = writer.tail.end();
-        for (write, position) in staged.iter().zip(&positions) {
-            self.kept.take_in_write(write, *position);
+        for (write, laid) in staged.iter().zip(&laid) {
+            self.kept.take_in_write(write, *laid);
         }
         // The commit is durable. An index that fails even from memory is met again by whoever reads.
-        if let Err(error) = self.put_rows(&staged, &positions, end) {
+        if let Err(error) = self.put_rows(&staged, &laid, end) {
             tracing::warn!(%error, "the index could not be replaced");
         }
         Ok(())
@@ -234,20 +259,21 @@ impl Storage for DiskStore {
 
     fn entry(&self, id: &EntryId) -> Result<Option<StoredEntry>, StoreError> {
         let Some(position) = self.find(&entry_key(id))? else { return Ok(None) };
-        self.read_entry(position).map(Some)
+        // The index knows the id's beginning alone.
+        Ok(Some(self.read_entry(position)?).filter(|entry| entry.id == *id))
     }
 
     fn body(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(position) = self.find(&body_key(hash))? else { return Ok(None) };
-        let read = self.journal.read(position, |record| match record.payload {
-            Payload::Body { hash: of, bytes } if of == *hash => Some(bytes.to_vec()),
+        let Some(position) = self.find_body(hash)? else { return Ok(None) };
+        self.journal.read(position, |record| match record.payload {
+            Payload::Body { hash: of, bytes } => Some((of == *hash).then(|| bytes.to_vec())),
+            Payload::Whole { entry, .. } => Some((entry.hash == *hash).then(|| entry.body.to_vec())),
             _ => None,
-        });
-        read.map(Some)
+        })
     }
 
     fn contains_body(&self, hash: &BodyHash) -> Result<bool, StoreError> {
-        self.find(&body_key(hash)).map(|position| position.is_some())
+        self.find_body(hash).map(|position| position.is_some())
     }
 
     fn teams(&self) -> Vec<TeamId> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The store format this version writes, and the newest it reads.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// Bytes kept free for hard times: enough for sled's files and a snapshot of a large index.
 pub const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,6 +46,14 @@ impl Home {
         self.path.join("index")
     }
 
+    pub(crate) fn tail(&self) -> PathBuf {
+        self.path.join("tail")
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError + '_ {
         move |error| StoreError::io(doing, &self.path, error)
     }
@@ -55,6 +63,11 @@ impl Home {
     /// # Errors
     /// [`StoreError::Newer`], or [`StoreError::Damaged`] where the file is not one of ours.
     pub(crate) fn read_format(&self) -> Result<Option<StoreId>, StoreError> {
+        Ok(self.read_version()?.map(|(_, store)| store))
+    }
+
+    /// As [`Home::read_format`], with the version of the format.
+    pub(crate) fn read_version(&self) -> Result<Option<(u64, StoreId)>, StoreError> {
         let path = self.path.join("format");
         let damaged = |what| StoreError::Damaged { segment: path.clone(), offset: 0, what };
         let Some(text) = self.read_text("format")? else {
@@ -65,15 +78,15 @@ impl Home {
         };
         let mut lines = text.lines();
         let version = lines.next().and_then(|line| line.strip_prefix("muster-store ")?.parse().ok());
-        match version {
+        let version = match version {
             None => return Err(damaged("this is not the format of a store")),
             Some(found) if found > FORMAT => {
                 return Err(StoreError::Newer { path: self.path.clone(), found, known: FORMAT });
             }
-            Some(_) => {}
-        }
+            Some(version) => version,
+        };
         let id = lines.next().and_then(|line| read_hex(line.strip_prefix("store ")?));
-        id.map(Some).ok_or_else(|| damaged("the store id is not readable"))
+        id.map(|id| Some((version, id))).ok_or_else(|| damaged("the store id is not readable"))
     }
 
     /// Makes the directory.
@@ -81,7 +94,7 @@ impl Home {
         self.disk.create_dir(&self.path).map_err(self.failed("create"))
     }
 
-    /// Writes the format of a new store, durably.
+    /// Writes the format of a new store, or of one that is written to in this version's way from now on; durably.
     pub(crate) fn write_format(&self, id: StoreId) -> Result<(), StoreError> {
         let text = format!("muster-store {FORMAT}\nstore {}\n", hex(&id));
         let new = self.path.join("format.new");

@@ -27,10 +27,17 @@ pub(crate) trait Index: Send {
     fn put(&mut self, rows: Vec<Row>, checkpoint: Checkpoint) -> Result<(), IndexFailed>;
 }
 
+/// Bytes of an id or hash by which something is found: enough that nobody makes two alike, and whoever reads a record holds
+/// it against the whole.
+pub(crate) const INDEXED_BYTES: usize = 16;
+
+/// What a row is about, and the beginning of its id.
+pub(crate) type Key = [u8; 1 + INDEXED_BYTES];
+
 /// One row of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) key: [u8; 33],
+    pub(crate) key: Key,
     pub(crate) position: Position,
 }
 
@@ -39,6 +46,7 @@ impl Row {
     pub(crate) fn of(payload: &Payload<'_>, position: Position) -> Option<Self> {
         let key = match payload {
             Payload::Entry { id, .. } => entry_key(id),
+            Payload::Whole { entry, .. } => entry_key(&entry.id()),
             Payload::Body { hash, .. } => body_key(hash),
             Payload::Signature { entry, .. } => signature_key(entry),
             Payload::Local { .. } => return None,
@@ -47,24 +55,24 @@ impl Row {
     }
 }
 
-fn key(prefix: u8, id: &[u8; 32]) -> [u8; 33] {
-    let mut key = [prefix; 33];
-    key[1..].copy_from_slice(id);
+fn key(prefix: u8, id: &[u8; 32]) -> Key {
+    let mut key = [prefix; 1 + INDEXED_BYTES];
+    key[1..].copy_from_slice(&id[..INDEXED_BYTES]);
     key
 }
 
 /// Under which an entry is found.
-pub(crate) fn entry_key(id: &EntryId) -> [u8; 33] {
+pub(crate) fn entry_key(id: &EntryId) -> Key {
     key(b'e', id.as_bytes())
 }
 
 /// Under which a body is found.
-pub(crate) fn body_key(hash: &BodyHash) -> [u8; 33] {
+pub(crate) fn body_key(hash: &BodyHash) -> Key {
     key(b'b', hash.as_bytes())
 }
 
 /// Under which a signature that came after its entry is found.
-pub(crate) fn signature_key(entry: &EntryId) -> [u8; 33] {
+pub(crate) fn signature_key(entry: &EntryId) -> Key {
     key(b's', entry.as_bytes())
 }
 
@@ -140,7 +148,7 @@ impl Sum {
 
 /// The index in memory.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryIndex(BTreeMap<[u8; 33], Position>);
+pub(crate) struct MemoryIndex(BTreeMap<Key, Position>);
 
 impl MemoryIndex {
     /// The index of everything that is whole in the journal.

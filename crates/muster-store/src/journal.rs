@@ -4,13 +4,16 @@
 //! promise everything rests on: when [`Journal::append`] returns, all of the commit is on the disk.
 
 use crate::disk::{Disk, DiskFile, How, read_up_to, write_all};
-use crate::record::{Chain, Place, RECORD_HEAD, Record, SEGMENT_HEAD, StoreId, decode, encode};
+use crate::record::{Chain, Contents, Place, RECORD_HEAD, Record, SEGMENT_HEAD, StoreId, decode, encode};
 use crate::record::{decode_segment_head, encode_segment_head};
 use crate::scan::{Position, scan};
 use crate::storage::{COMMIT_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::tail::Standing;
+use crate::whole::{WholeEntry, bodies_named};
 use crate::{StoreError, Write};
+use muster_log::BodyHash;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +58,8 @@ pub(crate) struct Loaded {
     pub(crate) torn: Option<Torn>,
     /// The last segment, if any: number, offset behind its last commit, and that commit's bytes.
     tail: Option<(u32, u32, Vec<u8>)>,
+    /// The last record of a whole commit.
+    last: Option<Position>,
     /// A last file whose making was interrupted: it has no whole head.
     stub: Option<u32>,
     chain: Chain,
@@ -65,10 +70,17 @@ pub(crate) struct Tail {
     file: Box<dyn DiskFile>,
     segment: u32,
     end: u32,
+    /// Where the last record of the segment begins, if it has any.
+    last: Option<u32>,
     chain: Chain,
 }
 
 impl Tail {
+    /// How the journal ends, unless its last segment has nothing in it.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        Some(Standing { segment: self.segment, last: self.last?, end: self.end, chain: self.chain })
+    }
+
     /// Segment and offset behind the last commit.
     pub(crate) fn end(&self) -> (u32, u32) {
         (self.segment, self.end)
@@ -120,7 +132,10 @@ impl Journal {
         out: &mut Loaded,
         visit: &mut dyn FnMut(Position, &Record<'_>),
     ) {
-        let found = scan(bytes, self.store, number, last, chain, &mut |position, record| visit(position, record));
+        let found = scan(bytes, self.store, number, last, chain, &mut |position, record| {
+            out.last = Some(position);
+            visit(position, record);
+        });
         for (offset, what) in found.damage {
             out.damage(self.path(number), offset, what);
         }
@@ -157,7 +172,8 @@ impl Journal {
         write_all(&*file, &commit, begin).map_err(fail.clone()("write to"))?;
         file.sync().map_err(fail("sync"))?;
         self.disk.sync_dir(&self.dir).map_err(|error| StoreError::io("sync", &self.dir, error))?;
-        Ok(Tail { file, segment, end, chain: loaded.chain })
+        let last = loaded.last.filter(|last| last.segment == segment).map(|last| last.offset);
+        Ok(Tail { file, segment, end, last, chain: loaded.chain })
     }
 
     /// Appends one commit and syncs it. On success it is durable.
@@ -165,7 +181,7 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Full`]: nothing of it is left, a later one may succeed. Any other: nothing may be appended until
     /// the journal has been loaded anew.
-    pub(crate) fn append(&self, tail: &mut Tail, writes: &[Write]) -> Result<Vec<Position>, StoreError> {
+    pub(crate) fn append(&self, tail: &mut Tail, writes: &[Write]) -> Result<Vec<Laid>, StoreError> {
         let (mut bytes, mut positions, mut chain) = self.lay_out(tail.segment, tail.end, tail.chain, writes);
         if tail.end as usize > SEGMENT_HEAD && tail.end as usize + bytes.len() > SEGMENT_BYTES {
             *tail = self.create(tail.segment.saturating_add(1), tail.chain)?;
@@ -189,20 +205,34 @@ impl Journal {
         }
         // A commit is limited to 64 MiB and a segment to one commit more than 4 MiB.
         tail.end = tail.end.saturating_add(bytes.len() as u32);
+        tail.last = positions.iter().map(|laid| laid.position.offset).max();
         tail.chain = chain;
         Ok(positions)
     }
 
-    fn lay_out(&self, segment: u32, begin: u32, mut chain: Chain, writes: &[Write]) -> (Vec<u8>, Vec<Position>, Chain) {
+    /// Tells of each write where it is.
+    fn lay_out(&self, segment: u32, begin: u32, mut chain: Chain, writes: &[Write]) -> (Vec<u8>, Vec<Laid>, Chain) {
         let mut bytes = Vec::new();
-        let mut positions = Vec::with_capacity(writes.len());
-        for (index, write) in writes.iter().enumerate() {
+        let within = bodies_within(writes);
+        let bodies: BTreeSet<usize> = within.values().copied().collect();
+        let alone: Vec<usize> = (0..writes.len()).filter(|index| !bodies.contains(index)).collect();
+        let mut laid = vec![Laid::default(); writes.len()];
+        for (nth, index) in alone.iter().enumerate() {
             let at = bytes.len() as u32;
             let place = Place { store: self.store, segment, offset: begin.saturating_add(at) };
-            chain = encode(&mut bytes, write, place, begin, index + 1 == writes.len(), chain);
-            positions.push(Position { segment, offset: place.offset, len: bytes.len() as u32 - at });
+            let body = within.get(index).copied();
+            let contents = match (&writes[*index], body.map(|body| &writes[body])) {
+                (Write::Entry(entry), Some(Write::Body { bytes, .. })) => Contents::Whole(entry, bytes),
+                (write, _) => Contents::Write(write),
+            };
+            chain = encode(&mut bytes, contents, place, begin, nth + 1 == alone.len(), chain);
+            let position = Position { segment, offset: place.offset, len: bytes.len() as u32 - at };
+            laid[*index] = Laid { position, within: false };
+            if let Some(body) = body {
+                laid[body] = Laid { position, within: true };
+            }
         }
-        (bytes, positions, chain)
+        (bytes, laid, chain)
     }
 
     /// Makes a segment that survives power loss, before anything is written to it.
@@ -227,7 +257,19 @@ impl Journal {
         let fail = |source| StoreError::Io { doing: "sync the new", path: path.clone(), source };
         file.sync().map_err(fail)?;
         self.disk.sync_dir(&self.dir).map_err(fail)?;
-        Ok(Tail { file, segment: number, end: SEGMENT_HEAD as u32, chain })
+        Ok(Tail { file, segment: number, end: SEGMENT_HEAD as u32, last: None, chain })
+    }
+
+    /// The number of the last segment and its bytes on disk, whole commits or not; none without any.
+    pub(crate) fn last_segment(&self) -> Result<Option<(u32, u64)>, StoreError> {
+        let Some(last) = segments(&*self.disk, &self.dir)?.pop() else { return Ok(None) };
+        self.with_handle(last, |file| file.size()).map(|size| Some((last, size)))
+    }
+
+    /// Reads bytes of a segment, unchecked; fewer where it ends.
+    pub(crate) fn read_bytes(&self, segment: u32, offset: u32, len: usize) -> Result<Vec<u8>, StoreError> {
+        let len = len.min(RECORD_HEAD + RECORD_BYTES_MAX);
+        self.with_handle(segment, |file| read_up_to(file, offset.into(), len))
     }
 
     /// Reads the record at `position` and gives what it says to `take`.
@@ -287,6 +329,38 @@ impl Journal {
     fn path(&self, number: u32) -> PathBuf {
         self.dir.join(format!("{number:08}.log"))
     }
+}
+
+/// Where a write is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Laid {
+    pub(crate) position: Position,
+    /// It is a body in the record of its entry.
+    pub(crate) within: bool,
+}
+
+/// The bodies that go into the records of their entries: number of the entry's write to that of the body's.
+fn bodies_within(writes: &[Write]) -> BTreeMap<usize, usize> {
+    let bodies: BTreeMap<&BodyHash, (usize, &[u8])> = (writes.iter().enumerate())
+        .filter_map(|(index, write)| match write {
+            Write::Body { hash, bytes } => Some((hash, (index, bytes.as_slice()))),
+            _ => None,
+        })
+        .collect();
+    let mut taken: BTreeSet<usize> = BTreeSet::new();
+    let mut within = BTreeMap::new();
+    for (index, write) in writes.iter().enumerate() {
+        let Write::Entry(entry) = write else { continue };
+        let body = bodies_named(&entry.bytes).find_map(|hash| {
+            let (body, bytes) = *bodies.get(&hash)?;
+            WholeEntry::read(&entry.bytes, bytes).filter(|whole| whole.is_of(entry, &hash)).map(|_| body)
+        });
+        // Two entries may name one body; it is kept once.
+        if let Some(body) = body.filter(|body| taken.insert(*body)) {
+            within.insert(index, body);
+        }
+    }
+    within
 }
 
 impl Loaded {

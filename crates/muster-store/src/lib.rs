@@ -29,6 +29,8 @@ mod scan;
 mod sled_index;
 mod staged;
 mod storage;
+mod tail;
+mod whole;
 
 pub use disk::{Disk, DiskFile, How, RealDisk};
 pub use disk_store::DiskStore;
@@ -41,3 +43,4 @@ pub use memory::{FailedCommit, MemoryStore};
 pub use open::{IndexReport, OpenOptions, OpenReport, TornTail};
 pub use record::StoreId;
 pub use storage::{COMMIT_BYTES_MAX, LOCAL_KEY_BYTES_MAX, RECORD_BYTES_MAX, Storage, StoredEntry, Write};
+pub use tail::{TAIL_BYTES_MAX, read_tail};

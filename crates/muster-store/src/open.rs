@@ -3,7 +3,7 @@
 use crate::StoreError;
 use crate::disk::{Disk, RealDisk};
 use crate::disk_store::{DiskStore, Kept, Writer};
-use crate::home::Home;
+use crate::home::{FORMAT, Home};
 use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
 use crate::index_check;
 use crate::journal::{Damage, Journal, Loaded};
@@ -162,9 +162,14 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     home.make_room();
     let lock = home.lock()?;
     // Read again: whoever had the lock before may have made the store meanwhile.
-    let found = home.read_format()?;
-    let store = found.unwrap_or(options.store_id);
-    if found.is_none() {
+    let found = home.read_version()?;
+    let store = found.map_or(options.store_id, |(_, store)| store);
+    if found.is_none_or(|(version, _)| version < FORMAT) {
+        if found.is_some() && !options.index_in_memory {
+            // Its rows are of another form. What is left of it would be put aside as damaged.
+            let _ = std::fs::remove_dir_all(home.index());
+        }
+        // Before anything is written that an older version would take for damage.
         home.write_format(store)?;
     }
     // sled reads its files while we read ours.

@@ -3,6 +3,7 @@
 //! Which records make a whole commit is decided in [`crate::scan`]; files are the affair of [`crate::journal`].
 
 use crate::storage::RECORD_BYTES_MAX;
+use crate::whole::WholeEntry;
 use crate::{StoredEntry, Write};
 use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
 use sha2::{Digest, Sha256};
@@ -45,11 +46,14 @@ pub(crate) enum RecordKind {
     Body = 2,
     Signature = 3,
     Local = 4,
+    Whole = 5,
 }
 
 impl RecordKind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Entry, Self::Body, Self::Signature, Self::Local].into_iter().find(|kind| *kind as u8 == byte)
+        [Self::Entry, Self::Body, Self::Signature, Self::Local, Self::Whole]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -106,12 +110,23 @@ pub(crate) struct Record<'a> {
     pub(crate) commit: u32,
     /// Chain value before it.
     pub(crate) before: Chain,
-    /// Chain value after it.
-    pub(crate) after: Chain,
     /// Bytes of the whole record.
     pub(crate) len: u32,
     /// What it says.
     pub(crate) payload: Payload<'a>,
+    kind: RecordKind,
+    raw: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Chain value after it.
+    pub(crate) fn after(&self) -> Chain {
+        let id = match &self.payload {
+            Payload::Whole { entry, .. } => *entry.id().as_bytes(),
+            _ => chained_id(self.kind, self.raw),
+        };
+        self.before.next(self.kind, &id)
+    }
 }
 
 /// What a record says.
@@ -119,6 +134,7 @@ pub(crate) struct Record<'a> {
 pub(crate) enum Payload<'a> {
     Entry { id: EntryId, team: TeamId, dag: DagId, received: Timestamp, signature: Option<Signature>, bytes: &'a [u8] },
     Body { hash: BodyHash, bytes: &'a [u8] },
+    Whole { entry: WholeEntry<'a>, received: Timestamp, signature: Option<Signature> },
     Signature { entry: EntryId, signature: Signature },
     Local { key: &'a str, value: Option<&'a [u8]> },
 }
@@ -126,16 +142,49 @@ pub(crate) enum Payload<'a> {
 impl Payload<'_> {
     /// The entry, if it is one, as it is kept.
     pub(crate) fn into_entry(self) -> Option<StoredEntry> {
-        let Self::Entry { id, team, dag, received, signature, bytes } = self else { return None };
-        Some(StoredEntry { bytes: bytes.to_vec(), id, team, dag, received, signature })
+        match self {
+            Self::Entry { id, team, dag, received, signature, bytes } => {
+                Some(StoredEntry { bytes: bytes.to_vec(), id, team, dag, received, signature })
+            }
+            Self::Whole { entry, received, signature } => {
+                let (id, team, dag) = (entry.id(), entry.team(), entry.dag());
+                Some(StoredEntry { bytes: entry.bytes.to_vec(), id, team, dag, received, signature })
+            }
+            Self::Body { .. } | Self::Signature { .. } | Self::Local { .. } => None,
+        }
     }
 }
 
-/// Appends the record of `write` to `out`; returns the chain value after it.
-pub(crate) fn encode(out: &mut Vec<u8>, write: &Write, place: Place, commit: u32, last: bool, before: Chain) -> Chain {
+/// What one record is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Contents<'a> {
+    /// One write.
+    Write(&'a Write),
+    /// An entry and its body; [`WholeEntry::read`] gave the rest.
+    Whole(&'a StoredEntry, &'a [u8]),
+}
+
+/// Appends the record of `contents` to `out`; returns the chain value after it.
+pub(crate) fn encode(
+    out: &mut Vec<u8>,
+    contents: Contents<'_>,
+    place: Place,
+    commit: u32,
+    last: bool,
+    before: Chain,
+) -> Chain {
     let start = out.len();
     out.extend_from_slice(&[0; RECORD_HEAD]);
-    let kind = encode_payload(out, write);
+    let (kind, id) = match contents {
+        Contents::Write(write) => {
+            let kind = encode_payload(out, write);
+            (kind, chained_id(kind, &out[start + RECORD_HEAD..]))
+        }
+        Contents::Whole(entry, body) => {
+            encode_whole(out, entry, body);
+            (RecordKind::Whole, *entry.id.as_bytes())
+        }
+    };
     let record = &mut out[start..];
     let length = ((record.len() - RECORD_HEAD) as u32).to_be_bytes();
     record[..4].copy_from_slice(&length);
@@ -145,7 +194,17 @@ pub(crate) fn encode(out: &mut Vec<u8>, write: &Write, place: Place, commit: u32
     record[14..RECORD_HEAD].copy_from_slice(&before.0);
     let crc = place.crc(length, &record[8..]);
     record[4..8].copy_from_slice(&crc.to_be_bytes());
-    before.next(kind, &chained_id(kind, &record[RECORD_HEAD..]))
+    before.next(kind, &id)
+}
+
+fn encode_whole(out: &mut Vec<u8>, entry: &StoredEntry, body: &[u8]) {
+    out.extend_from_slice(&entry.received.0.to_be_bytes());
+    out.push(entry.signature.is_some().into());
+    entry.signature.iter().for_each(|signature| out.extend_from_slice(signature.as_bytes()));
+    // `WholeEntry::body_in` takes no longer one.
+    out.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    out.extend_from_slice(body);
+    out.extend_from_slice(&entry.bytes);
 }
 
 fn encode_payload(out: &mut Vec<u8>, write: &Write) -> RecordKind {
@@ -218,9 +277,10 @@ pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record<'_>, BadRecord
         last: last == 1,
         commit,
         before,
-        after: before.next(kind, &chained_id(kind, payload)),
         len: (RECORD_HEAD + n) as u32,
         payload: decode_payload(kind, payload)?,
+        kind,
+        raw: payload,
     })
 }
 
@@ -245,6 +305,14 @@ fn decode_payload(kind: RecordKind, payload: &[u8]) -> Result<Payload<'_>, BadRe
             let entry = EntryId::from_bytes(fields.array()?);
             let signature = Signature::from_bytes(fields.array()?);
             fields.end().map(|()| Payload::Signature { entry, signature })
+        }
+        RecordKind::Whole => {
+            let received = Timestamp(i64::from_be_bytes(fields.array()?));
+            let signature = if fields.flag()? { Some(Signature::from_bytes(fields.array()?)) } else { None };
+            let length = u16::from_be_bytes(fields.array()?);
+            let body = fields.take(length.into())?;
+            let entry = WholeEntry::read(fields.0, body).ok_or(BadRecord::Payload)?;
+            Ok(Payload::Whole { entry, received, signature })
         }
         RecordKind::Local => {
             let length = u16::from_be_bytes(fields.array()?);
@@ -333,7 +401,7 @@ mod tests {
 
     fn encoded(write: &Write) -> Vec<u8> {
         let mut out = Vec::new();
-        encode(&mut out, write, PLACE, 4_000, true, Chain([8; 32]));
+        encode(&mut out, Contents::Write(write), PLACE, 4_000, true, Chain([8; 32]));
         out
     }
 
@@ -350,9 +418,9 @@ mod tests {
     fn a_record_reads_back_what_was_written() {
         for write in writes() {
             let mut bytes = Vec::new();
-            let after = encode(&mut bytes, &write, PLACE, 4_000, true, Chain([8; 32]));
+            let after = encode(&mut bytes, Contents::Write(&write), PLACE, 4_000, true, Chain([8; 32]));
             let record = decode(&bytes, PLACE).unwrap();
-            assert_eq!((record.after, record.len as usize), (after, bytes.len()));
+            assert_eq!((record.after(), record.len as usize), (after, bytes.len()));
             assert!(record.last && record.commit == 4_000 && record.before == Chain([8; 32]));
             assert_eq!(read_back(record.payload), write);
         }

@@ -6,7 +6,7 @@
 use crate::record::{BadRecord, Chain, Place, Record, SEGMENT_HEAD, StoreId, decode, decode_segment_head};
 
 /// Where a record lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) segment: u32,
     pub(crate) offset: u32,
@@ -134,7 +134,7 @@ impl<'a> Walk<'a, '_> {
             self.damaged(position.offset, BadRecord::Commit.what());
         }
         let (begun, before, last) = (record.commit, record.before, record.last);
-        self.chain = Some(record.after);
+        self.chain = Some(record.after());
         self.end = self.end.saturating_add(record.len);
         let open = self.open.get_or_insert_with(|| OpenCommit { begun, before, records: Vec::new() });
         open.records.push((position, record));
@@ -170,7 +170,7 @@ impl<'a> Walk<'a, '_> {
 mod tests {
     use super::*;
     use crate::Write;
-    use crate::record::{encode, encode_segment_head};
+    use crate::record::{Contents, encode, encode_segment_head};
     use proptest::prelude::*;
 
     const STORE: StoreId = [7; 16];
@@ -184,7 +184,7 @@ mod tests {
             for n in 0..*records {
                 let place = Place { store: STORE, segment: 1, offset: bytes.len() as u32 };
                 let write = Write::Local { key: format!("key {n}"), value: Some(vec![n as u8; 20 * n]) };
-                chain = encode(&mut bytes, &write, place, commit, n + 1 == *records, chain);
+                chain = encode(&mut bytes, Contents::Write(&write), place, commit, n + 1 == *records, chain);
             }
         }
         bytes

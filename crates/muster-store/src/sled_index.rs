@@ -4,7 +4,7 @@
 //! read through in a thread of its own that is given up after a while, rows are put by another thread while reads find
 //! them in a map of pending rows, and whatever goes wrong is an [`IndexFailed`], after which the store does without.
 
-use crate::index::{CHECKPOINT_KEY, Checkpoint, Index, IndexFailed, Row, Sum, decode_position, encode_position};
+use crate::index::{CHECKPOINT_KEY, Checkpoint, Index, IndexFailed, Key, Row, Sum, decode_position, encode_position};
 use crate::scan::Position;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Bytes of sled's page cache. Rows are small and looked up once or twice.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Bytes of a segment of sled's own log: it takes up room and gives it back in pieces of this size.
+const SEGMENT_BYTES: usize = 64 * 1024;
 
 /// Milliseconds between sled's own flushes. What it loses is put again from the journal.
 const FLUSH_INTERVAL_MS: u64 = 500;
@@ -117,6 +120,7 @@ fn open_patiently(dir: &Path) -> sled::Result<sled::Db> {
             .path(dir)
             .mode(sled::Mode::LowSpace)
             .cache_capacity(CACHE_BYTES)
+            .segment_size(SEGMENT_BYTES)
             .flush_every_ms(Some(FLUSH_INTERVAL_MS))
             .open();
         match opened {
@@ -158,7 +162,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Pending {
-    rows: BTreeMap<[u8; 33], (u64, Position)>,
+    rows: BTreeMap<Key, (u64, Position)>,
     failed: Option<IndexFailed>,
 }
 

@@ -1,6 +1,7 @@
-//! A small store written by the first version, which every later one must open.
+//! Small stores written in each version of the format, which every later one must open.
 //!
-//! `crates/muster-store/tests/fixtures/store-1` holds `format` and journal as they lay on disk; index and reserve are made anew.
+//! `crates/muster-store/tests/fixtures/store-N` holds `format` and journal as they lay on disk; index and reserve are made
+//! anew.
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
@@ -13,11 +14,11 @@ use std::sync::Arc;
 
 const FILES: [&str; 2] = ["format", "journal/00000001.log"];
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1")
+fn fixture(version: u64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store-{version}"))
 }
 
-/// What the fixture holds.
+/// What the fixtures hold.
 fn write_contents(store: &mut impl Storage) {
     fill(store, 1, 0..3);
     fill(store, 2, 0..2);
@@ -29,6 +30,14 @@ fn write_contents(store: &mut impl Storage) {
     store.commit().unwrap();
     store.stage(Write::Signature { entry: sample::id(3, 1), signature: signature(2) }).unwrap();
     store.stage(Write::Local { key: "chosen".to_owned(), value: None }).unwrap();
+    store.commit().unwrap();
+}
+
+/// What those from the second version on hold besides.
+fn write_whole(store: &mut impl Storage) {
+    for write in sample::whole(4) {
+        store.stage(write).unwrap();
+    }
     store.commit().unwrap();
 }
 
@@ -47,15 +56,16 @@ fn written_today() -> FaultyDisk {
         DiskStore::open(Path::new("/"), OpenOptions::write([5; 16]).index_in_memory().disk(Arc::new(disk.clone())))
             .unwrap();
     write_contents(&mut store);
+    write_whole(&mut store);
     disk
 }
 
-#[test]
-fn a_store_of_the_first_version_opens() {
+#[track_caller]
+fn check_opens(version: u64) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("journal")).unwrap();
     for file in FILES {
-        std::fs::copy(fixture().join(file), dir.path().join(file)).unwrap();
+        std::fs::copy(fixture(version).join(file), dir.path().join(file)).unwrap();
     }
     check_contents(&DiskStore::open(dir.path(), OpenOptions::read()).unwrap().0);
     let (mut store, report) = DiskStore::open(dir.path(), OpenOptions::write([0; 16])).unwrap();
@@ -64,15 +74,34 @@ fn a_store_of_the_first_version_opens() {
     check_contents(&store);
     fill(&mut store, 1, 3..4);
     check_filled(&store, 1, 4);
+    dir
+}
+
+#[test]
+fn a_store_of_the_first_version_opens_and_is_of_this_one_once_it_was_written_to() {
+    let dir = check_opens(1);
+    let format = std::fs::read_to_string(dir.path().join("format")).unwrap();
+    assert!(format.starts_with(&format!("muster-store {FORMAT}\n")), "an older muster must not take it for damaged");
+    let (mut store, report) = DiskStore::open(dir.path(), OpenOptions::write([0; 16])).unwrap();
+    assert_eq!(report.index, muster_store::IndexReport::Whole);
+    write_whole(&mut store);
+    drop(store);
+    sample::check_whole(&DiskStore::open(dir.path(), OpenOptions::write([0; 16])).unwrap().0, 4);
+}
+
+#[test]
+fn a_store_of_the_second_version_opens() {
+    let dir = check_opens(2);
+    sample::check_whole(&DiskStore::open(dir.path(), OpenOptions::read()).unwrap().0, 4);
 }
 
 #[test]
 fn the_bytes_of_the_format_have_not_changed() {
-    assert_eq!(FORMAT, 1, "a new format needs a fixture of its own, beside the old ones");
+    assert_eq!(FORMAT, 2, "a new format needs a fixture of its own, beside the old ones");
     let disk = written_today();
     for file in FILES {
         let (now, then) =
-            (disk.contents(&Path::new("/").join(file)).unwrap(), std::fs::read(fixture().join(file)).unwrap());
+            (disk.contents(&Path::new("/").join(file)).unwrap(), std::fs::read(fixture(FORMAT).join(file)).unwrap());
         assert!(now == then, "{file} is written differently now: raise the format");
     }
 }

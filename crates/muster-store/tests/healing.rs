@@ -159,11 +159,11 @@ fn an_index_left_behind_by_a_crash_is_caught_up() {
 #[test]
 fn a_newer_format_is_refused_and_nothing_is_touched() {
     let dir = filled();
-    fs::write(dir.path().join("format"), "muster-store 2\nsomething else\n").unwrap();
+    fs::write(dir.path().join("format"), "muster-store 3\nsomething else\n").unwrap();
     let before = contents(dir.path());
     for options in [OpenOptions::write([9; 16]), OpenOptions::read()] {
         let refused = DiskStore::open(dir.path(), options).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused}");
     }
     assert!(contents(dir.path()) == before);
 }

@@ -12,8 +12,8 @@ use minicbor::data::Type;
 use muster_log::body::BodyPlace;
 use muster_log::limits::{BODY_BYTES_MAX, DEPS_MAX, ROSTER_HEADS_MAX};
 use muster_log::{
-    Body, BodyHash, BodyRef, Claimed, DagId, DeviceKey, Draft, Entry, EntryId, IncidentId, Kind, Received, SessionId,
-    TeamId, Timestamp,
+    Body, BodyHash, BodyRef, Claimed, DagId, DeviceKey, Draft, Entry, EntryId, GoodKeys, IncidentId, Kind, Received,
+    SessionId, TeamId, Timestamp,
 };
 
 /// A chunk's contents.
@@ -47,6 +47,7 @@ pub(crate) fn unpack(packed: &Packed, team: TeamId, dag: DagId) -> Result<Unpack
         bodies: Vec::new(),
         time_ms: 0,
         unpacked_bytes: 0,
+        good: GoodKeys::default(),
     };
     unpacker.log_ends = vec![None; unpacker.logs.len()];
     let rows = r.list("number of rows", CHUNK_ROWS_MAX)?;
@@ -105,6 +106,7 @@ struct Unpacker<'a> {
     bodies: Vec<(EntryId, Body)>,
     time_ms: i64,
     unpacked_bytes: usize,
+    good: GoodKeys,
 }
 
 impl Unpacker<'_> {
@@ -149,7 +151,7 @@ impl Unpacker<'_> {
 
     fn seal(&mut self, row: usize, log: usize, mut draft: Draft, body: RowBody<'_>) -> Result<(), FrameError> {
         let body = self.body(&mut draft, body)?;
-        let entry = draft.seal().map_err(|source| FrameError::Entry { row, source })?;
+        let entry = draft.seal_by(&mut self.good).map_err(|source| FrameError::Entry { row, source })?;
         if entry.dag() != self.dag || entry.team() != self.team {
             return Err(FrameError::Form { item: "row of another DAG" });
         }

@@ -15,8 +15,8 @@ pub(crate) enum Op {
         #[serde(rename = "ref")]
         reference: Opened,
         /// Only the tail will be read.
-        #[serde(rename = "tail", default)]
-        _tail: Option<u32>,
+        #[serde(default)]
+        tail: Option<Value>,
     },
     /// Say where others reach this node.
     Listen,

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// What `board` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Board {
-    /// Draw it anew each second, until Ctrl-C
+    /// Draw it anew when something happens, and each second, until Ctrl-C
     #[arg(long, short)]
     pub(crate) watch: bool,
 }

@@ -13,11 +13,17 @@ pub(crate) struct Timeline {
     /// Add what only this node knows: when each entry arrived, and who holds it
     #[arg(long)]
     local: bool,
+    /// Only the newest lines
+    #[arg(long, value_name = "N", conflicts_with = "local")]
+    last: Option<u32>,
 }
 
 impl Ask for Timeline {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
-        let what = What::Timeline { local: self.local };
+        let what = match self.last {
+            Some(last) => What::Newest { last, skip: 0 },
+            None => What::Timeline { local: self.local },
+        };
         Ok(Request::Read(request::Read { incident: setting.incident.clone(), what }))
     }
 

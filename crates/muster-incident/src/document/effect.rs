@@ -94,15 +94,17 @@ pub(crate) fn judge(
     body: Option<&BodyText>,
     parents: &[u32],
 ) -> Judged {
-    let fact = match entry.fact() {
-        Ok(Fact::Incident(fact)) => fact,
-        Ok(Fact::Opaque | Fact::Roster(_)) => return Judged { meaning: Meaning::Opaque, writes: Vec::new() },
-        Err(_) => return Judged { meaning: Meaning::Void(Void::Fields, None), writes: Vec::new() },
+    let fact = match incident_fact(entry) {
+        Ok(fact) => fact,
+        Err(meaning) => return Judged { meaning, writes: Vec::new() },
     };
     let named = fact.supersedes().iter().chain(target(&fact.what));
     let wanted: BTreeSet<u32> = named.filter_map(|id| graph.place(id)).collect();
     let past = Past { graph, found: graph.in_past(parents, &wanted) };
-    if let Err(void) = check(&past, &fact.what, person) {
+    let is_before = |id: &EntryId, right: &dyn Fn(Option<&What>) -> bool| {
+        past.node(id).is_some_and(|node| right(node.meaning.what()))
+    };
+    if let Err(void) = check(&is_before, &fact.what, person) {
         return Judged { meaning: Meaning::Void(void, Some(fact)), writes: Vec::new() };
     }
     let writes = match person.filter(|_| status == Status::Active) {
@@ -110,6 +112,29 @@ pub(crate) fn judge(
         None => Vec::new(),
     };
     Judged { meaning: Meaning::Fact(fact), writes }
+}
+
+/// What an entry means, without a document. `is_before` says of an entry whether it is in the own past and whether what it
+/// means (nothing, where it is void or opaque) is right.
+pub(crate) fn meaning_of(entry: &Entry, person: Option<PersonId>, is_before: &IsBefore<'_>) -> Meaning {
+    match incident_fact(entry) {
+        Err(meaning) => meaning,
+        Ok(fact) => match check(is_before, &fact.what, person) {
+            Err(void) => Meaning::Void(void, Some(fact)),
+            Ok(()) => Meaning::Fact(fact),
+        },
+    }
+}
+
+/// See [`meaning_of`].
+type IsBefore<'a> = dyn Fn(&EntryId, &dyn Fn(Option<&What>) -> bool) -> bool + 'a;
+
+fn incident_fact(entry: &Entry) -> Result<IncidentFact, Meaning> {
+    match entry.fact() {
+        Ok(Fact::Incident(fact)) => Ok(fact),
+        Ok(Fact::Opaque | Fact::Roster(_)) => Err(Meaning::Opaque),
+        Err(_) => Err(Meaning::Void(Void::Fields, None)),
+    }
 }
 
 /// The entry that a fact is about.
@@ -149,16 +174,16 @@ impl<'a> Past<'a> {
     }
 }
 
-fn check(past: &Past<'_>, what: &What, person: Option<PersonId>) -> Result<(), Void> {
+fn check(is_before: &IsBefore<'_>, what: &What, person: Option<PersonId>) -> Result<(), Void> {
     let person = person.ok_or(Void::Person)?;
     let target_is = |id: &EntryId, right: &dyn Fn(&What) -> bool| {
-        past.node(id).and_then(|node| node.meaning.what()).is_some_and(right).then_some(()).ok_or(Void::Target)
+        is_before(id, &|what| what.is_some_and(right)).then_some(()).ok_or(Void::Target)
     };
     match what {
         What::ActionState { action, .. } => target_is(action, &|what| matches!(what, What::Action { .. })),
         // A void or opaque entry can be commented on; only the joining of heads says nothing to correct.
         What::Amendment { target } => {
-            past.node(target).filter(|node| node.meaning.what() != Some(&What::JoinHeads)).map(drop).ok_or(Void::Target)
+            is_before(target, &|what| what != Some(&What::JoinHeads)).then_some(()).ok_or(Void::Target)
         }
         What::Selection { letter, claim, .. } => {
             target_is(claim, &|what| matches!(what, What::Milestone { letter: claimed } if claimed == letter))

@@ -4,7 +4,7 @@ use super::Document;
 use super::register::{Container, Content, Register};
 use super::template::{ROW_BODY, actor};
 use automerge::{ObjId, ReadDoc, ScalarValue, Value};
-use muster_log::{Part, ShortLog};
+use muster_log::{BodyText, Part, ShortLog};
 use std::collections::BTreeMap;
 
 /// One of a register's values, with the entry that wrote it.
@@ -28,6 +28,11 @@ impl Texts {
 
     pub(crate) fn text(&self) -> &str {
         self.get(Part::Text).unwrap_or_default()
+    }
+
+    /// What a body says, as the document would give it back.
+    pub(crate) fn of(body: &BodyText) -> Self {
+        Self { parts: body.parts().map(|(label, text)| (label.to_owned(), text.to_owned())).collect() }
     }
 
     fn plain(text: &str) -> Self {

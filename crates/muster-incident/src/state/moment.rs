@@ -2,7 +2,8 @@
 
 use crate::document::Node;
 use jiff::tz::Offset;
-use muster_log::{Precision, Timestamp};
+use muster_log::fact::IncidentFact;
+use muster_log::{Claimed, Precision, Timestamp};
 
 /// The first and the last moment that RFC 3339 can write with any offset: years 0000 to 9999, less a day or two.
 const WRITABLE_MS: std::ops::RangeInclusive<i64> = -62_167_132_800_000..=253_402_128_000_000;
@@ -25,8 +26,12 @@ pub(crate) struct Moment {
 impl Moment {
     /// The time as told, else of the original recording, else of the recording.
     pub(crate) fn of(node: &Node) -> Self {
-        let fact = node.meaning.said();
-        let recorded = fact.and_then(|fact| fact.origin).map_or(node.claimed, |origin| origin.claimed);
+        Self::told(node.meaning.said(), node.claimed)
+    }
+
+    /// As [`Moment::of`], of an entry that says `fact` and was written at `claimed`.
+    pub(crate) fn told(fact: Option<&IncidentFact>, claimed: Claimed) -> Self {
+        let recorded = fact.and_then(|fact| fact.origin).map_or(claimed, |origin| origin.claimed);
         match fact.and_then(|fact| fact.when) {
             Some(when) => Self {
                 start: when.start(),

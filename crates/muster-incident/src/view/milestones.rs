@@ -61,6 +61,6 @@ fn claim(doc: &Document, people: &People, id: &EntryId) -> Option<ClaimView> {
         event_time: moment.start_text(),
         event_end: moment.end_text(),
         event_precision: moment.precision.word(),
-        text: headline(doc, people, place, doc.texts(place).as_ref()),
+        text: headline(doc, people, &node.meaning, doc.texts(place).as_ref()),
     })
 }

@@ -1,9 +1,10 @@
 //! One line of the timeline. Scripts rely on the fields of [`Row`]: they are added to, never changed.
 
-use super::author_name;
+use super::person_name;
+use super::scene::{Line, Scene};
 use super::words::{event_text, headline};
 use crate::People;
-use crate::document::{Document, Meaning, Texts, target};
+use crate::document::{Meaning, Texts, target};
 use crate::state::{Moment, rfc3339};
 use muster_log::Part;
 use muster_log::fact::{RoleAct, Visibility, What};
@@ -128,39 +129,38 @@ pub struct Detail {
 }
 
 /// Draws one entry; `amended_by` comes from the fold over all.
-pub(super) fn row(doc: &Document, people: &People, place: u32, amended_by: Vec<String>) -> Row {
-    let node = doc.node(place);
-    let moment = Moment::of(node);
-    let texts = doc.texts(place);
-    let fact = node.meaning.said();
+pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_by: Vec<String>) -> Row {
+    let fact = line.meaning.said();
+    let moment = Moment::told(fact, line.claimed);
+    let texts = scene.texts(&line.id);
     Row {
-        id: node.id.to_string(),
-        incident: doc.incident().to_string(),
-        kind: node.kind.to_string(),
-        author: Author { person: author_name(people, node), device: node.key.to_string() },
+        id: line.id.to_string(),
+        incident: scene.incident().to_string(),
+        kind: line.kind.to_string(),
+        author: Author { person: person_name(people, line.person), device: line.key.to_string() },
         event_time: moment.start_text(),
         event_end: moment.end_text(),
         event_precision: moment.precision.word(),
         event_text: texts.as_ref().and_then(event_text),
-        recorded_time: rfc3339(node.claimed.time, node.claimed.offset_minutes),
-        text: headline(doc, people, place, texts.as_ref()),
-        status: node.status.word(),
-        detail: detail(doc, people, place, &moment, texts.as_ref()),
+        recorded_time: rfc3339(line.claimed.time, line.claimed.offset_minutes),
+        text: headline(scene, people, &line.meaning, texts.as_ref()),
+        status: line.status.word(),
+        detail: detail(scene, people, &line.meaning, &moment, texts.as_ref()),
         amended_by,
         origin: fact.and_then(|fact| fact.origin).map(|origin| OriginView {
             id: origin.entry.to_string(),
             recorded_time: rfc3339(origin.claimed.time, origin.claimed.offset_minutes),
         }),
-        void: match &node.meaning {
+        void: match line.meaning.as_ref() {
             Meaning::Void(why, _) => Some(format!("void: {}", why.word())),
             Meaning::Opaque => Some("needs a newer muster".to_owned()),
             Meaning::Fact(_) => None,
         },
-        body_missing: node.has_body && texts.is_none(),
+        body_missing: line.has_body && texts.is_none(),
     }
 }
 
-fn detail(doc: &Document, people: &People, place: u32, moment: &Moment, texts: Option<&Texts>) -> Detail {
+fn detail(scene: &dyn Scene, people: &People, meaning: &Meaning, moment: &Moment, texts: Option<&Texts>) -> Detail {
     let part = |part: Part| texts.and_then(|texts| texts.get(part)).map(str::to_owned);
     let mut detail = Detail {
         undo: part(Part::Undo),
@@ -171,7 +171,7 @@ fn detail(doc: &Document, people: &People, place: u32, moment: &Moment, texts: O
         tolerance_ms: moment.tolerance_ms,
         ..Detail::default()
     };
-    let Some(fact) = doc.node(place).meaning.said() else { return detail };
+    let Some(fact) = meaning.said() else { return detail };
     detail.target = target(&fact.what).map(|id| id.to_string());
     detail.supersedes = fact.supersedes().iter().map(|id| id.to_string()).collect();
     match &fact.what {
@@ -187,8 +187,8 @@ fn detail(doc: &Document, people: &People, place: u32, moment: &Moment, texts: O
             detail.expected_minutes = *expected_minutes;
         }
         What::ActionState { action, state, .. } => {
-            let acted = doc.find(action).and_then(|(_, node)| node.meaning.fact());
-            detail.on = acted.and_then(|fact| match &fact.what {
+            let acted = scene.line(action);
+            detail.on = acted.as_ref().and_then(|line| line.meaning.fact()).and_then(|fact| match &fact.what {
                 What::Action { target: on, .. } => Some(on.clone()),
                 _ => None,
             });

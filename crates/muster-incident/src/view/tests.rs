@@ -11,7 +11,7 @@ fn say(text: &str) -> Act {
 }
 
 /// Two people, a cut, two commanders, a clash, a milestone, a correction.
-fn outage() -> World {
+pub(super) fn outage() -> World {
     let (mut world, mut authors) = World::declared(&["alice", "bob"]);
     let [alice, bob] = authors.as_mut_slice() else { panic!("two authors") };
     let claim = || Act::RoleClaim { role: "ic".into(), take: None };

@@ -1,6 +1,7 @@
 //! The timeline: every entry that says something, oldest event first.
 
 use super::row::{Row, row};
+use super::scene::Line;
 use crate::People;
 use crate::document::{Document, Node};
 use crate::state::Moment;
@@ -12,6 +13,13 @@ use std::collections::BTreeMap;
 /// A `merge` says nothing and is left out.
 pub fn timeline(doc: &Document, people: &People) -> Vec<Row> {
     draw(doc, people, &told(doc))
+}
+
+/// Draws the last `count` lines of the timeline before the newest `skip`.
+pub fn timeline_end(doc: &Document, people: &People, skip: usize, count: usize) -> Vec<Row> {
+    let told = told(doc);
+    let end = told.len().saturating_sub(skip);
+    draw(doc, people, &told[end.saturating_sub(count)..end])
 }
 
 /// The entries that say something, in the timeline's order.
@@ -34,11 +42,17 @@ pub(super) fn draw(doc: &Document, people: &People, places: &[u32]) -> Vec<Row> 
             amendments.entry(target).or_default().push(place);
         }
     }
-    places.iter().map(|place| row(doc, people, *place, amended_by(doc, &amendments, *place))).collect()
+    let line = |place: &u32| row(doc, people, &Line::of(doc.node(*place)), amended_by(doc, &amendments, *place));
+    places.iter().map(line).collect()
 }
 
 fn says_something(node: &Node) -> bool {
-    node.has_body || node.meaning.fact().is_none_or(|fact| fact.what != What::JoinHeads)
+    says(node.has_body, node.meaning.fact().map(|fact| &fact.what))
+}
+
+/// Whether an entry of this meaning is a line of the timeline.
+pub(super) fn says(has_body: bool, what: Option<&What>) -> bool {
+    has_body || what.is_none_or(|what| *what != What::JoinHeads)
 }
 
 fn amended_by(doc: &Document, amendments: &BTreeMap<u32, Vec<u32>>, place: u32) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! What a fact says in words, for kinds that carry no typed text or only a remark.
 
+use super::scene::Scene;
 use super::short;
 use crate::People;
-use crate::document::{Document, Texts};
+use crate::document::{Meaning, Texts};
 use muster_log::fact::{Phase, RoleAct, What};
 use muster_log::{EntryId, Part};
 
@@ -10,9 +11,9 @@ use muster_log::{EntryId, Part};
 pub(super) const TITLE_BYTES_MAX: usize = 256;
 
 /// The text of a line: what was typed; before it, where the fact itself says something, the fact.
-pub(super) fn headline(doc: &Document, people: &People, place: u32, texts: Option<&Texts>) -> String {
+pub(super) fn headline(scene: &dyn Scene, people: &People, meaning: &Meaning, texts: Option<&Texts>) -> String {
     let typed = texts.map(Texts::text).unwrap_or_default();
-    let Some(fact) = doc.node(place).meaning.said() else { return typed.to_owned() };
+    let Some(fact) = meaning.said() else { return typed.to_owned() };
     match &fact.what {
         What::Declare(_) | What::Say(_) | What::Amendment { .. } | What::Title { .. } | What::JoinHeads => {
             typed.to_owned()
@@ -20,7 +21,7 @@ pub(super) fn headline(doc: &Document, people: &People, place: u32, texts: Optio
         What::Action { target, state, .. } if typed.is_empty() => format!("{} on {target}", state.word()),
         What::Action { .. } => typed.to_owned(),
         What::ActionState { action, state, .. } => {
-            let about = if typed.is_empty() { quoted(doc, action) } else { typed.to_owned() };
+            let about = if typed.is_empty() { quoted(scene, action) } else { typed.to_owned() };
             joined(state.word(), &about)
         }
         What::Severity { severity: Some(severity), .. } => joined(&format!("severity {severity}"), typed),
@@ -51,8 +52,8 @@ fn joined(fact: &str, typed: &str) -> String {
 }
 
 /// Another entry in a few words: its text, else its id.
-fn quoted(doc: &Document, id: &EntryId) -> String {
-    let text = doc.find(id).and_then(|(place, _)| doc.texts(place)).map(|texts| texts.text().to_owned());
+fn quoted(scene: &dyn Scene, id: &EntryId) -> String {
+    let text = scene.texts(id).map(|texts| texts.text().to_owned());
     text.filter(|text| !text.is_empty()).map_or_else(|| short(id), |text| cut(&text, TITLE_BYTES_MAX).to_owned())
 }
 

@@ -14,10 +14,19 @@ const LATE_SHOWN_MAX: usize = 10;
 impl<S: Storage> Engine<S> {
     pub(crate) fn read_incident(&mut self, typed: Option<&str>, what: What) -> Result<Value, Failure> {
         let Some((team, incident)) = self.incident_meant(typed)? else { return nothing(what) };
+        // A timeline is drawn from entries and bodies; most often it needs no document.
+        let lines = match what {
+            What::Newest { last, skip } => Some((skip as usize, last as usize)),
+            What::Timeline { .. } => Some((0, usize::MAX)),
+            _ => None,
+        };
+        if let Some((skip, count)) = lines {
+            let rows = to_value(&self.replica.lines(team, incident, skip, count)?);
+            let with_local = what == What::Timeline { local: true };
+            return if with_local { self.timeline_with_local(team, incident, rows) } else { Ok(rows) };
+        }
         let view = self.replica.view(team, incident)?;
         Ok(match what {
-            What::Timeline { local: false } => to_value(&view.timeline),
-            What::Timeline { local: true } => self.timeline_with_local(team, incident, to_value(&view.timeline))?,
             What::Roles => to_value(&view.roles),
             What::Actions => to_value(&view.actions),
             What::ExportJson => json!({ "text": export_json(&view) }),
@@ -172,7 +181,7 @@ fn named(names: &BTreeMap<DeviceKey, String>, device: &DeviceKey) -> String {
 /// The answer where there is no incident at all.
 fn nothing(what: What) -> Result<Value, Failure> {
     match what {
-        What::Timeline { .. } | What::Actions => Ok(json!([])),
+        What::Timeline { .. } | What::Newest { .. } | What::Actions => Ok(json!([])),
         What::Roles => Ok(json!({})),
         _ => Err(Failure::new("there is no incident").hint("begin one with `muster declare \"what is wrong\"`")),
     }

@@ -24,12 +24,14 @@ impl<S: Storage> Engine<S> {
             }
         }
         let all = self.replica.incidents()?;
+        if let [only] = all.as_slice() {
+            // A closed one is meant too when it is the only one: its timeline is still read and corrected.
+            return Ok(Some(*only));
+        }
         let open = self.summaries()?.into_iter().filter(|(.., summary)| summary.open);
         let open: Vec<_> = open.map(|(team, incident, summary)| (team, incident, summary.title)).collect();
         match (open.as_slice(), all.as_slice()) {
             ([(team, incident, _)], _) => Ok(Some((*team, *incident))),
-            // A closed one is meant when it is the only one: its timeline is still read and corrected.
-            ([], [only]) => Ok(Some(*only)),
             ([], []) => Ok(None),
             ([], _) => Err(Failure::new("no incident is open and there are several closed ones")
                 .hint("choose one with `muster use ID` or `-i ID`; `muster status` lists them")),
@@ -44,6 +46,20 @@ impl<S: Storage> Engine<S> {
                 Err(Failure::new(format!("several incidents are open:{}{}", lines.concat(), more(several.len())))
                     .hint("choose one with `muster use ID`, or add `-i ID` to the command"))
             }
+        }
+    }
+
+    /// The incident that commands mean, where that is plain without looking at any: the chosen one, or the only one.
+    pub(crate) fn incident_plain(&self) -> Option<(TeamId, IncidentId)> {
+        if let Some(chosen) = self.replica.chosen_incident().ok()? {
+            let chosen = self.replica.carried_to(chosen).ok()?;
+            if let Some(team) = self.replica.team_of(&chosen) {
+                return Some((team, chosen));
+            }
+        }
+        match self.replica.incidents().ok()?.as_slice() {
+            [only] => Some(*only),
+            _ => None,
         }
     }
 

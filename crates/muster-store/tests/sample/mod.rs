@@ -84,3 +84,42 @@ pub(crate) fn check_filled(store: &impl Storage, of: u8, n: u32) {
         assert_eq!(store.body(&hash(of, n)).unwrap(), Some(body_bytes(of, n)));
     }
 }
+
+/// The bytes of an entry as the protocol frames them, as far as the store looks: one that names a body of this size.
+pub(crate) fn framed(of: u8, n: u32, body: usize) -> Vec<u8> {
+    let frame = [0x8d, 0x01, 0x58, 0x20];
+    let middle = [&[0x58, 0x20][..], dag(of).as_bytes(), &n.to_be_bytes(), &[7; 150]].concat();
+    let size = u16::try_from(body).unwrap().to_be_bytes();
+    [&frame[..], team(1).as_bytes(), &middle, &[0x82, 0x58, 0x20], hash(of, n).as_bytes(), &[0x19], &size].concat()
+}
+
+/// The `n`-th entry of a DAG, framed and named by its hash, that goes with a body of [`long_body`].
+pub(crate) fn framed_entry(of: u8, n: u32) -> StoredEntry {
+    use sha2::Digest;
+    let bytes = framed(of, n, long_body(of, n).len());
+    let id = sha2::Sha256::new().chain_update(b"muster/entry/1\0").chain_update(&bytes).finalize();
+    let signature = n.is_multiple_of(2).then(|| signature(9));
+    StoredEntry { id: EntryId::from_bytes(id.into()), bytes, signature, ..entry(of, n) }
+}
+
+pub(crate) fn long_body(of: u8, n: u32) -> Vec<u8> {
+    format!("body {n} of {of}").repeat(30).into_bytes()
+}
+
+/// Three entries and their bodies as one commit, the bodies last.
+pub(crate) fn whole(of: u8) -> Vec<Write> {
+    let entries = (0..3).map(|n| Write::Entry(framed_entry(of, n)));
+    entries.chain((0..3).map(|n| Write::Body { hash: hash(of, n), bytes: long_body(of, n) })).collect()
+}
+
+/// That what [`whole`] staged is there.
+#[track_caller]
+pub(crate) fn check_whole(store: &impl Storage, of: u8) {
+    let wanted: Vec<StoredEntry> = (0..3).map(|n| framed_entry(of, n)).collect();
+    assert_eq!(store.entries(&dag(of)).unwrap(), wanted);
+    for n in 0..3 {
+        assert_eq!(store.entry(&wanted[n as usize].id).unwrap().as_ref(), wanted.get(n as usize));
+        assert!(store.contains_body(&hash(of, n)).unwrap());
+        assert_eq!(store.body(&hash(of, n)).unwrap(), Some(long_body(of, n)));
+    }
+}

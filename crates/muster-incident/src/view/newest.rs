@@ -1,0 +1,218 @@
+//! The newest lines of a timeline without its document: the order of all lines, and drawing those that are asked for.
+//!
+//! This is the tail index in memory (docs/storage.md, "Tail"). It gives the same lines as the document, byte for byte, as
+//! long as every entry of the incident is active: what an entry then is drawn from is the entry itself, its body, and the
+//! few entries that it names. Where a log has forked or somebody was removed, the document must be asked.
+
+use super::row::{Row, row};
+use super::scene::{Line, Scene};
+use super::timeline::says;
+use crate::People;
+use crate::document::{Meaning, Texts, meaning_of, target};
+use crate::state::Moment;
+use muster_log::fact::{IncidentFact, What};
+use muster_log::{BodyText, Entry, EntryId, Fact, IncidentId, PersonId, Status, Timestamp};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One incident's admitted entries, whoever keeps them. All of them are active.
+pub trait Entries {
+    /// The incident.
+    fn incident(&self) -> IncidentId;
+
+    /// The entry, if it is admitted.
+    fn entry(&self, id: &EntryId) -> Option<&Entry>;
+
+    /// 1 + the deepest parent's depth; 0 for the genesis.
+    fn depth(&self, id: &EntryId) -> Option<u32>;
+
+    /// Whether `later` builds on `earlier`.
+    fn is_past(&self, earlier: &EntryId, later: &EntryId) -> bool;
+
+    /// The entry's person, as its own roster past says.
+    fn person(&self, id: &EntryId) -> Option<PersonId>;
+
+    /// The entry's body, where that is at hand.
+    fn body(&self, entry: &Entry) -> Option<BodyText>;
+}
+
+/// The order of an incident's lines, and what amends what. Grows with the incident, and is cheap to make anew.
+#[derive(Debug, Clone, Default)]
+pub struct Newest {
+    /// By event time, depth and id, as in the timeline.
+    lines: BTreeSet<(Timestamp, u32, EntryId)>,
+    /// Entry → entries that say that they amend it, by depth and id.
+    amendments: BTreeMap<EntryId, BTreeSet<(u32, EntryId)>>,
+}
+
+impl Newest {
+    /// Takes in an admitted entry. A known one changes nothing.
+    pub fn add(&mut self, entry: &Entry, depth: u32) {
+        let id = entry.id();
+        let fact = incident_fact(entry);
+        if let Some(What::Amendment { target }) = fact.as_ref().map(|fact| &fact.what) {
+            self.amendments.entry(*target).or_default().insert((depth, id));
+        }
+        if says(entry.body().is_some(), fact.as_ref().map(|fact| &fact.what)) {
+            self.lines.insert((Moment::told(fact.as_ref(), entry.claimed()).sort, depth, id));
+        }
+    }
+
+    /// Draws the last `count` lines of the timeline before the newest `skip`, oldest event first.
+    pub fn draw(&self, entries: &dyn Entries, people: &People, skip: usize, count: usize) -> Vec<Row> {
+        let scene = Active(entries);
+        let last: Vec<EntryId> = self.lines.iter().rev().skip(skip).take(count).map(|(.., id)| *id).collect();
+        let drawn = last.iter().rev().filter_map(|id| {
+            let line = scene.line(id)?;
+            Some(row(&scene, people, &line, self.amended_by(&scene, id)))
+        });
+        drawn.collect()
+    }
+
+    fn amended_by(&self, scene: &Active<'_>, id: &EntryId) -> Vec<String> {
+        let means_it = |amendment: &EntryId| {
+            scene
+                .line(amendment)
+                .is_some_and(|line| line.meaning.fact().and_then(|fact| target(&fact.what)) == Some(id))
+        };
+        let all = self.amendments.get(id).into_iter().flatten();
+        all.filter(|(_, amendment)| means_it(amendment)).map(|(_, amendment)| amendment.to_string()).collect()
+    }
+}
+
+/// Entries that are all active, as lines are drawn from them.
+struct Active<'a>(&'a dyn Entries);
+
+impl Scene for Active<'_> {
+    fn incident(&self) -> IncidentId {
+        self.0.incident()
+    }
+
+    fn line(&self, id: &EntryId) -> Option<Line<'_>> {
+        let entry = self.0.entry(id)?;
+        Some(Line {
+            id: *id,
+            kind: entry.kind(),
+            key: entry.key(),
+            person: self.0.person(id),
+            claimed: entry.claimed(),
+            meaning: Cow::Owned(self.meaning(entry)),
+            status: Status::Active,
+            has_body: entry.body().is_some(),
+        })
+    }
+
+    fn texts(&self, id: &EntryId) -> Option<Texts> {
+        let entry = self.0.entry(id)?;
+        match entry.body() {
+            None => Some(Texts::default()),
+            Some(_) => self.0.body(entry).map(|body| Texts::of(&body)),
+        }
+    }
+}
+
+impl Active<'_> {
+    /// What the entry means where it stands.
+    fn meaning(&self, entry: &Entry) -> Meaning {
+        let id = entry.id();
+        let is_before = |earlier: &EntryId, right: &dyn Fn(Option<&What>) -> bool| {
+            self.0.is_past(earlier, &id) && right(self.what_alone(earlier).as_ref())
+        };
+        meaning_of(entry, self.0.person(&id), &is_before)
+    }
+
+    /// What an entry means that names no other. Nobody needs to know more of an entry that is named: what names another is
+    /// neither an action, nor a claim, an offer or a joining of heads.
+    fn what_alone(&self, id: &EntryId) -> Option<What> {
+        let entry = self.0.entry(id)?;
+        let named = incident_fact(entry).is_some_and(|fact| target(&fact.what).is_some());
+        if named {
+            return None;
+        }
+        match meaning_of(entry, self.0.person(id), &|_, _| false) {
+            Meaning::Fact(fact) => Some(fact.what),
+            Meaning::Opaque | Meaning::Void(..) => None,
+        }
+    }
+}
+
+fn incident_fact(entry: &Entry) -> Option<IncidentFact> {
+    match entry.fact() {
+        Ok(Fact::Incident(fact)) => Some(fact),
+        Ok(Fact::Opaque | Fact::Roster(_)) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::outage;
+    use crate::world::World;
+    use crate::{timeline, timeline_end};
+    use muster_log::fact::RoleAct;
+
+    struct InWorld<'a> {
+        world: &'a World,
+        parents: BTreeMap<EntryId, Vec<EntryId>>,
+    }
+
+    impl Entries for InWorld<'_> {
+        fn incident(&self) -> IncidentId {
+            IncidentId::of_genesis(self.world.entries[0].id())
+        }
+        fn entry(&self, id: &EntryId) -> Option<&Entry> {
+            self.world.entries.iter().find(|entry| entry.id() == *id)
+        }
+        fn depth(&self, id: &EntryId) -> Option<u32> {
+            Some(self.parents.get(id)?.iter().filter_map(|parent| Some(self.depth(parent)? + 1)).max().unwrap_or(0))
+        }
+        fn is_past(&self, earlier: &EntryId, later: &EntryId) -> bool {
+            self.parents[later].iter().any(|parent| parent == earlier || self.is_past(earlier, parent))
+        }
+        fn person(&self, id: &EntryId) -> Option<PersonId> {
+            self.world.source(self.entry(id)?).person
+        }
+        fn body(&self, entry: &Entry) -> Option<BodyText> {
+            self.world.bodies.get(&entry.id()).cloned()
+        }
+    }
+
+    #[track_caller]
+    fn check(world: &World) {
+        let parents = world.entries.iter().map(|entry| (entry.id(), entry.parents().collect())).collect();
+        let entries = InWorld { world, parents };
+        let mut newest = Newest::default();
+        for entry in world.entries.iter().rev() {
+            newest.add(entry, entries.depth(&entry.id()).unwrap());
+        }
+        let all = timeline(&world.document(), &world.people);
+        for count in [0, 1, 2, 5, all.len() - 1, all.len(), all.len() + 1] {
+            assert_eq!(newest.draw(&entries, &world.people, 0, count), all[all.len().saturating_sub(count)..]);
+            let end = all.len().saturating_sub(2);
+            assert_eq!(newest.draw(&entries, &world.people, 2, count), all[end.saturating_sub(count)..end]);
+            assert_eq!(timeline_end(&world.document(), &world.people, 2, count), all[end.saturating_sub(count)..end]);
+        }
+    }
+
+    #[test]
+    fn the_newest_lines_are_those_of_the_document() {
+        check(&outage());
+    }
+
+    #[test]
+    fn lines_that_name_what_they_do_not_know_or_nothing_of_the_kind_are_void_here_too() {
+        let (mut world, mut authors) = World::declared(&["alice", "bob"]);
+        let [alice, bob] = authors.as_mut_slice() else { panic!("two authors") };
+        let note = world.write(alice, What::Say(muster_log::fact::Saying::Note), BodyText::plain("alice's"));
+        // Bob has not seen it.
+        world.write(bob, What::Amendment { target: note }, BodyText::plain("too early"));
+        let amendment = world.write(alice, What::Amendment { target: note }, BodyText::plain("an amendment"));
+        world.write(alice, What::Amendment { target: amendment }, BodyText::plain("of an amendment"));
+        let joined = world.write(alice, What::JoinHeads, BodyText::default());
+        world.write(alice, What::Amendment { target: joined }, BodyText::plain("of nothing"));
+        let accept = What::Role { role: "scribe".into(), act: RoleAct::Accept(note), supersedes: Vec::new() };
+        world.write(alice, accept, BodyText::default());
+        world.bodies.remove(&amendment);
+        check(&world);
+    }
+}

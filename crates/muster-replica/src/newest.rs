@@ -1,0 +1,130 @@
+//! The newest lines of an incident's timeline, from the ledger and the bodies: without the document, however long it is.
+
+use crate::error::ReplicaError;
+use crate::replica::Replica;
+use crate::team::Bodies;
+use muster_incident::{Entries, Newest, Row, timeline_end};
+use muster_log::ledger::Ledger;
+use muster_log::{Body, BodyText, Dag, DagId, Entry, EntryId, IncidentId, PersonId, TeamId};
+use muster_store::Storage;
+use std::collections::BTreeMap;
+
+/// Incidents whose order of lines is kept. The order costs some fifty bytes a line and is made anew in milliseconds.
+const ORDERS_MAX: usize = 32;
+
+/// The orders of lines of the incidents that somebody looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    kept: BTreeMap<IncidentId, Order>,
+    looks: u64,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    newest: Newest,
+    /// How many entries of the DAG's order are in it.
+    known: usize,
+    last_look: u64,
+}
+
+impl Orders {
+    /// The order of an incident's lines, up to date with the DAG.
+    fn get(&mut self, incident: IncidentId, dag: &Dag) -> &Newest {
+        self.looks += 1;
+        if self.kept.len() >= ORDERS_MAX
+            && !self.kept.contains_key(&incident)
+            && let Some(oldest) = self.kept.iter().min_by_key(|(_, order)| order.last_look).map(|(id, _)| *id)
+        {
+            self.kept.remove(&oldest);
+        }
+        let order = self.kept.entry(incident).or_default();
+        order.last_look = self.looks;
+        for id in &dag.order()[order.known.min(dag.len())..] {
+            if let (Some(entry), Some(depth)) = (dag.entry(id), dag.depth(id)) {
+                order.newest.add(entry, depth);
+            }
+        }
+        order.known = dag.len();
+        &order.newest
+    }
+}
+
+impl<S: Storage> Replica<S> {
+    /// The last `count` lines of an incident's timeline, as [`Replica::view`] has them. The document is asked only where
+    /// an entry may not be active: where a log has forked or somebody was removed.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`].
+    pub fn newest(&mut self, team: TeamId, incident: IncidentId, count: usize) -> Result<Vec<Row>, ReplicaError> {
+        self.lines(team, incident, 0, count)
+    }
+
+    /// As [`Replica::newest`], the lines before the newest `skip`: page by page, as far back as somebody wants to read.
+    ///
+    /// # Errors
+    /// As [`Replica::newest`].
+    pub fn lines(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        skip: usize,
+        count: usize,
+    ) -> Result<Vec<Row>, ReplicaError> {
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        if !state.ledger.is_quiet(&incident) {
+            let (document, people) = self.document(team, incident)?;
+            return Ok(timeline_end(document, &people, skip, count));
+        }
+        let people = state.people();
+        let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
+        let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+        // A read that fails must not be shown as a text that has not come.
+        let failed = std::cell::RefCell::new(None);
+        let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
+        let rows = state.orders.get(incident, dag).draw(&scene, &people, skip, count);
+        match failed.take() {
+            Some(error) => Err(error),
+            None => Ok(rows),
+        }
+    }
+}
+
+struct InLedger<'a, S> {
+    incident: IncidentId,
+    ledger: &'a Ledger,
+    dag: &'a Dag,
+    bodies: Bodies<'a, S>,
+    failed: &'a std::cell::RefCell<Option<ReplicaError>>,
+}
+
+impl<S: Storage> Entries for InLedger<'_, S> {
+    fn incident(&self) -> IncidentId {
+        self.incident
+    }
+
+    fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.dag.entry(id)
+    }
+
+    fn depth(&self, id: &EntryId) -> Option<u32> {
+        self.dag.depth(id)
+    }
+
+    fn is_past(&self, earlier: &EntryId, later: &EntryId) -> bool {
+        self.dag.is_past(earlier, later)
+    }
+
+    fn person(&self, id: &EntryId) -> Option<PersonId> {
+        self.ledger.person(id)
+    }
+
+    fn body(&self, entry: &Entry) -> Option<BodyText> {
+        match self.bodies.get(&entry.body()?.hash) {
+            Ok(body) => body.map(|bytes| Body::read(&bytes)),
+            Err(error) => {
+                *self.failed.borrow_mut() = Some(error);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `timeline --last`: the end of the timeline, found without opening the store wherever that can be trusted.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+use muster_tests::Home;
+use serde_json::Value;
+use std::fs;
+
+/// The last lines as they are told by the quick way and by the whole one.
+#[track_caller]
+fn check(home: &Home) {
+    let all = home.json(&["timeline"]);
+    let all = all.as_array().unwrap();
+    for last in [0, 1, 3, all.len(), all.len() + 1] {
+        let newest = home.json(&["timeline", "--last", &last.to_string()]);
+        assert_eq!(newest, Value::from(all[all.len().saturating_sub(last)..].to_vec()), "the last {last}");
+    }
+}
+
+/// Whether the newest lines are told although the store cannot be opened: its key is away.
+fn is_told_without_the_store(home: &Home) -> bool {
+    let (key, away) = (home.path().join("device.key"), home.path().join("away"));
+    fs::rename(&key, &away).unwrap();
+    assert!(home.muster(&["timeline"]).code != 0, "the whole way needs the key");
+    let told = home.muster(&["timeline", "--last", "2"]).code == 0;
+    fs::rename(&away, &key).unwrap();
+    told
+}
+
+#[test]
+fn the_newest_lines_are_the_end_of_the_timeline_whatever_was_written_last() {
+    let home = Home::new("alice");
+    let incident = home.write(&["declare", "Checkout is down"]);
+    check(&home);
+    let note = home.write(&["say", "a note"]);
+    home.write(&["saw", "5xx", "--at", "2023-07-20 12:15"]);
+    home.write(&["amend", &note, "a better note"]);
+    home.write(&["will", "restart it", "--on", "db-1"]);
+    home.write(&["doing"]);
+    check(&home);
+    assert!(is_told_without_the_store(&home));
+    let other = home.write(&["declare", "Search is slow"]);
+    home.json(&["use", &other]);
+    check(&home);
+    home.json(&["use", &incident]);
+    check(&home);
+    let newest = home.json(&["timeline", "--last", "1", "-i", &other]);
+    assert_eq!(newest[0]["text"], "Search is slow");
+    let node = home.up();
+    home.write(&["say", "while a node runs"]);
+    check(&home);
+    drop(node);
+    check(&home);
+}
+
+#[test]
+fn a_tail_that_may_be_out_of_date_is_not_believed() {
+    let home = Home::new("alice");
+    home.write(&["declare", "Checkout is down"]);
+    home.write(&["say", "one"]);
+    assert!(is_told_without_the_store(&home));
+    let tail = home.path().join("store/tail");
+    let before = fs::read(&tail).unwrap();
+    home.write(&["say", "two"]);
+    fs::write(&tail, &before).unwrap();
+    assert!(!is_told_without_the_store(&home), "something was committed since");
+    fs::write(&tail, &before).unwrap();
+    assert_eq!(home.json(&["timeline", "--last", "1"])[0]["text"], "two");
+    let mut spoilt = fs::read(&tail).unwrap();
+    let middle = spoilt.len() / 2;
+    spoilt[middle] ^= 1;
+    fs::write(&tail, spoilt).unwrap();
+    assert!(!is_told_without_the_store(&home), "its checksum is wrong");
+    check(&home);
+}
