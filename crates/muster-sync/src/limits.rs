@@ -88,6 +88,9 @@ pub const FORK_RANGE: u32 = 16;
 /// Ids kept of what a peer has in one DAG; past it knowledge is dropped, which costs a comparison of heads.
 pub const KNOWN_IDS_MAX: usize = 1_024;
 
+/// Most ids known of a peer in one DAG among which those that follow from others are looked for: each is compared with each.
+pub const PRUNED_IDS_MAX: usize = 128;
+
 /// Bodies that a peer was asked for, remembered until it disconnects, so that it is asked once.
 pub const ASKED_BODIES_MAX: usize = 4_096;
 

@@ -130,9 +130,16 @@ impl Replicator {
         replica: &dyn Replica,
     ) -> Option<Verdict> {
         let ids: Vec<EntryId> = unpacked.received.iter().map(|received| received.entry.id()).collect();
+        let peer_has_greeted = self.peers.get(&peer).is_some_and(|peer| peer.has_greeted);
         if is_private(dag, &unpacked.received, replica) {
             return Some(Verdict::Ignore);
         }
+        self.with(peer, now, replica, |peer, cx| {
+            if let Some(pair) = peer.pair(dag, cx.view).filter(|_| peer_has_greeted) {
+                unpacked.received.iter().for_each(|received| pair.state(&received.entry));
+            }
+            Ok(())
+        });
         let heard = Heard { gossip, peer, dag, ids };
         if super::fetch::is_known(&unpacked, &unpacked.bodies, replica) {
             self.heard_from(&heard, &[], now, replica);
@@ -198,10 +205,6 @@ impl Replicator {
             if !peer.has_greeted {
                 return Ok(());
             }
-            if let Some(pair) = peer.pair(dag, cx.view) {
-                heard.ids.iter().for_each(|id| pair.state_id(*id));
-                pair.prune(&dag, cx.view);
-            }
             let here: Vec<EntryId> = heard.ids.iter().copied().filter(|id| cx.view.contains(id)).collect();
             peer.receipt(dag, here, cx);
             if !missing.is_empty() && !peer.fetch_set_aside(dag, cx) {
@@ -240,6 +243,12 @@ impl Replicator {
             return Some(Verdict::Ignore);
         }
         waiting.messages.push(gossip);
+        self.with(peer, now, replica, |peer, cx| {
+            if let Some(pair) = peer.pair(dag, cx.view) {
+                pair.state_id(id);
+            }
+            Ok(())
+        });
         self.heard_from(&heard, &[id], now, replica);
         None
     }

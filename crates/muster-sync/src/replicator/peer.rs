@@ -4,7 +4,7 @@ use super::index::Indexing;
 use super::{Context, Standing};
 use crate::contract::{CloseReason, Refused};
 use crate::frame::{Frame, HeadsDigest, Packed, Part, ShortTip, Want};
-use crate::limits::{CREDIT_CHUNKS, KNOWN_IDS_MAX, RETRY_FIRST_MS, UNKNOWN_DAGS_MAX};
+use crate::limits::{CREDIT_CHUNKS, KNOWN_IDS_MAX, PRUNED_IDS_MAX, RETRY_FIRST_MS, UNKNOWN_DAGS_MAX};
 use crate::replica::View;
 use crate::tick::Tick;
 use muster_log::{DagId, DeviceKey, Entry, EntryId, ShortLog, Timestamp};
@@ -301,7 +301,8 @@ impl Pair {
 
     /// Leaves out of what is known whatever follows from the rest.
     pub(super) fn prune(&mut self, dag: &DagId, view: View<'_>) {
-        if self.stated.len() > 1 {
+        // Each is compared with each: with too many, what is known is replaced by the next HEADS anyway.
+        if (2..=PRUNED_IDS_MAX).contains(&self.stated.len()) {
             let all: Vec<EntryId> = self.stated.iter().copied().collect();
             self.stated.retain(|id| !all.iter().any(|later| view.is_past(dag, id, later)));
         }
