@@ -67,11 +67,10 @@ fn a_newcomer_gets_all_of_many_incidents_without_waiting_for_a_retry() {
         desks[0].declare(&format!("incident {i}"), None);
     }
     let mut mesh = Mesh::new(desks, 2);
-    let start = mesh.now;
     mesh.connect(0, 1);
-    mesh.run();
+    // Without letting time pass.
+    while mesh.step() {}
     mesh.assert_agreed();
-    assert_eq!(mesh.now, start, "time had to pass");
 }
 
 #[test]
