@@ -10,7 +10,7 @@ use crate::fact::Fact;
 use crate::ids::{DagId, EntryId, IncidentId, PersonId, TeamId};
 use crate::key::{DeviceKey, Signature};
 use crate::limits::RUN_SIGNATURE_EVERY;
-use crate::pending::{Pool, Waiting};
+use crate::pending::{Pool, PoolSize, Waiting};
 use crate::proof::{Claim, largest_proven_set};
 use crate::refusal::Refusal;
 use crate::roster::{Fold, Graph, Roster};
@@ -244,6 +244,11 @@ impl Ledger {
     /// How many entries wait.
     pub fn pending_len(&self) -> usize {
         self.pool.len()
+    }
+
+    /// How much waits, counted anew.
+    pub fn waiting(&self) -> PoolSize {
+        self.pool.size()
     }
 
     /// The entries that wait, by id.

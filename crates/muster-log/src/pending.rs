@@ -38,6 +38,29 @@ impl Waiting {
     }
 }
 
+/// How much waits, in all and of the sender who has most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolSize {
+    /// Entries in all.
+    pub entries: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Most entries of one sender.
+    pub sender_entries: usize,
+    /// Most bytes of one sender.
+    pub sender_bytes: usize,
+}
+
+impl PoolSize {
+    /// Whether it is no more than may wait. The pool sees to that; this is for whoever checks it.
+    pub fn is_within_limits(&self) -> bool {
+        self.entries <= PENDING_ENTRIES_MAX
+            && self.bytes <= PENDING_BYTES_MAX
+            && self.sender_entries <= PENDING_ENTRIES_PER_SENDER
+            && self.sender_bytes <= PENDING_BYTES_PER_SENDER
+    }
+}
+
 /// What one sender has waiting.
 #[derive(Debug, Default)]
 struct Share {
@@ -57,6 +80,15 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    pub(crate) fn size(&self) -> PoolSize {
+        PoolSize {
+            entries: self.waiting.len(),
+            bytes: self.waiting.values().map(|waiting| waiting.entry.bytes().len()).sum(),
+            sender_entries: self.shares.values().map(|share| share.by_arrival.len()).max().unwrap_or(0),
+            sender_bytes: self.shares.values().map(|share| share.bytes).max().unwrap_or(0),
+        }
     }
 
     pub(crate) fn contains(&self, id: &EntryId) -> bool {
