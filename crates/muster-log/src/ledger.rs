@@ -313,7 +313,8 @@ impl Ledger {
         let seeds = fresh
             .iter()
             .flat_map(|candidate| candidate.waiting.needs().chain([candidate.waiting.entry.id()]).collect::<Vec<_>>());
-        let waited = self.pool.take_connected(seeds);
+        let places = &self.places;
+        let waited = self.pool.take_connected(seeds, |id| places.contains_key(id));
         let mut candidates: Vec<Candidate> =
             waited.into_iter().map(|waiting| Candidate { waiting, is_of_batch: false, had_waited: true }).collect();
         let position: BTreeMap<EntryId, usize> =

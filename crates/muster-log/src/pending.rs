@@ -105,7 +105,14 @@ impl Pool {
     }
 
     /// Takes out everything that hangs together with `seeds`, in either direction.
-    pub(crate) fn take_connected(&mut self, seeds: impl IntoIterator<Item = EntryId>) -> Vec<Waiting> {
+    ///
+    /// What is here already (`is_here`) connects nothing: nobody waits for it any more. Else all that waits would hang
+    /// together by the roster heads that everybody names, and be taken out and put back for every entry that comes.
+    pub(crate) fn take_connected(
+        &mut self,
+        seeds: impl IntoIterator<Item = EntryId>,
+        is_here: impl Fn(&EntryId) -> bool,
+    ) -> Vec<Waiting> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -113,7 +120,7 @@ impl Pool {
         let mut seen: BTreeSet<EntryId> = BTreeSet::new();
         let mut taken = Vec::new();
         while let Some(id) = todo.pop() {
-            if !seen.insert(id) {
+            if !seen.insert(id) || is_here(&id) {
                 continue;
             }
             todo.extend(self.needed_by.get(&id).into_iter().flatten());

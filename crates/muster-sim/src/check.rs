@@ -116,7 +116,8 @@ impl World {
             for incident in ledger.incidents() {
                 let me = ledger.roster().person_of(&replica.device());
                 let named = ledger.names(&incident).is_none_or(|names| me.is_some_and(|me| names.contains(&me)));
-                if !named {
+                // What a liar may read it may copy.
+                if !named && !self.is_known_to_liars(ledger, &incident) {
                     return Err(Wrong::Leaked { node: n, incident });
                 }
             }
@@ -193,6 +194,10 @@ impl World {
             for incident in ledger.incidents() {
                 let names = ledger.names(&incident);
                 let heads = ledger.dag(&incident.into())?.heads();
+                let here = ledger.roster().person_of(&self.nodes[n].key)?;
+                if names.as_ref().is_some_and(|names| !names.contains(&here)) {
+                    continue; // a liar copied it; nobody will bring the rest
+                }
                 for (other, theirs) in ledgers.iter().enumerate() {
                     let person = theirs.roster().person_of(&self.nodes[other].key)?;
                     if names.as_ref().is_some_and(|names| !names.contains(&person)) {
@@ -252,7 +257,8 @@ impl World {
         for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { continue };
             let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
-            for peer in peers.into_iter().filter(|peer| self.number_of(&peer.device).is_some_and(|n| !self.is_liar(n))) {
+            for peer in peers.into_iter().filter(|peer| self.number_of(&peer.device).is_some_and(|n| !self.is_liar(n)))
+            {
                 let nothing_missing = peer.missing_here == Some(0) && peer.missing_there == Some(0);
                 if !peer.connected || !nothing_missing {
                     let what = format!("node {n} takes a peer's standing to be {peer:?}");

@@ -1,8 +1,8 @@
 //! What a history can show to be wrong, and what it counted where nothing is.
 
-use muster_log::{EntryId, IncidentId};
 use crate::Setup;
 use crate::liar::LieCounts;
+use muster_log::{EntryId, IncidentId};
 use std::fmt;
 
 /// A broken promise.

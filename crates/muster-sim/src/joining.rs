@@ -103,7 +103,8 @@ impl World {
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(()) };
         let request = replica.join_request(ticket, &handle, now);
         let Some(request) = self.staged(n, "ask to join", request)? else { return Ok(()) };
-        let members: Vec<usize> = ticket.addresses.iter().filter_map(|(key, _)| self.number_of(key)).filter(|n| !self.is_liar(*n)).collect();
+        let members: Vec<usize> =
+            ticket.addresses.iter().filter_map(|(key, _)| self.number_of(key)).filter(|n| !self.is_liar(*n)).collect();
         let Some(to) = self.rng.pick(&members).copied() else { return Ok(()) };
         let after = self.travel_ms();
         self.plan(after, Event::JoinAsked { from: n, to, request });

@@ -35,7 +35,10 @@ const FLOOD_AT_ONCE: u64 = 80;
 const LIES_EACH_MAX: u64 = 3;
 
 /// Once everything else is over, liars go on so many times slower, and add no more entries.
-const CALM_FACTOR: u64 = 8;
+const CALM_FACTOR: u64 = 16;
+
+/// A frame and to whom it goes.
+type Said = (usize, Vec<u8>);
 
 /// All liars of a history: the last of its nodes.
 #[derive(Debug)]
@@ -129,7 +132,7 @@ impl World {
     }
 
     /// What a liar says now, and to whom.
-    fn words(&self, n: usize, liar: &mut Liar, peers: &[usize]) -> Option<(Lie, Vec<(usize, Vec<u8>)>)> {
+    fn words(&self, n: usize, liar: &mut Liar, peers: &[usize]) -> Option<(Lie, Vec<Said>)> {
         let team = self.team?;
         let replica = self.nodes[n].replica.as_ref().filter(|_| self.nodes[n].is_member(&team))?;
         let now = self.nodes[n].now(self.now);
@@ -150,7 +153,7 @@ impl World {
         let other = *liar.rng.pick(peers)?;
         let rng = &mut liar.rng;
         let to_one = |frames: Vec<Vec<u8>>| frames.into_iter().map(|frame| (to, frame)).collect();
-        let frames: Vec<(usize, Vec<u8>)> = match lie {
+        let frames: Vec<Said> = match lie {
             Lie::Forged => to_one(vec![forged::forged(&ground, rng)?]),
             Lie::Replayed => {
                 let again: Vec<Vec<u8>> = liar.heard.iter().cloned().collect();

@@ -101,7 +101,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, setup: &Setup) -> Self {
         let mut rng = Rng::new(seed);
-        let faults = Faults::draw(&mut rng);
+        let mut faults = Faults::draw(&mut rng);
+        if setup.liars > 0 {
+            faults.shorten();
+        }
         tracing::info!(seed, ?faults, "history");
         let all = setup.replicas + setup.liars;
         let mut nodes: Vec<Node> = (0..all).map(|number| Node::new(number, &faults, &mut rng)).collect();

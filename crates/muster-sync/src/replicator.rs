@@ -14,6 +14,7 @@ mod greet;
 mod index;
 mod kept;
 mod live;
+mod owed;
 mod patience;
 mod peer;
 mod presence;

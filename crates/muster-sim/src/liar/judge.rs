@@ -4,7 +4,7 @@
 use crate::failure::Wrong;
 use crate::link::LinkId;
 use crate::world::World;
-use muster_log::{DagId, EntryId, IncidentId, Status, TeamId};
+use muster_log::{DagId, EntryId, IncidentId, Ledger, Status, TeamId};
 use muster_sync::limits::{
     ASKED_BODIES_MAX, CREDIT_CHUNKS, IDS_MAX, KNOWN_IDS_MAX, QUEUE_ENTRIES_MAX, RANGES_MAX, UNKNOWN_DAGS_MAX,
 };
@@ -74,12 +74,14 @@ impl World {
                 return Err(Wrong::Hoards { node: n, what: format!("{waiting:?}") });
             }
             let dags_max = ledger.dags().count() + UNKNOWN_DAGS_MAX + 1;
-            let ids_max =
-                dags_max * (KNOWN_IDS_MAX + IDS_MAX) + RANGES_MAX + 2 * ASKED_BODIES_MAX + QUEUE_ENTRIES_MAX;
+            let ids_max = dags_max * (KNOWN_IDS_MAX + IDS_MAX) + RANGES_MAX + 2 * ASKED_BODIES_MAX + QUEUE_ENTRIES_MAX;
             for peer in self.nodes.iter().map(|node| node.key) {
                 let kept = replica.kept_for(&team, &peer);
                 if kept.dags > dags_max || kept.ids > ids_max {
-                    return Err(Wrong::Hoards { node: n, what: format!("{kept:?} of {peer}, {dags_max} DAGs allowed") });
+                    return Err(Wrong::Hoards {
+                        node: n,
+                        what: format!("{kept:?} of {peer}, {dags_max} DAGs allowed"),
+                    });
                 }
             }
         }
@@ -91,7 +93,9 @@ impl World {
         let Some(team) = self.team else { return Ok(()) };
         let mut seen: BTreeMap<IncidentId, (usize, BTreeMap<EntryId, Status>)> = BTreeMap::new();
         for n in self.honest() {
-            let Some(Ok(ledger)) = self.nodes[n].replica.as_ref().map(|replica| replica.ledger(&team)) else { continue };
+            let Some(Ok(ledger)) = self.nodes[n].replica.as_ref().map(|replica| replica.ledger(&team)) else {
+                continue;
+            };
             for incident in ledger.incidents() {
                 let statuses = ledger.statuses(&incident);
                 for (id, status) in &statuses {
@@ -113,6 +117,13 @@ impl World {
         Ok(())
     }
 
+    /// Whether a private incident names a liar, who can tell anybody of it.
+    pub(crate) fn is_known_to_liars(&self, ledger: &Ledger, incident: &IncidentId) -> bool {
+        let names = ledger.names(incident).unwrap_or_default();
+        let mut liars = self.nodes.iter().skip(self.honest().len());
+        liars.any(|node| ledger.roster().person_of(&node.key).is_some_and(|person| names.contains(&person)))
+    }
+
     /// Whether the body of an entry should be everywhere: of a liar's entry only if somebody honest has it.
     pub(crate) fn is_lacking(&self, team: &TeamId, dag: &DagId, id: &EntryId) -> bool {
         let replica = self.honest().find_map(|n| self.nodes[n].replica.as_ref());
@@ -126,9 +137,7 @@ impl World {
         holders.any(|replica| {
             let entry = replica.ledger(team).ok().and_then(|ledger| ledger.dag(dag)?.entry(id));
             let body = entry.and_then(muster_log::Entry::body);
-            body.is_some_and(|body| {
-                matches!(muster_store::Storage::body(replica.store(), &body.hash), Ok(Some(_)))
-            })
+            body.is_some_and(|body| matches!(muster_store::Storage::body(replica.store(), &body.hash), Ok(Some(_))))
         })
     }
 }

@@ -29,6 +29,9 @@ impl Peer {
             self.wanted.values().map(|wanted| wanted.tips.len() + wanted.ids.len() + wanted.bodies.len()).sum();
         let asked = self.asked.as_ref().map_or(0, |want| want.ranges.len() + want.ids.len() + want.bodies.len());
         let sent: usize = self.sent.iter().map(|sent| sent.heads.len() + sent.tips.len()).sum();
-        Kept { dags: dags.len(), ids: stated + wanted + asked + sent + self.queue.len() + self.asked_bodies.len() }
+        Kept {
+            dags: dags.len(),
+            ids: stated + wanted + asked + sent + self.queue.len() + self.asked_bodies.len() + self.owed.len(),
+        }
     }
 }
