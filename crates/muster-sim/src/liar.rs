@@ -19,7 +19,8 @@ use crate::rng::Rng;
 use crate::world::{Event, World};
 use ground::Ground;
 use judge::Answer;
-use muster_log::{Claimed, DeviceKey};
+use muster_log::{Claimed, DagId, DeviceKey, IncidentId};
+use muster_sync::frame::Frame;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Frames that a liar remembers to say them again.
@@ -195,11 +196,32 @@ impl World {
 
     /// A liar may want to say this again.
     pub(crate) fn remember_frame(&mut self, n: usize, frame: &[u8]) {
+        if self.is_private(n, frame) {
+            return;
+        }
         let Some(liar) = self.liars.all.get_mut(&n) else { return };
         if liar.heard.len() >= HEARD_MAX {
             liar.heard.pop_front();
         }
         liar.heard.push_back(frame.to_vec());
+    }
+
+    /// Whether a frame is about an incident that not the whole team may see, as far as the liar knows: what it may read
+    /// it may copy, and nothing keeps it from that.
+    fn is_private(&self, n: usize, frame: &[u8]) -> bool {
+        let Some(team) = self.team else { return false };
+        let dag = match Frame::decode(frame, team.into()) {
+            Ok(Frame::Heads(heads)) => heads.dag,
+            Ok(Frame::Have(have)) => have.dag,
+            Ok(Frame::Want(want)) => want.dag,
+            Ok(Frame::Entries(dag, _)) => dag,
+            Ok(Frame::Ack(ack)) => ack.dag,
+            Ok(Frame::Missing(missing)) => missing.dag,
+            _ => return false,
+        };
+        let ledger = self.nodes[n].replica.as_ref().and_then(|replica| replica.ledger(&team).ok());
+        dag != DagId::from(team)
+            && ledger.is_some_and(|ledger| ledger.names(&IncidentId::of_genesis(dag.genesis())).is_some())
     }
 
     /// Whether what the replica of `n` has to say is said: of an honest node all, of a liar what it lets pass.
