@@ -10,7 +10,7 @@ use crate::fact::Fact;
 use crate::ids::{DagId, EntryId, IncidentId, PersonId, TeamId};
 use crate::key::{DeviceKey, Signature};
 use crate::limits::RUN_SIGNATURE_EVERY;
-use crate::pending::{Pool, Waiting};
+use crate::pending::{Pool, PoolSize, Waiting};
 use crate::proof::{Claim, largest_proven_set};
 use crate::refusal::Refusal;
 use crate::roster::{Fold, Graph, Roster};
@@ -246,6 +246,11 @@ impl Ledger {
         self.pool.len()
     }
 
+    /// How much waits, counted anew.
+    pub fn waiting(&self) -> PoolSize {
+        self.pool.size()
+    }
+
     /// The entries that wait, by id.
     pub fn pending(&self) -> impl Iterator<Item = EntryId> + '_ {
         self.pool.ids()
@@ -308,7 +313,8 @@ impl Ledger {
         let seeds = fresh
             .iter()
             .flat_map(|candidate| candidate.waiting.needs().chain([candidate.waiting.entry.id()]).collect::<Vec<_>>());
-        let waited = self.pool.take_connected(seeds);
+        let places = &self.places;
+        let waited = self.pool.take_connected(seeds, |id| places.contains_key(id));
         let mut candidates: Vec<Candidate> =
             waited.into_iter().map(|waiting| Candidate { waiting, is_of_batch: false, had_waited: true }).collect();
         let position: BTreeMap<EntryId, usize> =

@@ -40,6 +40,7 @@ pub use fact::{Fact, Kind, Malformed};
 pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
 pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
 pub use ledger::{Ledger, Outcome, Received};
+pub use pending::PoolSize;
 pub use refusal::Refusal;
 pub use roster::Roster;
 pub use status::Status;

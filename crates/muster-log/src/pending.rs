@@ -38,6 +38,29 @@ impl Waiting {
     }
 }
 
+/// How much waits, in all and of the sender who has most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolSize {
+    /// Entries in all.
+    pub entries: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Most entries of one sender.
+    pub sender_entries: usize,
+    /// Most bytes of one sender.
+    pub sender_bytes: usize,
+}
+
+impl PoolSize {
+    /// Whether it is no more than may wait. The pool sees to that; this is for whoever checks it.
+    pub fn is_within_limits(&self) -> bool {
+        self.entries <= PENDING_ENTRIES_MAX
+            && self.bytes <= PENDING_BYTES_MAX
+            && self.sender_entries <= PENDING_ENTRIES_PER_SENDER
+            && self.sender_bytes <= PENDING_BYTES_PER_SENDER
+    }
+}
+
 /// What one sender has waiting.
 #[derive(Debug, Default)]
 struct Share {
@@ -59,6 +82,15 @@ impl Pool {
         self.waiting.len()
     }
 
+    pub(crate) fn size(&self) -> PoolSize {
+        PoolSize {
+            entries: self.waiting.len(),
+            bytes: self.waiting.values().map(|waiting| waiting.entry.bytes().len()).sum(),
+            sender_entries: self.shares.values().map(|share| share.by_arrival.len()).max().unwrap_or(0),
+            sender_bytes: self.shares.values().map(|share| share.bytes).max().unwrap_or(0),
+        }
+    }
+
     pub(crate) fn contains(&self, id: &EntryId) -> bool {
         self.waiting.contains_key(id)
     }
@@ -73,7 +105,14 @@ impl Pool {
     }
 
     /// Takes out everything that hangs together with `seeds`, in either direction.
-    pub(crate) fn take_connected(&mut self, seeds: impl IntoIterator<Item = EntryId>) -> Vec<Waiting> {
+    ///
+    /// What is here already (`is_here`) connects nothing: nobody waits for it any more. Else all that waits would hang
+    /// together by the roster heads that everybody names, and be taken out and put back for every entry that comes.
+    pub(crate) fn take_connected(
+        &mut self,
+        seeds: impl IntoIterator<Item = EntryId>,
+        is_here: impl Fn(&EntryId) -> bool,
+    ) -> Vec<Waiting> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -81,7 +120,7 @@ impl Pool {
         let mut seen: BTreeSet<EntryId> = BTreeSet::new();
         let mut taken = Vec::new();
         while let Some(id) = todo.pop() {
-            if !seen.insert(id) {
+            if !seen.insert(id) || is_here(&id) {
                 continue;
             }
             todo.extend(self.needed_by.get(&id).into_iter().flatten());

@@ -152,6 +152,11 @@ impl<S: Storage> Replica<S> {
         Ok(devices.into_iter().map(peer).collect())
     }
 
+    /// What is kept in memory because of one peer, in one team.
+    pub fn kept_for(&self, team: &TeamId, peer: &DeviceKey) -> muster_sync::Kept {
+        self.teams.get(team).map(|team| team.replicator.kept_for(peer)).unwrap_or_default()
+    }
+
     /// A sign of life of a peer that brought no frame, such as the answer to a ping.
     pub fn note_heard(&mut self, peer: &DeviceKey, now: Now) {
         for team in self.teams.values_mut().filter(|team| team.admits(peer)) {

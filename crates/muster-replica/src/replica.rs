@@ -8,7 +8,7 @@ use crate::source::LedgerSource;
 use crate::team::{Team, note_held};
 use muster_log::ledger::Received;
 use muster_log::{
-    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, TeamId, Timestamp,
+    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, Refusal, SessionId, TeamId, Timestamp,
 };
 use muster_store::{Storage, Write};
 use muster_sync::frame::TeamPrefix;
@@ -389,6 +389,7 @@ impl<S: Storage> Replica<S> {
         bodies: Vec<(EntryId, Body)>,
         now: Now,
     ) -> Result<(), ReplicaError> {
+        let batch: BTreeSet<EntryId> = received.iter().map(|r| r.entry.id()).collect();
         let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
         let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
         for (id, refusal) in &outcome.refused {
@@ -397,11 +398,7 @@ impl<S: Storage> Replica<S> {
         let admission = Admission {
             admitted: outcome.admitted.len(),
             missing: outcome.missing,
-            refused: outcome.refused.first().map(|(id, refusal)| Refused {
-                id: *id,
-                code: refusal.code(),
-                reason: refusal.to_string(),
-            }),
+            refused: blame(&outcome.refused, &batch),
         };
         self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
         Ok(())
@@ -447,6 +444,13 @@ impl<S: Storage> Replica<S> {
     }
 }
 
+/// What of a batch was refused. An entry that had waited can be refused now too; whoever brought what it waited for is
+/// not to blame for it.
+fn blame(refused: &[(EntryId, Refusal)], batch: &BTreeSet<EntryId>) -> Option<Refused> {
+    let (id, refusal) = refused.iter().find(|(id, _)| batch.contains(id))?;
+    Some(Refused { id: *id, code: refusal.code(), reason: refusal.to_string() })
+}
+
 /// The entries of a chunk on which no other of it builds.
 fn heads_of(received: &[muster_sync::Received]) -> BTreeSet<EntryId> {
     let mut heads: BTreeSet<EntryId> = received.iter().map(|received| received.entry.id()).collect();
@@ -467,4 +471,17 @@ fn by_team(news: &[(TeamId, EntryId, DagId)]) -> BTreeMap<TeamId, Vec<EntryId>> 
         teams.entry(*team).or_default().push(*entry);
     }
     teams
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_brings_what_a_bad_entry_waited_for_is_not_blamed_for_it() {
+        let id = |byte| EntryId::from_bytes([byte; 32]);
+        let refused = [(id(1), Refusal::NoParent), (id(2), Refusal::Genesis)];
+        assert_eq!(blame(&refused, &[id(3)].into()), None);
+        assert_eq!(blame(&refused, &[id(2), id(3)].into()).map(|refused| refused.id), Some(id(2)));
+    }
 }

@@ -98,11 +98,12 @@ impl World {
 
     /// Looks at everything that must hold at any time.
     pub(crate) fn look(&mut self) -> Result<(), Wrong> {
-        for n in 0..self.nodes.len() {
+        for n in self.honest() {
             self.check_promises(n)?;
             self.check_as_stored(n)?;
             self.check_privacy(n)?;
             self.check_holders(n)?;
+            self.check_kept(n)?;
         }
         self.check_views(false)
     }
@@ -115,7 +116,8 @@ impl World {
             for incident in ledger.incidents() {
                 let me = ledger.roster().person_of(&replica.device());
                 let named = ledger.names(&incident).is_none_or(|names| me.is_some_and(|me| names.contains(&me)));
-                if !named {
+                // What a liar may read it may copy.
+                if !named && !self.is_known_to_liars(ledger, &incident) {
                     return Err(Wrong::Leaked { node: n, incident });
                 }
             }
@@ -132,7 +134,8 @@ impl World {
             for _ in 0..HOLDERS_ASKED {
                 let Some(entry) = self.rng.pick(&dags).and_then(|order| self.rng.pick(order)) else { continue };
                 let holders = replica.holders(&team, entry).unwrap_or_default();
-                for holder in holders.iter().filter_map(|key| self.nodes.iter().position(|node| node.key == *key)) {
+                let holders = holders.iter().filter_map(|key| self.number_of(key)).filter(|n| !self.is_liar(*n));
+                for holder in holders {
                     if !holds(self.nodes[holder].disk(), entry) {
                         return Err(Wrong::FalseHolder { node: n, holder, entry: *entry });
                     }
@@ -147,7 +150,7 @@ impl World {
     fn check_views(&mut self, everything: bool) -> Result<(), Wrong> {
         let Some(team) = self.team else { return Ok(()) };
         let mut seen: BTreeMap<Basis, (usize, String)> = BTreeMap::new();
-        for n in 0..self.nodes.len() {
+        for n in self.honest() {
             let Some(replica) = &mut self.nodes[n].replica else { continue };
             let Ok(ledger) = replica.ledger(&team) else { continue };
             for incident in ledger.incidents().collect::<Vec<_>>() {
@@ -172,7 +175,7 @@ impl World {
     /// How the replicas differ, in words; `None` where all is as it must be in the end.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let team = self.team?;
-        for (n, node) in self.nodes.iter().enumerate() {
+        for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { return Some(format!("node {n} is down")) };
             if replica.person_in(&team).is_none() {
                 return Some(format!("node {n} is no member yet"));
@@ -181,7 +184,8 @@ impl World {
                 return Some(format!("incident {incident} of node {n} did not come along"));
             }
         }
-        let ledgers: Vec<_> = self.nodes.iter().filter_map(|node| node.replica.as_ref()?.ledger(&team).ok()).collect();
+        let honest = &self.nodes[self.honest()];
+        let ledgers: Vec<_> = honest.iter().filter_map(|node| node.replica.as_ref()?.ledger(&team).ok()).collect();
         let roster_heads = ledgers.first()?.roster_heads();
         if let Some(n) = ledgers.iter().position(|ledger| ledger.roster_heads() != roster_heads) {
             return Some(format!("nodes 0 and {n} hold different rosters"));
@@ -190,6 +194,10 @@ impl World {
             for incident in ledger.incidents() {
                 let names = ledger.names(&incident);
                 let heads = ledger.dag(&incident.into())?.heads();
+                let here = ledger.roster().person_of(&self.nodes[n].key)?;
+                if names.as_ref().is_some_and(|names| !names.contains(&here)) {
+                    continue; // a liar copied it; nobody will bring the rest
+                }
                 for (other, theirs) in ledgers.iter().enumerate() {
                     let person = theirs.roster().person_of(&self.nodes[other].key)?;
                     if names.as_ref().is_some_and(|names| !names.contains(&person)) {
@@ -204,9 +212,11 @@ impl World {
         let lacks_body = |node: &Node| {
             let replica = node.replica.as_ref()?;
             let ledger = replica.ledger(&team).ok()?;
-            ledger.dags().find_map(|(dag, _)| missing_bodies(replica, team, dag).first().copied())
+            let lacking =
+                |dag: &DagId| missing_bodies(replica, team, dag).into_iter().find(|id| self.is_lacking(&team, dag, id));
+            ledger.dags().find_map(|(dag, _)| lacking(dag))
         };
-        let lacking = self.nodes.iter().enumerate().find_map(|(n, node)| Some((n, lacks_body(node)?)));
+        let lacking = honest.iter().enumerate().find_map(|(n, node)| Some((n, lacks_body(node)?)));
         lacking.map(|(n, entry)| format!("node {n} lacks the body of entry {entry}"))
     }
 
@@ -215,6 +225,7 @@ impl World {
         self.look()?;
         self.check_views(true)?;
         self.check_standing()?;
+        self.check_statuses()?;
         let Some(team) = self.team else { return Ok(()) };
         for n in 0..self.nodes.len() {
             // Derived anew from the disk, everything looks the same.
@@ -222,7 +233,7 @@ impl World {
             self.nodes[n].stop(true);
             self.start(n)?;
         }
-        let verifier = self.rng.index(self.nodes.len());
+        let verifier = self.rng.index(self.honest().len());
         if let Some(replica) = &self.nodes[verifier].replica {
             let found = replica.verify().map_err(|error| failed(verifier, "verify", &error))?;
             if let Some((entry, what)) = found.problems.first() {
@@ -243,10 +254,11 @@ impl World {
     /// Nobody believes that anything is missing anywhere.
     fn check_standing(&self) -> Result<(), Wrong> {
         let Some(team) = self.team else { return Ok(()) };
-        for (n, node) in self.nodes.iter().enumerate() {
+        for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { continue };
             let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
-            for peer in peers {
+            for peer in peers.into_iter().filter(|peer| self.number_of(&peer.device).is_some_and(|n| !self.is_liar(n)))
+            {
                 let nothing_missing = peer.missing_here == Some(0) && peer.missing_there == Some(0);
                 if !peer.connected || !nothing_missing {
                     let what = format!("node {n} takes a peer's standing to be {peer:?}");

@@ -1,5 +1,7 @@
 //! What a history can show to be wrong, and what it counted where nothing is.
 
+use crate::Setup;
+use crate::liar::LieCounts;
 use muster_log::{EntryId, IncidentId};
 use std::fmt;
 
@@ -110,6 +112,46 @@ pub enum Wrong {
         /// Which.
         node: usize,
     },
+    /// A peer that does not read costs too much memory.
+    #[error("node {node} let {bytes} bytes pile up for node {peer}, which reads nothing")]
+    Piles {
+        /// Whose memory.
+        node: usize,
+        /// Who does not read.
+        peer: usize,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// One frame brought about too many.
+    #[error("node {node} said {frames} frames to one peer because node {peer} said one; at most {limit} are in order")]
+    Chatters {
+        /// Who.
+        node: usize,
+        /// Because of whom.
+        peer: usize,
+        /// How many frames.
+        frames: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A peer made a node keep more than it should.
+    #[error("node {node} keeps more than it should: {what}")]
+    Hoards {
+        /// Whose memory.
+        node: usize,
+        /// Of what.
+        what: String,
+    },
+    /// An honest entry counts for less because of somebody else.
+    #[error("node {node} takes the honest entry {entry} to be {status}")]
+    Discredited {
+        /// Who.
+        node: usize,
+        /// Which entry.
+        entry: EntryId,
+        /// What it counts for.
+        status: &'static str,
+    },
     /// A panic.
     #[error("panic: {0}")]
     Panic(String),
@@ -120,8 +162,8 @@ pub enum Wrong {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
-    /// How many replicas there were.
-    pub replicas: usize,
+    /// What was played.
+    pub setup: Setup,
     /// The virtual time, in milliseconds; `None` where a panic took it along.
     pub at_ms: Option<u64>,
     /// What went wrong.
@@ -130,13 +172,22 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, replicas, at_ms, wrong } = self;
+        let Self { seed, setup, at_ms, wrong } = self;
         write!(f, "seed {seed}")?;
         if let Some(ms) = at_ms {
             write!(f, " at {}.{:03} s", ms / 1_000, ms % 1_000)?;
         }
         write!(f, ": {wrong}\n  replay: cargo xtask sim --seed {seed}")?;
-        if *replicas != crate::REPLICAS { write!(f, " --replicas {replicas}") } else { Ok(()) }
+        if setup.replicas != crate::REPLICAS {
+            write!(f, " --replicas {}", setup.replicas)?;
+        }
+        if setup.liars > 0 {
+            write!(f, " --liars {}", setup.liars)?;
+        }
+        match setup.lie {
+            Some(lie) => write!(f, " --lie {}", lie.word()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,12 +220,22 @@ pub struct Tally {
     pub compared: u64,
     /// Gossip messages that reached somebody for the first time, presence not counted.
     pub gossip: u64,
+    /// Lies told.
+    pub lies: LieCounts,
+    /// Links that were closed with a liar at one end, by either.
+    pub closed: u64,
+    /// Most entries that waited at one node at one time.
+    pub pending_most: u64,
+    /// Most frames to one peer in answer to one of a liar.
+    pub answer_frames_most: u64,
+    /// Most bytes that lay unread at one peer.
+    pub unread_bytes_most: u64,
 }
 
 impl Tally {
     /// Adds another's counts.
     pub fn add(&mut self, other: &Self) {
-        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip } = other;
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip, .. } = other;
         self.histories += histories;
         self.entries += entries;
         self.refused += refused;
@@ -185,16 +246,29 @@ impl Tally {
         self.carried += carried;
         self.compared += compared;
         self.gossip += gossip;
+        self.lies.add(&other.lies);
+        self.closed += other.closed;
+        self.pending_most = self.pending_most.max(other.pending_most);
+        self.answer_frames_most = self.answer_frames_most.max(other.answer_frames_most);
+        self.unread_bytes_most = self.unread_bytes_most.max(other.unread_bytes_most);
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip } = self;
+        let Self { histories, entries, refused, crashes, cuts, syncs, bytes, carried, compared, gossip, .. } = self;
         write!(
             f,
             "{histories} histories, {entries} entries, {refused} refused acts, {crashes} crashes, {cuts} cuts, \
              {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared, {gossip} gossip messages"
+        )?;
+        if self.lies.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; lies: {}; {} links of liars closed; at most {} entries waited, {} frames answered one, {} bytes lay unread",
+            self.lies, self.closed, self.pending_most, self.answer_frames_most, self.unread_bytes_most
         )
     }
 }

@@ -4,6 +4,9 @@
 use crate::rng::Rng;
 use muster_store::{FailedCommit, MemoryStore};
 
+/// How much shorter histories with liars are.
+const SHORTER: u64 = 6;
+
 /// The rates of one history. Times in milliseconds, chances of 1,000.
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {
@@ -65,6 +68,11 @@ impl Faults {
                 _ => store.fail_commit(rng.between(1, 25), outcome),
             }
         }
+    }
+
+    /// Less of everything, for histories with liars, in which each second costs more.
+    pub(crate) fn shorten(&mut self) {
+        self.span_ms /= SHORTER;
     }
 
     /// From now on nothing goes wrong any more. What is under way goes on.

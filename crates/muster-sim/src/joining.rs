@@ -94,6 +94,9 @@ impl World {
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
         let expires = now.wall.plus_ms(TICKET_MS);
         let issued = replica.invite(team, capability, expires, &[format!("node {n}")], now);
+        if matches!(issued, Err(ReplicaError::NotAllowed(_))) {
+            return Ok(None); // many tickets are open; the newcomer asks again
+        }
         self.staged(n, "issue a ticket", issued)
     }
 
@@ -103,7 +106,8 @@ impl World {
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(()) };
         let request = replica.join_request(ticket, &handle, now);
         let Some(request) = self.staged(n, "ask to join", request)? else { return Ok(()) };
-        let members: Vec<usize> = ticket.addresses.iter().filter_map(|(key, _)| self.number_of(key)).collect();
+        let members: Vec<usize> =
+            ticket.addresses.iter().filter_map(|(key, _)| self.number_of(key)).filter(|n| !self.is_liar(*n)).collect();
         let Some(to) = self.rng.pick(&members).copied() else { return Ok(()) };
         let after = self.travel_ms();
         self.plan(after, Event::JoinAsked { from: n, to, request });

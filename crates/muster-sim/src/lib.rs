@@ -13,7 +13,8 @@
 //! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop and the shell, `acts` what
-//! people do, `faults` and `link` what goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold.
+//! people do, `faults` and `link` what goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get
+//! in, `check` what must hold; `liar` and `weather` what comes on top where members lie.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
@@ -23,13 +24,16 @@ mod failure;
 mod faults;
 mod gossip;
 mod joining;
+mod liar;
 mod link;
 mod node;
 mod rng;
 mod seeds;
+mod weather;
 mod world;
 
 pub use failure::{Failure, Tally, Wrong};
+pub use liar::{Lie, LieCounts};
 pub use seeds::{FoundSeed, found_seeds};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,8 +42,11 @@ use world::World;
 /// Replicas in a history unless something else is asked for.
 pub const REPLICAS: usize = 5;
 
-/// Most replicas: every pair of them has a link.
-pub const REPLICAS_MAX: usize = 50;
+/// Most nodes, liars among them: every pair of them has a link.
+pub const REPLICAS_MAX: usize = 100;
+
+/// Honest replicas that a history with liars has at least: two, so that there is somebody to agree with.
+pub const HONEST_MIN: usize = 2;
 
 /// Within so many seconds after the last fault all must agree and be quiet: many times the longest wait of the protocol.
 const AGREE_S_MAX: u64 = 600;
@@ -57,6 +64,8 @@ pub enum Shell {
     AcknowledgesBeforeCommit,
     /// Takes a failed commit for a good one.
     IgnoresFailedCommits,
+    /// Passes on what liars say before its replica has judged it.
+    PassesOnUnread,
 }
 
 /// What to play.
@@ -66,11 +75,15 @@ pub struct Setup {
     pub replicas: usize,
     /// What shell they have.
     pub shell: Shell,
+    /// How many liars there are besides.
+    pub liars: usize,
+    /// The one way in which they lie; else each seed draws its own.
+    pub lie: Option<Lie>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None }
     }
 }
 
@@ -79,8 +92,9 @@ impl Default for Setup {
 /// # Errors
 /// [`Failure`], where a promise was broken. The same seed and setup fail in the same way, every time.
 pub fn play(seed: u64, setup: &Setup) -> Result<Tally, Box<Failure>> {
-    let setup = Setup { replicas: setup.replicas.clamp(2, REPLICAS_MAX), ..*setup };
-    let failure = |at_ms, wrong| Box::new(Failure { seed, replicas: setup.replicas, at_ms, wrong });
+    let liars = setup.liars.min(REPLICAS_MAX - HONEST_MIN);
+    let setup = Setup { replicas: setup.replicas.clamp(HONEST_MIN, REPLICAS_MAX - liars), liars, ..*setup };
+    let failure = |at_ms, wrong| Box::new(Failure { seed, setup, at_ms, wrong });
     let played = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(seed, &setup);
         match history(&mut world) {

@@ -1,7 +1,7 @@
 //! The simulator's command line: plays found seeds and then many others, and ends with 1 at the first that fails.
 
 use clap::Parser;
-use muster_sim::{Failure, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, found_seeds, play};
+use muster_sim::{Failure, Lie, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, found_seeds, play};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +21,12 @@ struct Args {
     /// Replicas in each history.
     #[arg(long, default_value_t = REPLICAS, value_parser = replicas)]
     replicas: usize,
+    /// Members besides who lie on the wire.
+    #[arg(long, default_value_t = 0, value_parser = liars)]
+    liars: usize,
+    /// The one way in which they lie; else each seed draws its own.
+    #[arg(long, value_name = "KIND", requires = "liars", value_parser = lie)]
+    lie: Option<Lie>,
     /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -29,6 +35,16 @@ struct Args {
 fn replicas(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
     if (2..=REPLICAS_MAX).contains(&number) { Ok(number) } else { Err(format!("from 2 to {REPLICAS_MAX}")) }
+}
+
+fn liars(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number <= REPLICAS_MAX - 2 { Ok(number) } else { Err(format!("at most {}", REPLICAS_MAX - 2)) }
+}
+
+fn lie(text: &str) -> Result<Lie, String> {
+    let words: Vec<&str> = Lie::ALL.iter().map(|(_, word)| *word).collect();
+    Lie::from_word(text).ok_or_else(|| format!("one of {}", words.join(", ")))
 }
 
 fn main() -> ExitCode {
@@ -57,16 +73,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Tally, Box<Failure>> {
-    let setup = |replicas| Setup { replicas, shell: Shell::Honest };
+    let setup = Setup { replicas: args.replicas, shell: Shell::Honest, liars: args.liars, lie: args.lie };
     if let Some(seed) = args.seed {
-        return play(seed, &setup(args.replicas));
+        return play(seed, &setup);
     }
     let mut tally = Tally::default();
     for found in found_seeds() {
-        tally.add(&play(found.seed, &setup(found.replicas))?);
+        tally.add(&play(found.seed, &found.setup())?);
     }
     for seed in args.first..args.first.saturating_add(args.seeds) {
-        tally.add(&play(seed, &setup(args.replicas))?);
+        tally.add(&play(seed, &setup)?);
     }
     Ok(tally)
 }

@@ -39,6 +39,8 @@ pub(crate) struct Node {
     /// When the replica was opened.
     since: u64,
     skew_ms: i64,
+    /// How far its clock is in another century, for good.
+    pub(crate) adrift_ms: i64,
     offset_minutes: i16,
     /// Whether it takes part in gossip.
     pub(crate) gossips: bool,
@@ -70,6 +72,7 @@ impl Node {
             store: MemoryStore::new(),
             since: 0,
             skew_ms: skew(rng, faults.skew_ms),
+            adrift_ms: 0,
             offset_minutes: rng.pick(&[0, 60, 330, -480]).copied().unwrap_or(0),
             gossips: rng.chance(faults.gossips),
             members: BTreeSet::new(),
@@ -82,12 +85,17 @@ impl Node {
         }
     }
 
+    /// The device's key, for what it signs besides its replica.
+    pub(crate) fn secret(&self) -> DeviceSecret {
+        DeviceSecret::from_seed(&self.seed)
+    }
+
     /// The time at this device when it is `at` in the world.
     pub(crate) fn now(&self, at: u64) -> Now {
         let true_ms = i64::try_from(at).unwrap_or(i64::MAX);
         Now {
             tick: Tick(at.saturating_sub(self.since)),
-            wall: Timestamp(EPOCH_MS).plus_ms(true_ms).plus_ms(self.skew_ms),
+            wall: Timestamp(EPOCH_MS).plus_ms(true_ms).plus_ms(self.skew_ms).plus_ms(self.adrift_ms),
             offset_minutes: self.offset_minutes,
         }
     }

@@ -1,6 +1,7 @@
 //! Seeds that found something once. They run before any other, so that nothing comes back.
 
-use crate::REPLICAS;
+use crate::liar::Lie;
+use crate::{REPLICAS, Setup, Shell};
 
 const FILE: &str = include_str!("../seeds.txt");
 
@@ -11,6 +12,17 @@ pub struct FoundSeed {
     pub seed: u64,
     /// With how many replicas.
     pub replicas: usize,
+    /// With how many liars besides.
+    pub liars: usize,
+    /// The one way in which they lied, where it was one.
+    pub lie: Option<Lie>,
+}
+
+impl FoundSeed {
+    /// What it was found with.
+    pub fn setup(&self) -> Setup {
+        Setup { replicas: self.replicas, shell: Shell::Honest, liars: self.liars, lie: self.lie }
+    }
 }
 
 /// The seeds of `seeds.txt`, in its order.
@@ -18,13 +30,15 @@ pub fn found_seeds() -> Vec<FoundSeed> {
     read(FILE)
 }
 
-/// `SEED [REPLICAS]`, then words; `#` begins a comment.
+/// `SEED [REPLICAS [LIARS [KIND]]]`; `#` begins a comment.
 fn read(text: &str) -> Vec<FoundSeed> {
     let line = |line: &str| {
         let mut words = line.split('#').next()?.split_whitespace();
         let seed = words.next()?.parse().ok()?;
         let replicas = words.next().and_then(|word| word.parse().ok()).unwrap_or(REPLICAS);
-        Some(FoundSeed { seed, replicas })
+        let liars = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let lie = words.next().and_then(Lie::from_word);
+        Some(FoundSeed { seed, replicas, liars, lie })
     };
     text.lines().filter_map(line).collect()
 }
@@ -37,7 +51,9 @@ mod tests {
     fn every_line_of_the_file_that_is_no_comment_is_a_seed() {
         let lines = FILE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
         assert_eq!(found_seeds().len(), lines);
-        let read = read("# words\n17\n18 3 # what it was\n");
-        assert_eq!(read, [FoundSeed { seed: 17, replicas: REPLICAS }, FoundSeed { seed: 18, replicas: 3 }]);
+        let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n");
+        let plain = FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None };
+        let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling) };
+        assert_eq!(read, [plain, FoundSeed { seed: 18, replicas: 3, ..plain }, lied]);
     }
 }

@@ -6,9 +6,11 @@ use crate::acts;
 use crate::failure::{Tally, Wrong};
 use crate::faults::Faults;
 use crate::gossip::{Air, MessageId};
+use crate::liar::Liars;
 use crate::link::{LinkId, Links, Orphan};
 use crate::node::{Node, Promise};
 use crate::rng::Rng;
+use crate::weather::Weather;
 use crate::{Setup, Shell};
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
@@ -65,6 +67,12 @@ pub(crate) enum Event {
         answer: JoinAnswer,
     },
     Look,
+    /// A liar lies.
+    Lie(usize),
+    /// Something carries one way only, or both ways again.
+    Spell {
+        ends: bool,
+    },
 }
 
 /// Everything there is.
@@ -76,6 +84,8 @@ pub(crate) struct World {
     pub(crate) team: Option<TeamId>,
     pub(crate) tally: Tally,
     pub(crate) last_frame_at: u64,
+    pub(crate) liars: Liars,
+    pub(crate) weather: Weather,
     shell: Shell,
     pub(crate) links: Links,
     pub(crate) air: Air,
@@ -91,9 +101,20 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, setup: &Setup) -> Self {
         let mut rng = Rng::new(seed);
-        let faults = Faults::draw(&mut rng);
+        let mut faults = Faults::draw(&mut rng);
+        if setup.liars > 0 {
+            faults.shorten();
+        }
         tracing::info!(seed, ?faults, "history");
-        let nodes: Vec<Node> = (0..setup.replicas).map(|number| Node::new(number, &faults, &mut rng)).collect();
+        let all = setup.replicas + setup.liars;
+        let mut nodes: Vec<Node> = (0..all).map(|number| Node::new(number, &faults, &mut rng)).collect();
+        let liars = Liars::draw(&mut rng.clone().fork(), setup.replicas, setup.liars, setup.lie);
+        let mut weather = Weather::default();
+        if setup.liars > 0 {
+            let (drawn, adrift) = Weather::draw(Rng::new(!seed), setup.replicas);
+            weather = drawn;
+            nodes.iter_mut().zip(adrift).for_each(|(node, adrift)| node.adrift_ms = adrift);
+        }
         Self {
             now: 0,
             parts: vec![0; nodes.len()],
@@ -103,6 +124,8 @@ impl World {
             team: None,
             tally: Tally { histories: 1, ..Tally::default() },
             last_frame_at: 0,
+            liars,
+            weather,
             shell: setup.shell,
             links: Links::default(),
             air: Air::default(),
@@ -120,7 +143,7 @@ impl World {
         self.found_team()?;
         for n in 1..self.nodes.len() {
             // Most are there soon, some come when much has happened.
-            let latest = if self.rng.chance(300) { self.faults.span_ms } else { 3_000 };
+            let latest = if self.rng.chance(300) && !self.is_liar(n) { self.faults.span_ms } else { 3_000 };
             let at = self.rng.between(0, latest);
             self.plan(at, Event::Join(n));
         }
@@ -129,6 +152,8 @@ impl World {
         self.plan(LOOK_EVERY_MS, Event::Look);
         self.plan_some(self.faults.crash_every_ms, Event::Crash);
         self.plan_some(self.faults.partition_every_ms, Event::Partition);
+        self.plan_lies();
+        self.plan_spell();
         Ok(())
     }
 
@@ -208,9 +233,14 @@ impl World {
                 self.plan(DIAL_EVERY_MS, Event::Dial);
             }
             Event::Arrive { from, to, link, frame } => {
-                if self.links.hears(to, from, link) {
+                if self.links.hears(to, from, link) && self.takes(to, from, link, &frame) {
                     let peer = self.nodes[from].key;
+                    self.begin_answer();
+                    if self.shell == Shell::PassesOnUnread && self.is_liar(from) {
+                        self.relay(to, &frame)?;
+                    }
                     self.input(to, Input::Frame { peer, bytes: frame })?;
+                    self.check_answer(from, to)?;
                 }
             }
             Event::Notice(orphan) => {
@@ -230,6 +260,8 @@ impl World {
                     self.plan(LOOK_EVERY_MS, Event::Look);
                 }
             }
+            Event::Lie(n) => self.lie(n)?,
+            Event::Spell { ends } => self.spell(ends),
         }
         Ok(())
     }
@@ -299,7 +331,7 @@ impl World {
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(()) };
         for effect in replica.take_effects() {
             match effect {
-                Effect::Send { peer, frame } => self.send(n, &peer, frame),
+                Effect::Send { peer, frame } => self.send(n, &peer, frame)?,
                 Effect::Publish { team, bytes } => self.publish(n, team, bytes)?,
                 Effect::Judge { gossip, verdict } => self.judged(n, gossip, verdict)?,
                 Effect::Close { peer, reason } => self.close(n, &peer, reason)?,
@@ -320,20 +352,36 @@ impl World {
         self.rng.between(0, self.faults.delay_ms)
     }
 
-    fn send(&mut self, from: usize, peer: &DeviceKey, frame: Vec<u8>) {
-        let Some(to) = self.number_of(peer) else { return };
-        self.last_frame_at = self.now;
+    fn send(&mut self, from: usize, peer: &DeviceKey, frame: Vec<u8>) -> Result<(), Wrong> {
+        let Some(to) = self.number_of(peer) else { return Ok(()) };
+        // What liars say, and what is said to them, never ends.
+        if !self.is_liar(from) && !self.is_liar(to) {
+            self.last_frame_at = self.now;
+        }
         self.tally.bytes += frame.len() as u64;
         if self.rng.chance(self.faults.loss) {
             self.cut(from, to);
         }
         let arrival = self.now + self.travel_ms();
         if let Some((link, arrival)) = self.links.send(from, to, arrival) {
-            self.plan(arrival - self.now, Event::Arrive { from, to, link, frame });
+            self.note_said(from, to, link, frame.len())?;
+            if self.lets_pass(from, to, link, &frame) && self.weather.carries(from, to) {
+                self.plan(arrival - self.now, Event::Arrive { from, to, link, frame });
+            }
         }
+        Ok(())
     }
 
-    fn cut(&mut self, a: usize, b: usize) {
+    /// What no honest shell does: says to others what it has not judged.
+    fn relay(&mut self, n: usize, frame: &[u8]) -> Result<(), Wrong> {
+        for to in self.links.peers(n) {
+            let peer = self.nodes[to].key;
+            self.send(n, &peer, frame.to_vec())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cut(&mut self, a: usize, b: usize) {
         let in_flight_lost = self.rng.chance(500);
         let orphans = self.links.cut(a, b, in_flight_lost);
         self.tally.cuts += u64::from(!orphans.is_empty());
@@ -351,7 +399,9 @@ impl World {
         let Some(to) = self.number_of(peer) else { return Ok(()) };
         tracing::info!(node = n, peer = to, at = self.now, reason, "closes");
         // Slow links make honest peers impatient; everything else would be an accusation.
-        if !reason.starts_with("the peer made no progress") && !reason.starts_with("the peer ended the stream") {
+        if self.is_liar(n) || self.is_liar(to) {
+            self.tally.closed += 1;
+        } else if !reason.starts_with("the peer made no progress") && !reason.starts_with("the peer ended the stream") {
             return Err(Wrong::Accused { node: n, peer: to, reason });
         }
         for orphan in self.links.cut(n, to, false) {
@@ -374,7 +424,7 @@ impl World {
             for b in a + 1..self.nodes.len() {
                 let know_each_other = self.nodes[a].members.contains(&self.nodes[b].key)
                     && self.nodes[b].members.contains(&self.nodes[a].key);
-                if know_each_other && self.reaches(a, b) && self.links.is_free(a, b) && self.rng.chance(500) {
+                if know_each_other && self.reaches(a, b) && self.can_link(a, b) && self.rng.chance(500) {
                     self.links.open(a, b);
                     self.tally.syncs += 1;
                     tracing::debug!(a, b, at = self.now, "link");
@@ -386,6 +436,10 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn can_link(&self, a: usize, b: usize) -> bool {
+        self.links.is_free(a, b) && self.weather.carries_both_ways(a, b)
     }
 
     fn connected(&mut self, n: usize, to: usize) -> Result<(), Wrong> {
@@ -425,6 +479,8 @@ impl World {
         tracing::info!(at = self.now, "healed");
         self.faults.end();
         self.parts.fill(0);
+        self.clear_up();
+        self.calm_liars();
     }
 
     // Power.

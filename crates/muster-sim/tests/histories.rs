@@ -24,8 +24,7 @@ fn check(seeds: Range<u64>) {
 #[test]
 fn seeds_that_found_something_once_find_nothing_now() {
     for found in found_seeds() {
-        let setup = Setup { replicas: found.replicas, ..Setup::default() };
-        if let Err(failure) = play(found.seed, &setup) {
+        if let Err(failure) = play(found.seed, &found.setup()) {
             panic!("{failure}");
         }
     }

@@ -41,7 +41,7 @@ pub use contract::{Admission, ChunkId, CloseReason, Config, GossipId, Input, Out
 pub use frame::FrameError;
 pub use muster_log::{Received, Tip};
 pub use replica::Replica;
-pub use replicator::{Replicator, Standing};
+pub use replicator::{Kept, Replicator, Standing};
 pub use tick::Tick;
 
 #[cfg(test)]

@@ -61,6 +61,10 @@ pub const REASON_BYTES_MAX: usize = 256;
 /// Without an answer that is owed for so long, the stream is closed, in milliseconds. Any progress starts it anew.
 pub const PROGRESS_TIMEOUT_MS: u64 = 20_000;
 
+/// Frames of an answer that put its deadline off: twice what the longest has (chunks in credit, what is missing, a page
+/// of tips), for tips come unasked too. A peer that sends more holds us up, for nobody else is asked meanwhile.
+pub const ANSWER_FRAMES_MAX: u32 = 2 * (CREDIT_CHUNKS + 2);
+
 /// First wait before heads that differ are sent again, in milliseconds.
 pub const RETRY_FIRST_MS: u64 = 1_000;
 
@@ -81,6 +85,10 @@ pub const UNKNOWN_DAGS_MAX: usize = 64;
 
 /// Greetings kept of peers that we do not know of yet: membership may arrive later than its bearer.
 pub const EARLY_HELLOS_MAX: usize = 64;
+
+/// Bodies that one peer asked for in vain and is sent when they come; past it, it asks when it connects again. Looked up
+/// whenever their DAG is, so they are few.
+pub const OWED_BODIES_MAX: usize = 256;
 
 /// How far back a tip that is unknown at a known number is asked for at first: most forks are found soon after.
 pub const FORK_RANGE: u32 = 16;

@@ -10,7 +10,7 @@ use crate::pack::join;
 use crate::wire::Reader;
 use minicbor::data::Type;
 use muster_log::body::BodyPlace;
-use muster_log::limits::{BODY_BYTES_MAX, DEPS_MAX, ROSTER_HEADS_MAX};
+use muster_log::limits::{BODY_BYTES_MAX, DEPS_MAX, ENTRY_BYTES_MAX, ROSTER_HEADS_MAX};
 use muster_log::{
     Body, BodyHash, BodyRef, Claimed, DagId, DeviceKey, Draft, Entry, EntryId, GoodKeys, IncidentId, Kind, Received,
     SessionId, TeamId, Timestamp,
@@ -129,6 +129,8 @@ impl Unpacker<'_> {
             offset_minutes: i16::try_from(zone).map_err(|_| FrameError::Form { item: "zone" })?,
         };
         let kind = Kind::from_number(r.u16("kind")?);
+        // A field costs one byte here and thirty in memory.
+        r.bounded("length of the fields", ENTRY_BYTES_MAX)?;
         let fields = r.list_of("number of fields", usize::MAX, |r| r.value("field"))?;
         let (team, incident) = self.address(kind);
         let draft = Draft {
@@ -261,4 +263,44 @@ fn read_body<'b>(r: &mut Reader<'b>) -> Result<RowBody<'b>, FrameError> {
         Ok(RowBody::Parts(r.u64(item)?, r.bytes(item)?))
     })?;
     Ok(body.unwrap_or(RowBody::None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Part;
+    use crate::limits::CHUNK_BYTES_MAX;
+    use crate::wire::Writer;
+
+    /// A chunk of one row with so many fields, each of one byte.
+    fn one_row(fields: usize) -> Packed {
+        let mut w = Writer::new();
+        w.list(5).list(1).list(2).bytes(&[9; 32]).bytes(&[7; 16]).list(0);
+        w.list(1).list(9).uint(0).list(2).uint(1).null().list(0).null().int(0).int(0).uint(1);
+        w.list(fields);
+        for _ in 0..fields {
+            w.null();
+        }
+        w.null().list(0).list(0);
+        let raw = w.finish();
+        Packed {
+            number: 1,
+            part: Part::Live,
+            ids: Vec::new(),
+            salts: Vec::new(),
+            signatures: Vec::new(),
+            raw_size: raw.len() as u32,
+            compressed: zstd::bulk::compress(&raw, 1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn fields_longer_than_an_entry_are_not_even_read() {
+        let unpacked = |fields| unpack(&one_row(fields), TeamId::from_bytes([1; 32]), DagId::from_bytes([2; 32]));
+        for fields in [ENTRY_BYTES_MAX, CHUNK_BYTES_MAX - 1_000] {
+            let error = unpacked(fields).unwrap_err();
+            assert_eq!(error, FrameError::Form { item: "length of the fields" });
+        }
+        assert!(matches!(unpacked(10), Err(FrameError::Entry { row: 0, .. })));
+    }
 }

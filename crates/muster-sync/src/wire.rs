@@ -206,6 +206,13 @@ impl<'b> Reader<'b> {
         })
     }
 
+    /// Checks that the next item ends within `limit` bytes, before any of it is kept.
+    pub(crate) fn bounded(&self, item: &'static str, limit: usize) -> Result<(), FrameError> {
+        let left = self.0.input().get(self.0.position()..).unwrap_or_default();
+        let ahead = left.get(..limit).unwrap_or(left);
+        Decoder::new(ahead).skip().map_err(|_| FrameError::Form { item })
+    }
+
     /// Everything must have been read.
     pub(crate) fn end(&self) -> Result<(), FrameError> {
         if self.0.position() == self.0.input().len() {

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::fact::IncidentFact;
 use crate::ids::IncidentId;
 use crate::ledger::{Ledger, Received};
-use crate::pending::{PENDING_ENTRIES_MAX, PENDING_ENTRIES_PER_SENDER};
+use crate::pending::{PENDING_ENTRIES_MAX, PENDING_ENTRIES_PER_SENDER, Pool, Waiting};
 
 /// A run of notes by D1, not handed in.
 fn run(w: &World, incident: IncidentId, len: u32) -> Vec<Entry> {
@@ -115,4 +115,20 @@ fn the_pool_is_bounded_over_all_senders() {
         w.ledger.receive(Some(key(&format!("P{i}"))), batch.iter().map(plain).collect());
     }
     assert_eq!(w.ledger.pending_len(), PENDING_ENTRIES_MAX);
+}
+
+#[test]
+fn entries_that_wait_do_not_hang_together_by_what_is_here() {
+    let (w, incident) = World::small("");
+    let notes = run(&w, incident, 3);
+    let mut pool = Pool::default();
+    for (arrival, entry) in [&notes[0], &notes[2]].into_iter().enumerate() {
+        pool.put(Waiting { entry: entry.clone(), signature: None, sender: None, arrival: arrival as u64 });
+    }
+    // Both name the roster's heads, which are here.
+    let is_here = |id: &crate::EntryId| w.ledger.contains(id);
+    assert!(pool.take_connected(w.ledger.roster_heads(), is_here).is_empty());
+    let taken = pool.take_connected([notes[1].id()], is_here);
+    assert_eq!(taken.iter().map(|waiting| waiting.entry.id()).collect::<Vec<_>>(), [notes[2].id()]);
+    assert_eq!(pool.ids().collect::<Vec<_>>(), [notes[0].id()]);
 }

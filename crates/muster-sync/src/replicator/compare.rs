@@ -84,6 +84,7 @@ impl Peer {
             false => drop(self.unequal.insert(dag)),
         }
         self.want_bodies(dag, cx);
+        self.pay(dag, cx);
         self.see_to_compared(&dag, cx);
         Ok(())
     }

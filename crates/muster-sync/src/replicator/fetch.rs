@@ -8,8 +8,8 @@ use super::{Arriving, Context};
 use crate::contract::{Admission, ChunkId, CloseReason, Output};
 use crate::frame::{Frame, Have, Missing, Packed, Part, Range, ShortTip, Want};
 use crate::limits::{
-    BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, GOSSIP_ROWS_MAX, IDS_MAX, PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS,
-    RANGES_MAX, WANT_BUDGET_BYTES,
+    ANSWER_FRAMES_MAX, BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, GOSSIP_ROWS_MAX, IDS_MAX,
+    PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS, RANGES_MAX, WANT_BUDGET_BYTES,
 };
 use crate::replica::{Replica, View};
 use crate::unpack::{Unpacked, unpack};
@@ -60,6 +60,7 @@ impl Peer {
             bodies: want.bodies.clone(),
             page: want.page,
             deadline: cx.now.plus_ms(PROGRESS_TIMEOUT_MS),
+            signs_left: ANSWER_FRAMES_MAX,
             has_progress: false,
             has_ended: false,
         });
@@ -164,7 +165,8 @@ impl Peer {
         self.arriving = self.arriving.saturating_sub(1);
         self.send_ack(&arriving, cx);
         let missing: Vec<EntryId> = admission.missing.into_iter().filter(|id| !cx.view.contains(id)).collect();
-        if !missing.is_empty() {
+        // Of incidents that are only named there are as many as a liar likes.
+        if !missing.is_empty() && self.pair(arriving.dag, cx.view).is_some() {
             let wanted = self.wanted.entry(arriving.dag).or_default();
             // A parent that one push left out is one entry; a fork is a run of them, walked back in strides.
             wanted.before = if arriving.is_answer { BEFORE_MAX } else { 0 };
@@ -172,7 +174,9 @@ impl Peer {
             wanted.ids.extend(missing.into_iter().take(room));
         }
         if let Some(want) = self.open_want.as_mut().filter(|_| arriving.is_answer) {
-            want.deadline = cx.now.plus_ms(PROGRESS_TIMEOUT_MS);
+            if want.signs_left > 0 {
+                want.deadline = cx.now.plus_ms(PROGRESS_TIMEOUT_MS);
+            }
             want.has_progress |= admission.admitted > 0;
         }
         self.end_of_answer(cx);
@@ -190,13 +194,13 @@ impl Peer {
 
     fn progress(&mut self, dag: DagId, cx: &Context<'_>) {
         if let Some(want) = self.open_want.as_mut().filter(|want| want.dag == dag) {
-            want.deadline = cx.now.plus_ms(PROGRESS_TIMEOUT_MS);
+            want.sign_of_life(cx.now);
         }
     }
 
     fn progress_of_answer(&mut self, part: Part, cx: &Context<'_>) {
         if let Some(want) = self.open_want.as_mut().filter(|_| part != Part::Live) {
-            want.deadline = cx.now.plus_ms(PROGRESS_TIMEOUT_MS);
+            want.sign_of_life(cx.now);
             want.has_ended |= matches!(part, Part::End | Part::EndForNow);
         }
     }

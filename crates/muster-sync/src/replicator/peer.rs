@@ -4,7 +4,9 @@ use super::index::Indexing;
 use super::{Context, Standing};
 use crate::contract::{CloseReason, Refused};
 use crate::frame::{Frame, HeadsDigest, Packed, Part, ShortTip, Want};
-use crate::limits::{CREDIT_CHUNKS, KNOWN_IDS_MAX, PRUNED_IDS_MAX, RETRY_FIRST_MS, UNKNOWN_DAGS_MAX};
+use crate::limits::{
+    CREDIT_CHUNKS, KNOWN_IDS_MAX, PROGRESS_TIMEOUT_MS, PRUNED_IDS_MAX, RETRY_FIRST_MS, UNKNOWN_DAGS_MAX,
+};
 use crate::replica::View;
 use crate::tick::Tick;
 use muster_log::{DagId, DeviceKey, Entry, EntryId, ShortLog, Timestamp};
@@ -49,6 +51,8 @@ pub(super) struct Peer {
     /// Whether something waits for credit.
     pub(super) has_to_wait: bool,
     pub(super) asked_bodies: BTreeSet<EntryId>,
+    /// Bodies that it asked for and that were not here.
+    pub(super) owed: BTreeSet<EntryId>,
     /// What it said last that it cannot admit.
     pub(super) refused: Option<Refused>,
 }
@@ -132,6 +136,8 @@ pub(super) struct OpenWant {
     pub(super) bodies: Vec<EntryId>,
     pub(super) page: Option<ShortLog>,
     pub(super) deadline: Tick,
+    /// Frames that will still put the deadline off: an answer has so many and no more.
+    pub(super) signs_left: u32,
     pub(super) has_progress: bool,
     /// The answer's last chunk is here.
     pub(super) has_ended: bool,
@@ -162,6 +168,7 @@ impl Peer {
             queue: VecDeque::new(),
             has_to_wait: false,
             asked_bodies: BTreeSet::new(),
+            owed: BTreeSet::new(),
             refused: None,
         }
     }
@@ -279,6 +286,17 @@ impl Peer {
         // Both have the same union: what is here and missing here, what is there and missing there.
         let there = here.zip(theirs).map(|(here, theirs)| (ours + here).saturating_sub(theirs));
         (here, there)
+    }
+}
+
+impl OpenWant {
+    /// A frame that may belong to the answer. Past those that an answer has, the peer only holds us up: meanwhile nobody
+    /// else is asked.
+    pub(super) fn sign_of_life(&mut self, now: Tick) {
+        if let Some(left) = self.signs_left.checked_sub(1) {
+            self.signs_left = left;
+            self.deadline = now.plus_ms(PROGRESS_TIMEOUT_MS);
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::Context;
 use super::peer::Peer;
-use crate::frame::{Frame, Missing, Part, Want};
+use crate::frame::{Frame, Missing, Part, Range, Want};
 use crate::pack::{Signing, fill};
 use crate::replica::View;
 use muster_log::{DagId, EntryId};
@@ -55,6 +55,7 @@ impl Peer {
         let ids: Vec<EntryId> = want.ids.iter().copied().filter(|id| !view.contains(id)).collect();
         let has_body = |id: &EntryId| view.entry(id).is_some_and(|entry| view.body_of(entry).is_some());
         let bodies: Vec<EntryId> = want.bodies.iter().copied().filter(|id| !has_body(id)).collect();
+        self.owe(&bodies, view);
         if !ids.is_empty() || !bodies.is_empty() {
             cx.core.send(self.key, &Frame::Missing(Missing { dag: want.dag, ids, bodies }));
         }
@@ -64,7 +65,8 @@ impl Peer {
     /// entries.
     fn due(&self, want: &Want, view: View<'_>) -> (Vec<Due>, bool) {
         let mut sets: BTreeMap<DagId, BTreeSet<EntryId>> = BTreeMap::new();
-        let in_ranges = want.ranges.iter().flat_map(|range| view.range(&want.dag, &range.log, range.from, range.to));
+        let ranges = without_overlap(&want.ranges);
+        let in_ranges = ranges.iter().flat_map(|range| view.range(&want.dag, &range.log, range.from, range.to));
         sets.entry(want.dag).or_default().extend(in_ranges);
         for id in &want.ids {
             for entry in with_run_before(*id, want.before, view) {
@@ -90,6 +92,20 @@ impl Peer {
     }
 }
 
+/// The same entries in ranges that share none, so that nothing is looked up twice, however often it is asked for.
+fn without_overlap(ranges: &[Range]) -> Vec<Range> {
+    let mut sorted = ranges.to_vec();
+    sorted.sort_unstable();
+    let mut apart: Vec<Range> = Vec::new();
+    for range in sorted {
+        match apart.last_mut().filter(|last| last.log == range.log && range.from <= last.to) {
+            Some(last) => last.to = last.to.max(range.to),
+            None => apart.push(range),
+        }
+    }
+    apart
+}
+
 /// Strikes off what a chunk holds. Bodies that had no room are due on their own.
 fn take_out(due: &mut Vec<Due>, filled: &crate::pack::Filled) {
     let Some(first) = due.first_mut() else { return };
@@ -113,4 +129,18 @@ fn in_order(dag: &DagId, set: &BTreeSet<EntryId>, view: View<'_>) -> Vec<EntryId
         return set.iter().copied().collect();
     }
     view.order(dag).iter().copied().filter(|id| set.contains(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_log::ShortLog;
+
+    #[test]
+    fn what_is_asked_for_many_times_is_looked_up_once() {
+        let range = |log: u8, from, to| Range { log: ShortLog::from_bytes([log; 16]), from, to };
+        let asked = [range(2, 1, 9), range(1, 5, 8), range(1, 1, 5), range(1, 2, 3), range(1, 9, 9), range(1, 1, 5)];
+        assert_eq!(without_overlap(&asked), [range(1, 1, 8), range(1, 9, 9), range(2, 1, 9)]);
+        assert_eq!(without_overlap(&vec![range(1, 1, u32::MAX); 1_000]), [range(1, 1, u32::MAX)]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::desk::noise;
 use super::mesh::Mesh;
-use crate::frame::{Ack, Bye, Frame, Have, Heads, Packed, Part, ShortTip};
+use crate::frame::{Ack, Bye, Frame, Have, Heads, Packed, Part, ShortTip, Want};
 use crate::limits::{CREDIT_CHUNKS, UNKNOWN_DAGS_MAX};
 use crate::{CloseReason, Config, Input, Output, Replicator, Tick};
 use muster_log::{DagId, EntryId, ShortLog, TeamId, Timestamp};
@@ -33,12 +33,14 @@ struct Victim<'a> {
     replicator: Replicator,
     closed: Vec<CloseReason>,
     sent: Vec<Frame>,
+    now: Tick,
 }
 
 impl<'a> Victim<'a> {
     fn new(mesh: &'a mut Mesh) -> Self {
         let config = Config { team: mesh.desks[2].team(), me: mesh.desks[2].key() };
-        let mut victim = Self { mesh, replicator: Replicator::new(config), closed: Vec::new(), sent: Vec::new() };
+        let (closed, sent) = (Vec::new(), Vec::new());
+        let mut victim = Self { mesh, replicator: Replicator::new(config), closed, sent, now: Tick(5) };
         victim.connect();
         victim
     }
@@ -59,7 +61,7 @@ impl<'a> Victim<'a> {
 
     fn input(&mut self, input: Input) {
         let team: TeamId = self.mesh.desks[2].team();
-        self.replicator.handle_input(input, Tick(5), &self.mesh.desks[2]);
+        self.replicator.handle_input(input, self.now, &self.mesh.desks[2]);
         let outputs: Vec<Output> = std::iter::from_fn(|| self.replicator.poll_output()).collect();
         for output in outputs {
             match output {
@@ -221,4 +223,93 @@ fn more_chunks_than_credit_end_the_stream() {
     let outputs = feed(&mut replicator, Input::Frame { peer, bytes: chunk.clone() });
     assert!(outputs.iter().any(|output| matches!(output, Output::Close { reason: CloseReason::OverCredit, .. })));
     mesh.run();
+}
+
+/// One entry of an incident that is not here, on a parent that does not exist.
+fn baseless(founder: &super::desk::Desk, number: u64) -> (DagId, Packed) {
+    let mut other = super::desk::Desk::newcomer(1, founder.team());
+    founder.copy_to(&mut other);
+    let dag = other.declare(&format!("invented {number}"), None);
+    let said = other.say(dag, "on something that nobody has");
+    let packed = crate::pack::fill(
+        crate::replica::View::new(&other, other.team().into(), other.key()),
+        &[said],
+        &[],
+        crate::pack::Signing::Every,
+    );
+    (dag, packed.finish(1, Part::Live))
+}
+
+#[test]
+fn entries_of_invented_incidents_cost_a_bounded_number_of_places() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let chunks: Vec<_> = (0..3 * UNKNOWN_DAGS_MAX as u64).map(|number| baseless(&mesh.desks[0], number)).collect();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    for (dag, packed) in chunks {
+        victim.frame(Frame::Entries(dag, packed).encode(team.into()));
+    }
+    assert_eq!(victim.closed, []);
+    let kept = victim.replicator.kept_for(&victim.mesh.desks[0].key());
+    let here = victim.mesh.desks[2].ledger.dags().count();
+    assert!((UNKNOWN_DAGS_MAX..=here + UNKNOWN_DAGS_MAX + 1).contains(&kept.dags), "{kept:?}");
+}
+
+#[test]
+fn a_peer_that_offers_and_never_answers_is_closed_however_often_it_offers() {
+    let (mut mesh, frames) = recorded();
+    let (team, dag) = (mesh.desks[2].team(), DagId::from_bytes([7; 32]));
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let tip = ShortTip { log: ShortLog::from_bytes([1; 16]), seq: 4, tip: [2; 16] };
+    let have = Frame::Have(Have { dag, tips: vec![tip], cursor: None }).encode(team.into());
+    victim.frame(Frame::Heads(Heads::new(dag, 4, vec![EntryId::from_bytes([2; 32])])).encode(team.into()));
+    victim.frame(have.clone());
+    assert!(matches!(victim.sent.last(), Some(Frame::Want(_))), "{:?}", victim.sent.last());
+    for _ in 0..2 * crate::limits::ANSWER_FRAMES_MAX {
+        victim.now = victim.now.plus_ms(crate::limits::PROGRESS_TIMEOUT_MS * 3 / 4);
+        victim.frame(have.clone());
+        victim.input(Input::Timeout);
+    }
+    assert_eq!(victim.closed, [CloseReason::Stalled]);
+}
+
+/// A node that was given an entry without its body is asked for that body by others, once, and has to say that it has
+/// none; when the body came later, it reached nobody else.
+#[test]
+fn a_body_that_comes_late_goes_to_whoever_asked_for_it_before() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let dag = mesh.desks[0].declare("told without its text", None);
+    let genesis = dag.genesis();
+    let body = mesh.desks[0].ledger.entry(&genesis).unwrap().body().unwrap().hash;
+    let (givers, takers) = mesh.desks.split_at_mut(2);
+    givers[0].copy_to(&mut takers[0]);
+    takers[0].bodies.remove(&body);
+    let view = crate::replica::View::new(&givers[0], team.into(), givers[0].key());
+    let late = crate::pack::fill(view, &[], &[genesis], crate::pack::Signing::ByRun).finish(1, Part::Live);
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let want = Want {
+        dag,
+        ranges: Vec::new(),
+        ids: Vec::new(),
+        before: 0,
+        bodies: vec![genesis],
+        page: None,
+        budget_bytes: 1,
+    };
+    victim.frame(Frame::Want(want).encode(team.into()));
+    assert!(victim.sent.iter().any(|frame| matches!(frame, Frame::Missing(missing) if missing.bodies == [genesis])));
+    let is_paid = |victim: &Victim<'_>| {
+        let chunks = victim
+            .sent
+            .iter()
+            .filter(|frame| matches!(frame, Frame::Entries(of, packed) if *of == dag && packed.part == Part::Live));
+        chunks.count()
+    };
+    assert_eq!(is_paid(&victim), 0);
+    victim.frame(Frame::Entries(dag, late).encode(team.into()));
+    assert_eq!(is_paid(&victim), 1);
 }

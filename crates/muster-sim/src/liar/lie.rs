@@ -1,0 +1,117 @@
+//! The kinds of lies, by name, and how many of each were told.
+
+use std::fmt;
+
+/// A way to lie on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lie {
+    /// Entries under another's key, with bad signatures, changed after signing, or of another team or incident.
+    Forged,
+    /// Frames that were sent before, by itself or to it, on this link and on others.
+    Replayed,
+    /// Frames and chunks at and over every limit: bombs, huge counts, fields without end.
+    Oversize,
+    /// Valid entries that claim 1970 and 2099, and a clock that stands there.
+    Misdated,
+    /// Entries whose parents, roster heads or backlinks do not exist.
+    Unsatisfiable,
+    /// Two entries under one number, told to different peers.
+    Forking,
+    /// As many valid entries, questions and greetings as it can.
+    Flooding,
+    /// Valid entries without their bodies to one, with them to another.
+    Withheld,
+    /// Takes nothing from its links and goes on asking.
+    SlowReading,
+    /// Connects and says nothing, or stops after its greeting or in the middle of an answer.
+    HalfOpen,
+    /// Offers what does not exist, again and again, and never answers.
+    Stalling,
+}
+
+impl Lie {
+    /// How many kinds there are.
+    pub const COUNT: usize = 11;
+
+    /// All kinds with their names.
+    pub const ALL: [(Self, &'static str); Self::COUNT] = [
+        (Self::Forged, "forged"),
+        (Self::Replayed, "replayed"),
+        (Self::Oversize, "oversize"),
+        (Self::Misdated, "misdated"),
+        (Self::Unsatisfiable, "unsatisfiable"),
+        (Self::Forking, "forking"),
+        (Self::Flooding, "flooding"),
+        (Self::Withheld, "withheld"),
+        (Self::SlowReading, "slow-reading"),
+        (Self::HalfOpen, "half-open"),
+        (Self::Stalling, "stalling"),
+    ];
+
+    /// The name.
+    pub fn word(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// The kind that is called so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == word).map(|(lie, _)| *lie)
+    }
+
+    /// Whether telling it adds entries to what everybody holds in the end.
+    pub(crate) fn adds_entries(self) -> bool {
+        matches!(self, Self::Misdated | Self::Forking | Self::Flooding | Self::Withheld)
+    }
+}
+
+/// Lies told, by kind; of those that consist in silence, frames that were swallowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LieCounts([u64; Lie::COUNT]);
+
+impl LieCounts {
+    pub(crate) fn note(&mut self, lie: Lie) {
+        self.0[lie as usize] += 1;
+    }
+
+    /// How many of a kind were told.
+    pub fn of(&self, lie: Lie) -> u64 {
+        self.0[lie as usize]
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// Whether nobody lied.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+}
+
+impl fmt::Display for LieCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (lie, word)) in Lie::ALL.iter().enumerate() {
+            let separator = if number == 0 { "" } else { ", " };
+            write!(f, "{separator}{} {word}", self.of(*lie))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name_and_counted_under_it() {
+        let mut counts = LieCounts::default();
+        assert!(counts.is_empty());
+        for (number, (lie, word)) in Lie::ALL.iter().enumerate() {
+            assert_eq!((*lie as usize, lie.word(), Lie::from_word(word)), (number, *word, Some(*lie)));
+            counts.note(*lie);
+            assert_eq!(counts.of(*lie), 1);
+        }
+        assert!(counts.to_string().starts_with("1 forged, 1 replayed, "));
+    }
+}
