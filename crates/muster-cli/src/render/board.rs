@@ -200,7 +200,7 @@ mod tests {
         1a1b2c3d  12:32  bob    looking at the CDN
 
         Connected
-        bob
+        bob, erin
         NOT CONNECTED: carol (last heard 5 min ago), dave (not heard since this node
         started)
         ");

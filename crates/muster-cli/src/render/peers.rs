@@ -143,8 +143,8 @@ pub(super) mod tests {
         bob               bbbbbb  connected, has all we have, its clock is 3 s behind
         erin              eeeeee  connected, no word yet of what it has, ITS CLOCK IS
                                   300 s ahead: its times mislead
-        carol             cccccc  link CUT by `muster net cut`, last heard 5 min ago,
-                                  7 of ours not known to be there, we lack 2 of its
+        carol             cccccc  link CUT by `muster net cut`, last heard 5 min ago, 7
+                                  of ours not known to be there, we lack 2 of its
         dave              dddddd  NOT CONNECTED, not heard since this node started, no
                                   word yet of what it has
         ");
