@@ -61,8 +61,9 @@ fn check_noticed(shell: Shell, is_right: fn(&Wrong) -> bool) {
 #[test]
 fn a_shell_that_promises_what_is_not_durable_is_found_out() {
     check_noticed(Shell::AcknowledgesBeforeCommit, |wrong| matches!(wrong, Wrong::Lost { .. }));
-    // Either the disk is looked at first, or the node crashes first.
-    let is_behind = |wrong: &Wrong| matches!(wrong, Wrong::Lost { .. } | Wrong::NotAsStored { .. });
+    // The disk is looked at first, or the node crashes first, or a receipt for what its disk lacks is found with a peer.
+    let is_behind =
+        |wrong: &Wrong| matches!(wrong, Wrong::Lost { .. } | Wrong::NotAsStored { .. } | Wrong::FalseHolder { .. });
     check_noticed(Shell::IgnoresFailedCommits, is_behind);
 }
 
