@@ -172,8 +172,8 @@ fn a_torn_tail_is_told_damage_and_a_newer_store_are_bad() {
     check(&home, "store", "warn", &["quarantine"]);
     let format = home.path().join("store/format");
     let text = fs::read_to_string(&format).unwrap();
-    fs::write(&format, text.replacen("muster-store 1", "muster-store 2", 1)).unwrap();
-    check(&home, "store", "bad", &["store format 2", "newer muster"]);
+    fs::write(&format, text.replacen("muster-store 2", "muster-store 3", 1)).unwrap();
+    check(&home, "store", "bad", &["store format 3", "newer muster"]);
 }
 
 #[test]
@@ -240,8 +240,8 @@ fn two_connected_nodes_are_ready_and_what_is_written_while_apart_is_only_here() 
     assert_eq!(check(&alice, "tickets", "ok", &["1 is open"])["detail"]["open"], 1);
     alice.lets_in(&bob);
     until("everything is on both", || (state(&alice, "copies") == "ok" && state(&bob, "peers") == "ok").then_some(()));
-    let found = check(&alice, "peers", "ok", &["1 of 1 devices reached", "bob connected"]);
-    assert_eq!(found["detail"]["peers"][0]["path"], "connected");
+    let found = check(&alice, "peers", "ok", &["1 of 1 devices reached", "bob direct"]);
+    assert_eq!(found["detail"]["peers"][0]["path"], "direct");
     check(&alice, "clock", "ok", &["of 1 others"]);
     check(&alice, "team", "ok", &["2 members with 2 devices", "admin"]);
 

@@ -177,7 +177,7 @@ impl Peer {
         if !self.home().exists() {
             self.begin_empty(&reference)?;
         }
-        let (node, advanced) = RunningNode::start(&setup(&self.home())?, &[self.args.listen.clone()])?;
+        let (node, advanced) = RunningNode::start(&setup(&self.home())?, std::slice::from_ref(&self.args.listen))?;
         let node = Arc::new(node);
         let watch = Arc::new(Mutex::new(Watch::default()));
         let incident = reference.incident.clone();

@@ -99,6 +99,9 @@ pub const KNOWN_IDS_MAX: usize = 1_024;
 /// Most ids known of a peer in one DAG among which those that follow from others are looked for: each is compared with each.
 pub const PRUNED_IDS_MAX: usize = 128;
 
+/// Peers of which it is remembered that they left questions without an answer: the devices of the largest team.
+pub const LET_DOWN_MAX: usize = 1_024;
+
 /// Bodies that a peer was asked for, remembered until it disconnects, so that it is asked once.
 pub const ASKED_BODIES_MAX: usize = 4_096;
 

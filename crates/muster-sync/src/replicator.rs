@@ -27,7 +27,7 @@ pub(crate) use gossip::FORGED;
 
 use crate::contract::{ChunkId, CloseReason, Config, Input, Output};
 use crate::frame::{Bye, ByeCode, Frame, Refuse, TeamPrefix};
-use crate::limits::EARLY_HELLOS_MAX;
+use crate::limits::{EARLY_HELLOS_MAX, LET_DOWN_MAX};
 use crate::quota::Quotas;
 use crate::replica::{Replica, View};
 use crate::tick::Tick;
@@ -57,6 +57,9 @@ struct Core {
     next_stream: u64,
     /// Whom a DAG is being asked of: one at a time, so that nothing comes twice.
     fetched: BTreeMap<DagId, DeviceKey>,
+    /// How often each peer left a question without an answer since it last gave one. They are asked after the others,
+    /// or those who only promise would keep everybody else from being asked.
+    let_down: BTreeMap<DeviceKey, u32>,
     /// What must be looked at again in this round.
     touched: BTreeSet<(DeviceKey, DagId)>,
     touched_dags: BTreeSet<DagId>,
@@ -105,6 +108,7 @@ impl Replicator {
             next_chunk: 1,
             next_stream: 1,
             fetched: BTreeMap::new(),
+            let_down: BTreeMap::new(),
             touched: BTreeSet::new(),
             touched_dags: BTreeSet::new(),
             gossip: gossip::State::default(),
@@ -209,7 +213,10 @@ impl Replicator {
             for (peer, dag) in std::mem::take(&mut self.core.touched) {
                 self.with(peer, now, replica, |peer, cx| peer.settle(dag, cx));
             }
-            self.each(now, replica, Peer::ask);
+            let let_down = self.core.let_down.clone();
+            let mut peers: Vec<DeviceKey> = self.peers.keys().copied().collect();
+            peers.sort_by_key(|peer| let_down.get(peer).copied().unwrap_or_default());
+            peers.into_iter().for_each(|peer| self.with(peer, now, replica, Peer::ask));
             if self.core.touched.is_empty() && self.core.touched_dags.is_empty() {
                 return;
             }
@@ -247,8 +254,13 @@ impl Replicator {
     }
 
     fn forget(&mut self, peer: &DeviceKey) {
-        if self.peers.remove(peer).is_none() {
-            return;
+        let Some(state) = self.peers.remove(peer) else { return };
+        if state.open_want.is_some_and(|want| !want.has_progress) {
+            let known = self.core.let_down.contains_key(peer);
+            if known || self.core.let_down.len() < LET_DOWN_MAX {
+                let times = self.core.let_down.entry(*peer).or_default();
+                *times = times.saturating_add(1);
+            }
         }
         let (theirs, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.core.fetched).into_iter().partition(|(_, asked)| asked == peer);

@@ -129,6 +129,7 @@ pub(crate) fn meaning_of(entry: &Entry, person: Option<PersonId>, is_before: &Is
 /// See [`meaning_of`].
 type IsBefore<'a> = dyn Fn(&EntryId, &dyn Fn(Option<&What>) -> bool) -> bool + 'a;
 
+#[expect(clippy::result_large_err, reason = "the error is the meaning itself, and as large as what it is instead of")]
 fn incident_fact(entry: &Entry) -> Result<IncidentFact, Meaning> {
     match entry.fact() {
         Ok(Fact::Incident(fact)) => Ok(fact),

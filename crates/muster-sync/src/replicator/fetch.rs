@@ -213,6 +213,9 @@ impl Peer {
         }
         let Some(want) = self.open_want.take() else { return };
         cx.core.fetched.remove(&want.dag);
+        if want.has_progress {
+            cx.core.let_down.remove(&self.key);
+        }
         cx.core.touched_dags.insert(want.dag);
         self.asked_bodies.extend(want.bodies.iter().copied());
         let Some(wanted) = self.wanted.get_mut(&want.dag) else { return };

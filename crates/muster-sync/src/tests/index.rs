@@ -116,11 +116,9 @@ fn many_incidents_of_many_desks_end_equal() {
         let (mut mesh, dags) = alike(4, 150);
         mesh.set_dice(seed);
         for (i, dag) in dags.iter().enumerate() {
-            match (i as u64 + seed) % 7 {
-                desk @ (0 | 1) => {
-                    mesh.desks[desk as usize + 1].say(*dag, "apart");
-                }
-                _ => {}
+            let desk = (i as u64 + seed) % 7;
+            if desk < 2 {
+                mesh.desks[desk as usize + 1].say(*dag, "apart");
             }
         }
         for i in 0..80 {
