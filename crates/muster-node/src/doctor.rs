@@ -1,6 +1,6 @@
 //! `muster doctor`: whether this device is ready, and what would be lost if it died now.
 //!
-//! Only looks: creates nothing, takes no lock, writes nothing. What files tell is looked at here and in [`files`]; what
+//! Only looks: creates nothing, takes no lock, writes nothing. What files tell is looked at here and in `files`; what
 //! the store tells is asked of the running node, or read from the store where none is running (`engine/doctor.rs`).
 
 mod files;
