@@ -94,7 +94,11 @@ impl Outage {
         }
         let title = "Checkout is down".to_owned();
         let declare = Act::Declare { title, severity: Some(1), drill: false, suspected: false, private: Vec::new() };
-        let now = surroundings::now();
+        let mut now = surroundings::now();
+        if let Some(first) = (entries > 1).then(|| (script.line)(1).written).flatten() {
+            // It comes before its first line in the timeline, too.
+            now.wall = first.plus_ms(-1_000);
+        }
         let incident = replica.write(team, None, &declare, &Aside::default(), now)?.incident;
         replica.commit(now)?;
         let mut store = replica.into_store();

@@ -74,6 +74,8 @@ struct Open {
     node: Arc<RunningNode>,
     reference: Opened,
     watch: Arc<Mutex<Watch>>,
+    /// Reads what advances, until the node has ended.
+    follower: std::thread::JoinHandle<()>,
     /// Whether others come to this node, rather than it to them.
     is_server: bool,
 }
@@ -133,7 +135,13 @@ impl Peer {
                 None => self.opened()?.last(k),
             },
             Op::Quit => {
-                self.node = None;
+                if let Some(Open { node, follower, .. }) = self.node.take() {
+                    // Stopped as `muster down` does it: the follower ends with the node, and whoever lets go of the node last
+                    // waits until its home is free.
+                    node.call(Request::Down)?;
+                    drop(node);
+                    follower.join().map_err(|_| Fault::unexpected("the follower failed"))?;
+                }
                 Ok(json!({}))
             }
         }
@@ -182,8 +190,8 @@ impl Peer {
         let watch = Arc::new(Mutex::new(Watch::default()));
         let incident = reference.incident.clone();
         let (reads, notes) = (Arc::clone(&node), Arc::clone(&watch));
-        std::thread::spawn(move || follow(&advanced, &reads, &incident, &notes));
-        self.node = Some(Open { node, reference, watch, is_server: false });
+        let follower = std::thread::spawn(move || follow(&advanced, &reads, &incident, &notes));
+        self.node = Some(Open { node, reference, watch, follower, is_server: false });
         Ok(())
     }
 

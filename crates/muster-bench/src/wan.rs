@@ -138,7 +138,7 @@ fn all_seen(node: &mut Driven, reps: u32) -> Result<serde_json::Map<String, Valu
     for _ in 0..LOOKS {
         let seen = node.call(&json!({ "op": "seen" }))?;
         noted = seen["seen"].as_object().cloned().unwrap_or_default();
-        if noted.len() >= reps as usize {
+        if (1..=reps as usize).all(|n| noted.contains_key(&line_name(n))) {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
