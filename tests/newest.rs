@@ -11,7 +11,7 @@ use std::fs;
 fn check(home: &Home) {
     let all = home.json(&["timeline"]);
     let all = all.as_array().unwrap();
-    for last in [0, 1, 3, all.len(), all.len() + 1] {
+    for last in [1, 3, all.len(), all.len() + 1] {
         let newest = home.json(&["timeline", "--last", &last.to_string()]);
         assert_eq!(newest, Value::from(all[all.len().saturating_sub(last)..].to_vec()), "the last {last}");
     }
@@ -72,4 +72,15 @@ fn a_tail_that_may_be_out_of_date_is_not_believed() {
     fs::write(&tail, spoilt).unwrap();
     assert!(!is_told_without_the_store(&home), "its checksum is wrong");
     check(&home);
+}
+
+#[test]
+fn to_ask_for_no_lines_is_bad_usage_and_not_an_empty_log() {
+    let home = Home::new("alice");
+    home.write(&["declare", "Checkout is down"]);
+    for count in ["0", "-1", "many"] {
+        let answer = home.muster(&["timeline", "--last", count]);
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "--last {count}: {}", answer.stderr);
+        assert!(answer.stderr.contains("--last <N>"), "{}", answer.stderr);
+    }
 }

@@ -6,6 +6,7 @@ use crate::mailbox::{Mail, Mailbox};
 use crate::node::{Node, Ready};
 use crate::opening::{self, Setup};
 use crate::request::{Failure, Reply, Request};
+use crate::up::Wired;
 use muster_log::{EntryId, IncidentId};
 use serde_json::Value;
 use std::sync::mpsc::{Receiver, channel};
@@ -41,18 +42,10 @@ impl RunningNode {
         let addresses = crate::up::listen_addresses(listen, &saved)?;
         let addresses_left = addresses.len();
         let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
-        let (task, net, mut events) = {
+        let Wired { net, mailbox, mail } = {
             let _within = runtime.enter();
-            crate::up::network(setup, &secret, addresses)?
+            crate::up::wire(setup, &secret, addresses, setup.config.mdns.value)?
         };
-        let (mailbox, mail) = Mailbox::new();
-        runtime.spawn(task.run());
-        let to_engine = mailbox.clone();
-        runtime.spawn(async move {
-            while let Some(event) = events.recv().await {
-                to_engine.put(Mail::Net(event)).await;
-            }
-        });
         let (tell_ready, is_ready) = channel();
         let ready = Box::new(move |ready: &Ready| drop(tell_ready.send(ready.clone())));
         let mut node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox.clone(), Some(ready));

@@ -5,10 +5,10 @@ use crate::mailbox::{Mail, Mailbox};
 use crate::node::{Node, Ready};
 use crate::opening::{self, Setup};
 use crate::request::{Failure, Request};
-use muster_net::{Multiaddr, NetEvents, NetHandle, NetTask, parse_address, parse_addresses};
+use muster_net::{Multiaddr, NetHandle, NetTask, parse_address, parse_addresses};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// What a node is started with.
 pub struct UpOptions {
@@ -40,16 +40,8 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     let addresses_count = addresses.len();
     let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
     let _within = runtime.enter();
-    let (task, net, mut events) = network(&setup, &secret, addresses)?;
     let control = ControlSocket::bind(&socket_path)?;
-    let (mailbox, mail) = Mailbox::new();
-    runtime.spawn(task.run());
-    let to_engine = mailbox.clone();
-    runtime.spawn(async move {
-        while let Some(event) = events.recv().await {
-            to_engine.put(Mail::Net(event)).await;
-        }
-    });
+    let Wired { net, mailbox, mail } = wire(&setup, &secret, addresses, setup.config.mdns.value)?;
     let serving = runtime.spawn(control.serve(mailbox.clone()));
     runtime.spawn(stop_on_signal(mailbox.clone()));
     let ready = Box::new(move |listening: &Ready| {
@@ -70,18 +62,34 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     })
 }
 
-/// The network task, as the settings have it.
-pub(crate) fn network(
+/// The network task at work, and the mailbox into which it puts what happens.
+pub(crate) struct Wired {
+    pub(crate) net: NetHandle,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) mail: mpsc::Receiver<Mail>,
+}
+
+/// Starts the network task on the runtime that was entered.
+pub(crate) fn wire(
     setup: &Setup,
     secret: &muster_log::DeviceSecret,
     listen: Vec<Multiaddr>,
-) -> Result<(NetTask, NetHandle, NetEvents), Failure> {
+    with_mdns: bool,
+) -> Result<Wired, Failure> {
     let failed = |error| Failure::new(format!("the network cannot be started: {error}"));
-    let (mut task, net, events) = NetTask::new(secret, listen).map_err(failed)?;
-    if setup.config.mdns.value {
+    let (mut task, net, mut events) = NetTask::new(secret, listen).map_err(failed)?;
+    if with_mdns {
         task = task.with_mdns(Duration::from_secs(setup.config.mdns_wait_s.value)).map_err(failed)?;
     }
-    Ok((task, net, events))
+    let (mailbox, mail) = Mailbox::new();
+    tokio::spawn(task.run());
+    let to_engine = mailbox.clone();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            to_engine.put(Mail::Net(event)).await;
+        }
+    });
+    Ok(Wired { net, mailbox, mail })
 }
 
 /// Runs a node that listens nowhere and has no control socket, for one request.
@@ -90,16 +98,7 @@ pub(crate) fn passing(setup: &Setup, request: Request) -> Result<Value, Failure>
     let (opened, engine) = opening::open(setup, true)?;
     let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
     let _within = runtime.enter();
-    let (task, net, mut events) = NetTask::new(&secret, Vec::new())
-        .map_err(|error| Failure::new(format!("the network cannot be started: {error}")))?;
-    let (mailbox, mail) = Mailbox::new();
-    runtime.spawn(task.run());
-    let to_engine = mailbox.clone();
-    runtime.spawn(async move {
-        while let Some(event) = events.recv().await {
-            to_engine.put(Mail::Net(event)).await;
-        }
-    });
+    let Wired { net, mailbox, mail } = wire(setup, &secret, Vec::new(), false)?;
     let node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox.clone(), None);
     let engine_thread = std::thread::spawn(move || node.run(mail));
     let answer = runtime.block_on(async {

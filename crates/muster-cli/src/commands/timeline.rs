@@ -14,7 +14,8 @@ pub(crate) struct Timeline {
     #[arg(long)]
     local: bool,
     /// Only the newest lines
-    #[arg(long, value_name = "N", conflicts_with = "local")]
+    #[arg(long, value_name = "N", conflicts_with = "local", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
 }
 
