@@ -3,6 +3,10 @@
 //! The public face of admission (`admission`, `proof`, `pending`), roster (`roster`) and status (`status`). No IO: the
 //! caller keeps entries and signatures on disk and brings them back with [`Ledger::restore`].
 
+mod what_if;
+
+pub use what_if::Consequence;
+
 use crate::admission::{Court, Judged, Names};
 use crate::dag::Dag;
 use crate::entry::Entry;
@@ -239,6 +243,21 @@ impl Ledger {
     /// Whether the ticket is still open is for the voucher to say, who knows when it was given out.
     pub fn joins_to_vouch(&self) -> Vec<(EntryId, EntryId)> {
         self.graph.joins_to_vouch(self.whole())
+    }
+
+    /// All removals so far, in the order in which the fold takes them, with where each stands.
+    pub fn removals(&self) -> Vec<crate::roster::Removal> {
+        self.graph.removals(self.whole())
+    }
+
+    /// Persons who came by one ticket, where no admin has said yet who was meant.
+    pub fn rivals(&self) -> Vec<BTreeSet<PersonId>> {
+        self.graph.rivals(self.whole())
+    }
+
+    /// The team's recovery keys, the highest first.
+    pub fn recovery_keys(&self) -> &[DeviceKey] {
+        self.graph.recovery_keys()
     }
 
     /// How many entries wait.

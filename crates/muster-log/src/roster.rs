@@ -1,9 +1,10 @@
 //! The roster: who is in the team, decided from the roster's entries alone.
 //!
 //! `graph` holds the entries and what each one's own past says; `fold` decides what stands, with `forks`, `removals` and
-//! `void`; `people` says what that comes to; `causes` is what follows for incidents. Whether an entry is admitted is
-//! put together in `admission`.
+//! `void`; `people` says what that comes to; `causes` is what follows for incidents; `account` tells people what was
+//! decided. Whether an entry is admitted is put together in `admission`.
 
+mod account;
 mod causes;
 mod fold;
 mod forks;
@@ -13,6 +14,7 @@ mod people;
 mod removals;
 mod void;
 
+pub use account::{Removal, Standing, Taken};
 pub(crate) use fold::{Fold, recovery_person};
 pub(crate) use graph::{Graph, Mark, Numbers};
 #[cfg(test)]

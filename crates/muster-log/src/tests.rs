@@ -1,5 +1,6 @@
 //! Tests of the ledger as a whole. `world` writes histories, the others judge what comes of them.
 
+mod account;
 mod admission;
 mod histories;
 mod pending;

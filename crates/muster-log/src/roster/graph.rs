@@ -152,6 +152,11 @@ impl Graph {
         self.recovery_rank(key).is_some()
     }
 
+    /// The team's recovery keys, the highest first.
+    pub(crate) fn recovery_keys(&self) -> &[DeviceKey] {
+        &self.recovery_keys
+    }
+
     /// The public half of an invite's ticket.
     pub(crate) fn ticket_key(&self, invite: &EntryId) -> Option<DeviceKey> {
         match self.node(self.number(invite)?).fact {

@@ -140,6 +140,23 @@ impl Graph {
             .collect()
     }
 
+    /// Vouched joins that share their invite with others, where neither a confirm nor a grant has settled who is meant.
+    pub(super) fn unsettled_joins(&self, whole: &Fold) -> Vec<Vec<u32>> {
+        let deeds = self.deeds(&whole.standing);
+        let person = |join: &u32| PersonId::of_genesis(self.node(*join).id);
+        let is_there = |join: &u32| whole.roster.capability(&person(join)).is_some();
+        let mut unsettled = Vec::new();
+        for (invite, joins) in &deeds.joins_by_invite {
+            let rivals: Vec<u32> = joins.iter().copied().filter(is_there).collect();
+            let confirmed = self.confirmed(deeds.confirms_by_invite.get(invite).map_or(&[], Vec::as_slice));
+            let is_settled = |join: &u32| deeds.grants_by_person.contains_key(&person(join));
+            if rivals.len() > 1 && confirmed.len() != 1 && !rivals.iter().all(is_settled) {
+                unsettled.push(rivals);
+            }
+        }
+        unsettled
+    }
+
     fn deeds(&self, standing: &Mask) -> Deeds {
         let mut deeds = Deeds::default();
         let invite_of = |join: &EntryId| {

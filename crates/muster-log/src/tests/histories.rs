@@ -287,6 +287,32 @@ fn every_order_of_arrival_ends_with_the_same_entries_roster_and_statuses() {
 }
 
 #[test]
+fn what_a_roster_entry_would_change_is_what_it_changes() {
+    for seed in 0..SEEDS / 3 {
+        let (world, _) = history(seed);
+        let mut ledger = Ledger::new(world.team);
+        for (entry, signature) in &world.written {
+            let received = Received { entry: entry.clone(), signature: Some(*signature) };
+            if !entry.kind().is_roster() || !world.is_admitted(&entry.id()) || ledger.is_empty() {
+                ledger.receive(None, vec![received]);
+                continue;
+            }
+            let before = derived(&ledger);
+            let would = ledger.what_if(entry);
+            assert_eq!(derived(&ledger), before, "seed {seed}: asking changes nothing");
+            let outcome = ledger.receive(None, vec![received]);
+            assert_eq!(outcome.admitted.first(), Some(&entry.id()), "seed {seed}: written in causal order");
+            let (would, after) = (would.unwrap(), derived(&ledger));
+            let changed: BTreeMap<EntryId, (Status, Status)> = would.changed.into_values().flatten().collect();
+            let differs = |(id, now): (&EntryId, &Status)| Some((*id, (*before.statuses.get(id)?, *now)));
+            let differing = after.statuses.iter().filter_map(differs).filter(|(_, (then, now))| then != now);
+            assert_eq!(changed, differing.collect(), "seed {seed}");
+            assert_eq!(&*would.roster, ledger.roster(), "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn what_is_admitted_from_a_part_of_the_past_is_admitted_from_the_whole() {
     for seed in 0..SEEDS {
         let (w, mut dice) = history(seed);
