@@ -47,6 +47,12 @@ impl Input {
         }
     }
 
+    /// Reads all of it as a secret, which is never kept in a file.
+    pub(crate) fn secret(&mut self) -> Result<Vec<u8>, Problem> {
+        self.fill()?;
+        Ok(std::mem::take(&mut self.read))
+    }
+
     /// Reads all of it, as bytes.
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Problem> {
         self.fill()?;

@@ -9,6 +9,8 @@ pub(crate) mod doctor;
 mod moment;
 mod paint;
 pub(crate) mod peers;
+pub(crate) mod qr;
+pub(crate) mod removal;
 pub(crate) mod roles;
 pub(crate) mod status;
 mod summary;

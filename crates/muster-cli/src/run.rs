@@ -58,6 +58,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Board(board) if board.watch => watch(board, session),
         Command::Say(say::Say { batch: Some(file), .. }) => say_batch(file, session),
         Command::Bundle(command) => bundle::run(command, session),
+        Command::Team(team) if team.asks_first() => team.run(session),
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {

@@ -20,6 +20,8 @@ const SUFFIX_MARK: char = '~';
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct People {
     persons: BTreeMap<PersonId, Known>,
+    /// Names of those who are no longer in the team: their lines stay, but nobody can mean them any more.
+    former: BTreeMap<PersonId, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +67,39 @@ impl People {
                 known.shown = shown;
             }
         }
-        Self { persons }
+        Self { persons, former: BTreeMap::new() }
+    }
+
+    /// Adds the handles of persons who are not in the team any more. A name that somebody else has, or had, gets a suffix;
+    /// those of the team keep theirs.
+    #[must_use]
+    pub fn with_former(mut self, former: impl IntoIterator<Item = (PersonId, String)>) -> Self {
+        let former: BTreeMap<PersonId, String> = former
+            .into_iter()
+            .map(|(person, handle)| (person, printable(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect()))
+            .collect();
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for handle in self.persons.values().map(|known| &known.handle).chain(former.values()) {
+            *times.entry(handle.clone()).or_default() += 1;
+        }
+        for (person, handle) in former {
+            let is_plain = times.get(&handle) == Some(&1) && !handle.is_empty() && !handle.contains(SUFFIX_MARK);
+            // Eight digits of the id, not of a device: whoever is gone has none.
+            let suffix = &person.to_string()[..8];
+            let name = if is_plain { handle } else { format!("{handle}{SUFFIX_MARK}{suffix}") };
+            self.former.insert(person, name);
+        }
+        self
     }
 
     /// The name to show: the handle, with a suffix where it would not be unique.
     pub fn name(&self, person: &PersonId) -> String {
         match self.persons.get(person) {
             Some(known) => known.shown.clone(),
-            None => format!("unknown{SUFFIX_MARK}{}", &person.to_string()[..8]),
+            None => match self.former.get(person) {
+                Some(name) => name.clone(),
+                None => format!("unknown{SUFFIX_MARK}{}", &person.to_string()[..8]),
+            },
         }
     }
 
@@ -202,6 +229,19 @@ mod tests {
         let device = vec![DeviceSecret::from_seed(&[1; 32]).public()];
         let people = People::new([1, 2].map(|byte| (person(byte), "alice".to_owned(), device.clone())));
         assert_ne!(people.name(&person(1)), people.name(&person(2)));
+    }
+
+    #[test]
+    fn who_left_keeps_the_name_in_the_log_and_is_not_found_any_more() {
+        let left = |byte: u8, handle: &str| (person(byte), handle.to_owned());
+        let people = team(&["alice"]).with_former([left(7, "bob"), left(8, "alice"), left(9, "")]);
+        assert_eq!(people.name(&person(7)), "bob");
+        assert_eq!(people.name(&person(1)), "alice", "those of the team keep theirs");
+        assert_eq!(people.name(&person(8)), "alice~08080808");
+        assert_eq!(people.name(&person(9)), "~09090909");
+        assert!(matches!(people.find("bob"), Err(UnknownPerson::Nobody { .. })));
+        assert_eq!(people.find("alice"), Ok(person(1)));
+        assert_eq!(people.persons().count(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::fact::{Capability, Declare, Fact, IncidentFact, Kind, RosterFact, Vis
 use crate::ids::{DagId, EntryId, PersonId, SessionId, TeamId};
 use crate::key::DeviceKey;
 use crate::refusal::Refusal;
-use crate::roster::{Graph, recovery_person};
+use crate::roster::{Graph, Unfit, recovery_person};
 use crate::ticket::JOIN_TAG;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,11 +88,11 @@ impl Court<'_> {
         if is_join && !self.is_ticket_signed(entry)? {
             return Err(Refusal::Ticket);
         }
-        let refusal = || match is_join {
-            true => Refusal::NoInvite,
-            false => Refusal::Capability { key: entry.key(), kind: entry.kind() },
-        };
-        self.graph.judge(entry).ok_or_else(refusal)
+        self.graph.judge(entry).map_err(|unfit| match unfit {
+            Unfit::TooMany => Refusal::TooMany { key: entry.key() },
+            Unfit::NotAble if is_join => Refusal::NoInvite,
+            Unfit::NotAble => Refusal::Capability { key: entry.key(), kind: entry.kind() },
+        })
     }
 
     fn is_ticket_signed(&self, entry: &Entry) -> Result<bool, Refusal> {

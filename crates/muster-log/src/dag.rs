@@ -71,6 +71,20 @@ pub struct Dag {
     log_numbers: BTreeMap<ShortLog, u32>,
 }
 
+impl crate::witness::Numbered for Dag {
+    fn parents(&self, x: u32) -> impl Iterator<Item = u32> {
+        self.node(x).parents.iter().copied()
+    }
+
+    fn backlink(&self, x: u32) -> Option<u32> {
+        self.node(x).backlink
+    }
+
+    fn author(&self, x: u32) -> PersonId {
+        self.node(x).author
+    }
+}
+
 impl Dag {
     pub(crate) fn new(id: DagId) -> Self {
         Self {

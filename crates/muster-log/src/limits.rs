@@ -32,5 +32,10 @@ pub const REVOKED_DEVICES_MAX: usize = 8;
 /// Recovery keys that a team may be born with.
 pub const RECOVERY_KEYS_MAX: usize = 3;
 
+/// Entries of the roster by one person who is no admin, in one past; merges of [`ROSTER_HEADS_MAX`] heads or more apart.
+/// Judging an entry takes time in proportion to its past, and everybody must judge all of them whenever a store is opened:
+/// without a limit one member could make a roster that nobody can open any more.
+pub const ROSTER_ENTRIES_MAX: usize = 1024;
+
 /// A signature travels at the latest on every entry whose sequence number is divisible by this (proof by run).
 pub const RUN_SIGNATURE_EVERY: u32 = 64;

@@ -6,6 +6,7 @@ use crate::entry::FormError;
 use crate::fact::Kind;
 use crate::ids::EntryId;
 use crate::key::DeviceKey;
+use crate::limits::ROSTER_ENTRIES_MAX;
 
 /// Why an entry can never be admitted. Nothing here depends on clocks, senders or the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,12 @@ pub enum Refusal {
         /// The author.
         key: DeviceKey,
     },
+    /// A5: too many roster entries by one person who is no admin.
+    #[error("A5, roster: the person of {key} has written {ROSTER_ENTRIES_MAX} roster entries already, and is no admin")]
+    TooMany {
+        /// The author.
+        key: DeviceKey,
+    },
     /// A5: a `join` whose invite does not stand in its own past.
     #[error("A5, roster: the join builds on no valid invite alone")]
     NoInvite,
@@ -120,6 +127,7 @@ impl Refusal {
             Self::NotNamed { .. } => 53,
             Self::NoInvite => 54,
             Self::Ticket => 55,
+            Self::TooMany { .. } => 56,
             Self::BuildsOnRefused { .. } => 60,
             Self::Incomplete { .. } => 61,
         }

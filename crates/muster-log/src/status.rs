@@ -7,7 +7,7 @@ use crate::dag::Dag;
 use crate::ids::{EntryId, PersonId};
 use crate::key::DeviceKey;
 use crate::roster::{Fold, Graph, Numbers};
-use crate::witness::witnessed;
+use crate::witness::{Children, witnessed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an admitted entry counts for. Only active entries have an effect.
@@ -120,8 +120,12 @@ impl<'a> Inquiry<'a> {
     /// Entries of forked logs that count, because clean entries of others build on them and on no sibling.
     fn witnessed(&self) -> BTreeSet<u32> {
         let is_clean = |w: u32| self.upright[w as usize] && self.dag.is_straight(w);
-        let logs = (0u32..).zip(self.dag.logs()).filter(|(_, log)| log.first_fork.is_some());
-        logs.flat_map(|(log, _)| witnessed(self.dag, log, is_clean)).collect()
+        let mut forked = self.dag.logs().iter().filter_map(|log| Some((log, log.first_fork?))).peekable();
+        if forked.peek().is_none() {
+            return BTreeSet::new();
+        }
+        let children = Children::of(self.dag, 0..self.dag.len() as u32);
+        forked.flat_map(|(log, fork)| witnessed(self.dag, &children, &log.entries, fork, is_clean)).collect()
     }
 }
 

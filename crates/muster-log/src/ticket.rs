@@ -5,9 +5,9 @@
 use crate::cbor::{self, Writer};
 use crate::ids::{EntryId, TeamId};
 use crate::key::{DeviceKey, DeviceSecret, Signature};
+use crate::text_form::{self, BadCode};
 use crate::time::Timestamp;
 use crate::value::Value;
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
@@ -18,11 +18,7 @@ pub(crate) const JOIN_TAG: &str = "muster/join/1";
 /// How a ticket's text begins. The number is the version of its form.
 const PREFIX: &str = "muster1";
 
-/// Characters of a ticket's text: it must fit a QR code, and base 58 takes quadratic time to read.
-pub const TICKET_TEXT_MAX: usize = 4096;
-
-/// Bytes of SHA-256 at the end, against typing errors.
-const CHECK_BYTES: usize = 4;
+pub use crate::text_form::CODE_CHARS_MAX as TICKET_TEXT_MAX;
 
 /// Why a text is no ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,45 +68,47 @@ impl Ticket {
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = Writer::new();
         w.list(5).bytes(self.team.as_bytes()).bytes(self.invite.as_bytes()).bytes(self.seed.as_slice());
-        w.int(self.expires.0).list(self.addresses.len());
-        for (device, address) in &self.addresses {
-            w.list(2).bytes(device.as_bytes()).text(address);
-        }
+        w.int(self.expires.0);
+        write_addresses(&mut w, &self.addresses);
         Zeroizing::new(w.finish())
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let value = cbor::decode(bytes).ok()?;
         let [team, invite, seed, expires, addresses] = value.as_list()? else { return None };
-        let address = |item: &Value| {
-            let [device, address] = item.as_list()? else { return None };
-            let device = DeviceKey::try_from(device.as_bytes()?).ok().filter(|device| device.check().is_ok())?;
-            let address = address.as_text().filter(|text| !text.chars().any(char::is_control))?;
-            Some((device, address.to_owned()))
-        };
         let ticket = Self {
             team: TeamId::try_from(team.as_bytes()?).ok()?,
             invite: EntryId::try_from(invite.as_bytes()?).ok()?,
             seed: Zeroizing::new(seed.as_bytes()?.try_into().ok()?),
             expires: Timestamp(expires.as_int()?),
-            addresses: addresses.as_list()?.iter().map(address).collect::<Option<_>>()?,
+            addresses: read_addresses(addresses)?,
         };
         (*ticket.encode() == bytes).then_some(ticket)
     }
 }
 
-fn check_bytes(bytes: &[u8]) -> [u8; CHECK_BYTES] {
-    let mut check = [0; CHECK_BYTES];
-    check.copy_from_slice(&Sha256::digest(bytes)[..CHECK_BYTES]);
-    check
+/// `[[device, address], ..]`
+pub(crate) fn write_addresses(w: &mut Writer, addresses: &[(DeviceKey, String)]) {
+    w.list(addresses.len());
+    for (device, address) in addresses {
+        w.list(2).bytes(device.as_bytes()).text(address);
+    }
+}
+
+/// The addresses as [`write_addresses`] wrote them; `None` where one is of another form.
+pub(crate) fn read_addresses(value: &Value) -> Option<Vec<(DeviceKey, String)>> {
+    let address = |item: &Value| {
+        let [device, address] = item.as_list()? else { return None };
+        let device = DeviceKey::try_from(device.as_bytes()?).ok().filter(|device| device.check().is_ok())?;
+        let address = address.as_text().filter(|text| !text.chars().any(char::is_control))?;
+        Some((device, address.to_owned()))
+    };
+    value.as_list()?.iter().map(address).collect()
 }
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = self.encode();
-        let check = check_bytes(&bytes);
-        bytes.extend_from_slice(&check);
-        write!(f, "{PREFIX}{}", bs58::encode(bytes.as_slice()).into_string())
+        f.write_str(&text_form::print(PREFIX, &self.encode()))
     }
 }
 
@@ -118,16 +116,12 @@ impl FromStr for Ticket {
     type Err = BadTicket;
 
     fn from_str(text: &str) -> Result<Self, BadTicket> {
-        if text.len() > TICKET_TEXT_MAX {
-            return Err(BadTicket::TooLong);
-        }
-        let digits = text.trim().strip_prefix(PREFIX).ok_or(BadTicket::Form)?;
-        let bytes = Zeroizing::new(bs58::decode(digits).into_vec().map_err(|_| BadTicket::Check)?);
-        let (bytes, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(BadTicket::Check)?;
-        if *check != check_bytes(bytes) {
-            return Err(BadTicket::Check);
-        }
-        Self::decode(bytes).ok_or(BadTicket::Form)
+        let bytes = text_form::read(PREFIX, text).map_err(|bad| match bad {
+            BadCode::Form => BadTicket::Form,
+            BadCode::TooLong => BadTicket::TooLong,
+            BadCode::Check => BadTicket::Check,
+        })?;
+        Self::decode(&bytes).ok_or(BadTicket::Form)
     }
 }
 

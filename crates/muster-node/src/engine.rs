@@ -4,6 +4,8 @@
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
 mod bundles;
+mod decisions;
+mod devices;
 mod doctor;
 mod failure;
 mod reads;
@@ -101,7 +103,9 @@ impl<S: Storage> Engine<S> {
             Request::Read(read) => self.read(read),
             Request::Use { incident } => self.choose(incident.as_deref()),
             Request::Invite(invite) => self.invite(invite),
-            Request::TeamCreate { name } => self.create_team(name.as_deref()),
+            Request::TeamCreate { name, recovery } => self.create_team(name.as_deref(), *recovery),
+            Request::Decide(decision) => self.decide(decision),
+            Request::Device(step) => self.device_step(step),
             Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
@@ -199,9 +203,18 @@ impl<S: Storage> Engine<S> {
 
     /// Creates a team of this device's person.
     pub(crate) fn found_team(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
+        self.found_team_with(name, Vec::new())
+    }
+
+    /// Creates a team of this device's person that these offline keys can recover.
+    pub(crate) fn found_team_with(
+        &mut self,
+        name: Option<&str>,
+        recovery_keys: Vec<DeviceKey>,
+    ) -> Result<TeamId, Failure> {
         let handle = name.unwrap_or(&self.around.handle).trim().to_owned();
         let now = self.now();
-        Ok(self.replica.create_team(&handle, now)?)
+        Ok(self.replica.create_team_with(&handle, recovery_keys, now)?)
     }
 
     fn incident_to_write(&mut self, typed: Option<&str>) -> Result<(TeamId, IncidentId), Failure> {

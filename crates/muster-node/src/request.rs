@@ -3,6 +3,8 @@
 //! One request is one JSON line on the control socket, one reply is one JSON line back, in order. Executing them is in
 //! `engine`; carrying them in `control` and [`crate::client`].
 
+pub use crate::decision::{Deciding, Decision, DeviceStep};
+pub use crate::recovery_words::RecoveryWords;
 pub use muster_incident::Act;
 use muster_log::time::PointPrecision;
 use muster_log::{Precision, Timestamp, When};
@@ -35,7 +37,14 @@ pub enum Request {
     TeamCreate {
         /// The author's handle in it.
         name: Option<String>,
+        /// How many recovery keys it gets, the highest first; at most 3.
+        #[serde(default)]
+        recovery: u8,
     },
+    /// Decides who is in the team and may do what, or asks what a decision would do.
+    Decide(Box<Decision>),
+    /// One step in giving this person another device.
+    Device(DeviceStep),
     /// Makes a team the one that commands mean.
     TeamUse {
         /// Its id, a prefix, or the name of a member.
@@ -81,6 +90,8 @@ impl Request {
         match self {
             Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
+            Self::Decide(decision) => !decision.outlook,
+            Self::Device(step) => !matches!(step, DeviceStep::Offer),
             _ => true,
         }
     }
@@ -94,6 +105,8 @@ impl Request {
             Self::Invite(_) => "invite",
             Self::Join { .. } => "join",
             Self::TeamCreate { .. } => "team-create",
+            Self::Decide(_) => "decide",
+            Self::Device(_) => "device",
             Self::TeamUse { .. } => "team-use",
             Self::Cut { .. } => "cut",
             Self::Heal { .. } => "heal",

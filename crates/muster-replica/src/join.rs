@@ -16,7 +16,6 @@ use muster_log::ledger::Received;
 use muster_log::ticket::Ticket;
 use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, Kind, SessionId, Signature, TeamId};
 use muster_store::Storage;
-use std::collections::BTreeSet;
 
 /// The version of request and answer.
 const JOIN_VERSION: u8 = 1;
@@ -42,7 +41,8 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::Store`].
     pub fn join_request(&mut self, ticket: &Ticket, handle: &str, now: Now) -> Result<Vec<u8>, ReplicaError> {
         let team = ticket.team;
-        if self.person_in(&team).is_some() {
+        // Whoever was removed is not told: a ticket that is not known here may be the way back.
+        if self.person_in(&team).is_some() && self.ledger(&team)?.contains(&ticket.invite) {
             return Err(ReplicaError::Ticket("this device is in that team already".into()));
         }
         let key = local::joining(&ticket.invite);
@@ -65,20 +65,8 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn joined(&mut self, ticket: &Ticket) -> Result<(), ReplicaError> {
-        let team = ticket.team;
-        let sponsors: BTreeSet<DeviceKey> = ticket.addresses.iter().map(|(device, _)| *device).collect();
-        let lines: Vec<String> = sponsors.iter().map(DeviceKey::to_string).collect();
-        self.set_local(local::sponsors(&team), Some(lines.join("\n").into_bytes()))?;
-        for device in &sponsors {
-            let addresses: Vec<String> =
-                ticket.addresses.iter().filter(|(d, _)| d == device).map(|(_, address)| address.clone()).collect();
-            self.save_addresses(device, &addresses)?;
-        }
-        self.set_local(local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))?;
-        self.set_local(local::joining(&ticket.invite), None)?;
-        let me = self.device();
-        self.teams.entry(team).or_insert_with(|| Team::new(team, me)).sponsors = sponsors;
-        Ok(())
+        self.expect_roster(ticket.team, &ticket.addresses)?;
+        self.set_local(local::joining(&ticket.invite), None)
     }
 
     /// Teams that were joined and whose roster is still to come.
@@ -139,7 +127,7 @@ impl<S: Storage> Replica<S> {
     }
 
     /// Admits and stages one entry that came outside of sync.
-    fn admit_foreign(
+    pub(crate) fn admit_foreign(
         &mut self,
         team: TeamId,
         entry: Entry,

@@ -17,6 +17,7 @@
 
 mod bundle;
 mod carry;
+mod devices;
 mod documents;
 mod effect;
 mod entropy;
@@ -32,6 +33,8 @@ mod only_here;
 mod pace;
 mod people;
 mod read;
+mod recovery;
+mod removal;
 mod replica;
 mod restored;
 mod session;
@@ -50,6 +53,8 @@ pub use join::JoinAnswer;
 pub use late::LATE_MS;
 pub use only_here::OnlyHere;
 pub use read::Peer;
+pub use recovery::Decision;
+pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Input, Now, Replica};
 pub use restored::CameBack;
 pub use verify::Verification;

@@ -25,7 +25,20 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Store`].
     pub fn create_team(&mut self, handle: &str, now: Now) -> Result<TeamId, ReplicaError> {
-        let draft = draft::team_create(self.device(), self.session, now.claimed(), PersonKind::Human, Vec::new());
+        self.create_team_with(handle, Vec::new(), now)
+    }
+
+    /// As [`Replica::create_team`]; the team can be recovered with these offline keys, the first outranking the others.
+    ///
+    /// # Errors
+    /// As [`Replica::create_team`]; [`ReplicaError::NotAllowed`] where there are more than three or two are equal.
+    pub fn create_team_with(
+        &mut self,
+        handle: &str,
+        recovery_keys: Vec<DeviceKey>,
+        now: Now,
+    ) -> Result<TeamId, ReplicaError> {
+        let draft = draft::team_create(self.device(), self.session, now.claimed(), PersonKind::Human, recovery_keys);
         // The genesis has no ledger to be admitted to before it exists: its id names the ledger.
         let (genesis, body) = self.seal(draft, &BodyText::plain(handle))?;
         let team = TeamId::of_genesis(genesis.id());

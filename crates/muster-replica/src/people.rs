@@ -28,8 +28,10 @@ impl Handles {
         }
     }
 
-    /// Everybody the roster names, for the views.
+    /// Everybody the roster names, for the views; besides, those it once named, whose lines stay.
     pub(crate) fn people(&self, roster: &Roster) -> People {
-        People::new(roster.persons().map(|person| (person, self.of(&person), roster.devices(&person))))
+        let people = People::new(roster.persons().map(|person| (person, self.of(&person), roster.devices(&person))));
+        let former = self.by_person.keys().filter(|person| roster.capability(person).is_none());
+        people.with_former(former.map(|person| (*person, self.of(person))))
     }
 }

@@ -1,6 +1,7 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
 mod bundle;
+mod decisions;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};

@@ -3,7 +3,7 @@
 use super::will::minutes;
 use super::{Ask, read};
 use crate::problem::Problem;
-use crate::render::Page;
+use crate::render::{Page, qr};
 use crate::setting::Setting;
 use muster_log::Timestamp;
 use muster_node::request::{self, Request};
@@ -20,6 +20,9 @@ pub(crate) struct Invite {
     /// How long members let the newcomer in: 20m, 24h
     #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = minutes)]
     minutes: u32,
+    /// Draw the ticket as a QR code too
+    #[arg(long)]
+    qr: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,8 +45,9 @@ impl Ask for Invite {
             None => "once".into(),
         };
         // The ticket stands alone on its line and is not wrapped: it is copied whole.
+        let drawn = if self.qr { qr::draw(&ticket).unwrap_or_default() } else { String::new() };
         Ok(format!(
-            "{ticket}\n\nOne {capability} may come in with it, {until}: `muster join TICKET`.\n\
+            "{ticket}\n\n{drawn}One {capability} may come in with it, {until}: `muster join TICKET`.\n\
             Whoever holds the ticket can use it, so hand it over as you would a key.\n"
         ))
     }

@@ -14,6 +14,25 @@ const CAPABILITY_COLUMNS: usize = 10;
 pub(crate) struct Team {
     team: Option<String>,
     members: Vec<Member>,
+    #[serde(default)]
+    rivals: Vec<Vec<String>>,
+    #[serde(default)]
+    removals: Vec<Removal>,
+    #[serde(default)]
+    recovery_keys: Vec<String>,
+    #[serde(default)]
+    open_tickets: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Removal {
+    id: String,
+    by: String,
+    of: Vec<String>,
+    devices: Vec<String>,
+    what: String,
+    state: String,
+    seconds: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,7 +53,55 @@ pub(crate) fn show(team: &Team, page: &Page) -> String {
     };
     let mut drawn = format!("{}\n", page.paint.bold(&format!("team {}", short(id))));
     drawn.extend(team.members.iter().map(Member::draw));
+    for rivals in &team.rivals {
+        let names = rivals.join(" and ");
+        let text = format!(
+            "{names} came with one ticket and are observers until `muster team confirm NAME` says who was meant"
+        );
+        drawn.push_str(&wrapped("TICKET USED TWICE  ", 19, &text));
+    }
+    drawn.extend(team.removals.iter().map(Removal::draw));
+    if team.open_tickets > 0 {
+        drawn.push_str(&format!("{} open\n", plural(team.open_tickets, "ticket")));
+    }
+    if !team.recovery_keys.is_empty() {
+        drawn.push_str(&plural(team.recovery_keys.len() as u64, "offline recovery key"));
+        drawn.push('\n');
+    }
     drawn
+}
+
+fn plural(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+impl Removal {
+    fn draw(&self) -> String {
+        let devices: Vec<String> = self.devices.iter().map(|device| end(device)).collect();
+        let taken = match self.what.as_str() {
+            "stolen" | "retired" => format!("{} {}", devices.join(", "), self.what),
+            left => format!("only {left} since"),
+        };
+        let state = match self.state.as_str() {
+            "needs-second" => format!(", WAITS for another admin: `muster team second {}`", short(&self.id)),
+            "overruled" => ", overruled".to_owned(),
+            _ if self.seconds.is_empty() => String::new(),
+            _ => format!(" and {}", self.seconds.join(", ")),
+        };
+        wrapped("removal  ", 9, &format!("{} ({taken}), by {}{state}", self.of.join(", "), self.by))
+    }
+}
+
+/// One's own devices.
+pub(crate) fn own_devices(team: &Team) -> String {
+    let own = team.members.iter().find(|member| member.me);
+    let Some(own) = own else { return "this device is in no team\n".into() };
+    own.devices.iter().map(|device| format!("{}  {device}\n", end(device))).collect()
+}
+
+/// A device in short: the end, in which devices differ.
+pub(crate) fn end_of(device: &str) -> String {
+    end(device)
 }
 
 impl Member {

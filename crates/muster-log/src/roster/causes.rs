@@ -97,8 +97,8 @@ impl Graph {
                 continue;
             }
             seen.insert(b);
-            if let Some(by) = whole.aside.get(&b) {
-                causes.extend(by);
+            if whole.aside.contains_key(&b) {
+                causes.extend(self.set_aside_by(b, whole));
                 continue;
             }
             match node.kind {

@@ -15,8 +15,17 @@ use std::sync::Arc;
 /// Counted removals and the entries at which each stands: itself, or its seconds.
 pub(crate) type Counted = BTreeMap<u32, Mask>;
 
-/// Entries set aside, each with what set it aside: removals, or siblings of a fork.
-pub(crate) type Aside = BTreeMap<u32, BTreeSet<u32>>;
+/// Entries set aside, each with why.
+pub(crate) type Aside = BTreeMap<u32, SetAside>;
+
+/// Why an entry is set aside. Siblings are not named here: of a fork with many each would name all others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SetAside {
+    /// It is forked, or follows a fork in its log, and is not witnessed.
+    pub(crate) is_forked: bool,
+    /// These removals took its author.
+    pub(crate) removals: BTreeSet<u32>,
+}
 
 /// What a closed set of roster entries comes to.
 #[derive(Debug, Default)]
@@ -42,6 +51,12 @@ impl Graph {
     pub(super) fn work_out_fold(&self, set: &Mask) -> Fold {
         if set.is_empty() {
             return Fold::default();
+        }
+        if self.is_quiet(set) {
+            // Nothing is set aside, and whatever was admitted stands unless it is void.
+            let standing = set.without(self.void());
+            let roster = self.roster(&standing, &Counted::new());
+            return Fold { standing, roster, ..Fold::default() };
         }
         let mut aside = self.set_aside_forks(set);
         let counted = self.count_removals(set, &mut aside);

@@ -7,9 +7,10 @@ use super::fold::{Counted, Fold};
 use super::mask::Mask;
 use super::people::Roster;
 use crate::entry::Entry;
-use crate::fact::{Fact, Kind, RevokeMode, RosterFact};
+use crate::fact::{Capability, Fact, Kind, RevokeMode, RosterFact};
 use crate::ids::{EntryId, PersonId, SessionId, TeamId};
 use crate::key::DeviceKey;
+use crate::limits::{ROSTER_ENTRIES_MAX, ROSTER_HEADS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,9 @@ const FOLDS_KEPT: usize = 256;
 
 /// Rosters kept, by what stands. Deciding removals asks for one roster for each entry concerned.
 const ROSTERS_KEPT: usize = 1024;
+
+/// Bytes of folds that are kept: a member may have made the roster long.
+const FOLDS_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
 /// One roster entry.
 #[derive(Debug)]
@@ -70,6 +74,8 @@ type RosterKey = (Mask, Vec<(u32, Mask)>);
 
 #[derive(Debug, Default)]
 struct Cache {
+    /// Bytes of `folds`, about.
+    weight: usize,
     folds: BTreeMap<Mask, Arc<Fold>>,
     rosters: BTreeMap<RosterKey, Arc<Roster>>,
 }
@@ -94,9 +100,25 @@ pub(crate) struct Graph {
     taken: BTreeMap<(u32, u32), u32>,
     forks: u32,
     recovery_keys: Vec<DeviceKey>,
+    /// Entries that have no effect, whatever is known.
+    void: Mask,
+    removals: Mask,
+    /// Entries on which it depends who is in the team, removals apart: of invites and joins those that a vouch names.
+    telling: Mask,
+    /// Entries that count for [`ROSTER_ENTRIES_MAX`].
+    by_person: BTreeMap<PersonId, Mask>,
     standpoints: Vec<Mask>,
     standpoint_of: BTreeMap<Vec<EntryId>, u32>,
     cache: Mutex<Cache>,
+}
+
+/// Why a roster entry is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Its author lacks the capability.
+    NotAble,
+    /// Its author is no admin and has written [`ROSTER_ENTRIES_MAX`] entries in its past.
+    TooMany,
 }
 
 /// How far a graph had come; see [`Graph::truncate`].
@@ -113,6 +135,21 @@ impl Graph {
 
     pub(super) fn node(&self, number: u32) -> &Node {
         &self.nodes[number as usize]
+    }
+
+    /// All numbers.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        0..self.nodes.len() as u32
+    }
+
+    /// Whether nothing in a set takes anything from anybody, and no log forks here: then nothing can be set aside.
+    pub(super) fn is_quiet(&self, set: &Mask) -> bool {
+        self.forks == 0 && !set.meets(&self.removals)
+    }
+
+    /// Entries that have no effect, whatever is known.
+    pub(super) fn void(&self) -> &Mask {
+        &self.void
     }
 
     /// All entries as one mask.
@@ -165,10 +202,10 @@ impl Graph {
         }
     }
 
-    /// Judges a roster entry by the fold of its own past and takes it in; `None` if its author lacks the capability.
+    /// Judges a roster entry by the fold of its own past and takes it in.
     ///
     /// The caller has checked A2 and A3 and that all parents are here.
-    pub(crate) fn judge(&mut self, entry: &Entry) -> Option<PersonId> {
+    pub(crate) fn judge(&mut self, entry: &Entry) -> Result<PersonId, Unfit> {
         let fact = match entry.fact() {
             Ok(Fact::Roster(fact)) => Some(fact),
             _ => None,
@@ -181,12 +218,16 @@ impl Graph {
         let place = Place { entry, fact, deps, past, recovery };
         let fold = self.fold(&place.past);
         if !self.able_place(&place, &fold) {
-            return None;
+            return Err(Unfit::NotAble);
         }
         let own = self.own(&place, &fold);
         let person = own.person;
+        let is_bound = place.recovery.is_none() && fold.roster.capability(&person) < Some(Capability::Admin);
+        if is_bound && self.by_person.get(&person).is_some_and(|by| by.and(&place.past).count() >= ROSTER_ENTRIES_MAX) {
+            return Err(Unfit::TooMany);
+        }
         self.push(place, backlink, own);
-        Some(person)
+        Ok(person)
     }
 
     fn push(&mut self, place: Place<'_>, backlink: Option<u32>, own: Own) {
@@ -202,6 +243,7 @@ impl Graph {
         let parents = deps.iter().copied().chain(backlink);
         let depth = parents.map(|parent| self.node(parent).depth + 1).max().unwrap_or(0);
         self.index.insert(entry.id(), number);
+        self.note_effect(number, &fact, deps.len() + usize::from(backlink.is_some()), &own);
         let node = Node {
             id: entry.id(),
             key: entry.key(),
@@ -219,6 +261,33 @@ impl Graph {
         let place = self.order.partition_point(|other| self.rank(*other) < (node.depth, node.id));
         self.order.insert(place, number);
         self.nodes.push(node);
+    }
+
+    /// Remembers what kind of effect an entry can have.
+    fn note_effect(&mut self, number: u32, fact: &Option<RosterFact>, parents: usize, own: &Own) {
+        if !matches!(fact, Some(RosterFact::Merge)) || parents < ROSTER_HEADS_MAX {
+            self.by_person.entry(own.person).or_default().insert(number);
+        }
+        if own.is_void {
+            self.void.insert(number);
+        }
+        if own.is_removal {
+            self.removals.insert(number);
+        }
+        match fact {
+            Some(RosterFact::Vouch { join }) => {
+                let join = self.number(join);
+                let invite = join.and_then(|join| self.node(join).deps.first().copied());
+                [Some(number), join, invite].into_iter().flatten().for_each(|x| self.telling.insert(x));
+            }
+            Some(
+                RosterFact::TeamCreate { .. }
+                | RosterFact::AddDevice { .. }
+                | RosterFact::Confirm { .. }
+                | RosterFact::SetCapability { .. },
+            ) => self.telling.insert(number),
+            _ => {}
+        }
     }
 
     pub(super) fn rank(&self, number: u32) -> (u32, EntryId) {
@@ -246,6 +315,10 @@ impl Graph {
             }
         }
         let kept = self.nodes.len();
+        self.void.remove_from(kept as u32);
+        self.removals.remove_from(kept as u32);
+        self.telling.remove_from(kept as u32);
+        self.by_person.values_mut().for_each(|by| by.remove_from(kept as u32));
         self.order.retain(|number| (*number as usize) < kept);
         self.standpoints.truncate(mark.standpoints);
         self.standpoint_of.retain(|_, number| (*number as usize) < mark.standpoints);
@@ -285,16 +358,21 @@ impl Graph {
         }
         let fold = Arc::new(self.work_out_fold(set));
         let mut cache = self.cache();
-        if cache.folds.len() >= FOLDS_KEPT {
+        // A mask for the key and one for what stands, and an entry in a map for each that is set aside.
+        let weight = 2 * set.weight() + 64 * fold.aside.len();
+        if cache.folds.len() >= FOLDS_KEPT || cache.weight + weight > FOLDS_BYTES_KEPT {
             cache.folds.clear();
+            cache.weight = 0;
         }
+        cache.weight += weight;
         cache.folds.insert(set.clone(), Arc::clone(&fold));
         fold
     }
 
     /// What standing entries say, removals being those of `counted`; from the cache or worked out.
     pub(super) fn roster(&self, standing: &Mask, counted: &Counted) -> Arc<Roster> {
-        let key = (standing.clone(), restrict(counted, standing));
+        // Merges and tickets that nobody has used change nothing, however many there are.
+        let key = (standing.and(&self.telling), restrict(counted, standing));
         if let Some(roster) = self.cache().rosters.get(&key) {
             return Arc::clone(roster);
         }

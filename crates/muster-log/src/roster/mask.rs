@@ -45,6 +45,35 @@ impl Mask {
         Self { words }
     }
 
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        let others = other.words.iter().copied().chain(std::iter::repeat(0));
+        let mut words: Vec<u64> = self.words.iter().zip(others).map(|(a, b)| a & !b).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self { words }
+    }
+
+    /// How many numbers are in it.
+    pub(crate) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Bytes that it takes in memory, but for a constant.
+    pub(crate) fn weight(&self) -> usize {
+        8 * self.words.len()
+    }
+
+    pub(crate) fn remove_from(&mut self, number: u32) {
+        self.words.truncate((number as usize).div_ceil(64));
+        if let Some(last) = self.words.get_mut(number as usize / 64) {
+            *last &= (1 << (number % 64)) - 1;
+        }
+        while self.words.last() == Some(&0) {
+            self.words.pop();
+        }
+    }
+
     pub(crate) fn meets(&self, other: &Self) -> bool {
         self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
     }
@@ -85,5 +114,12 @@ mod tests {
         assert_eq!(low, [64, 63, 0].into_iter().collect());
         assert!(low.is_subset(&a) && !a.is_subset(&low) && a.meets(&low) && !a.meets(&Mask::of(1)));
         assert!(a.and(&Mask::of(5)).is_empty());
+        assert_eq!((a.without(&low), a.without(&a).is_empty(), a.count()), (Mask::of(200), true, 4));
+        for (from, kept) in [(201, 4), (200, 3), (65, 3), (64, 2), (63, 1), (1, 1), (0, 0)] {
+            let mut cut = a.clone();
+            cut.remove_from(from);
+            assert_eq!((cut.count(), cut.iter().all(|number| number < from)), (kept, true), "{from}");
+            assert_eq!(cut, cut.iter().collect());
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Graph {
         }
         for x in set.iter().filter(|x| !stay.contains(*x)) {
             if self.removes(removal, x) && self.is_concurrent(removal, x, counted) {
-                aside.entry(x).or_default().insert(removal);
+                aside.entry(x).or_default().removals.insert(removal);
             }
         }
     }

@@ -44,7 +44,11 @@ fn derived(ledger: &Ledger) -> Derived {
         heads: ledger.roster_heads(),
         counted: whole.counted.keys().map(|x| ids[x]).collect(),
         standing: whole.standing.iter().map(|x| ids[&x]).collect(),
-        aside: whole.aside.iter().map(|(x, by)| (ids[x], by.iter().map(|y| ids[y]).collect())).collect(),
+        aside: whole
+            .aside
+            .keys()
+            .map(|x| (ids[x], graph.set_aside_by(*x, whole).iter().map(|y| ids[y]).collect()))
+            .collect(),
         person_of: roster.bindings().collect(),
         capability: roster.persons().map(|person| (person, roster.capability(&person).unwrap())).collect(),
     }
@@ -298,7 +302,7 @@ fn what_a_roster_entry_would_change_is_what_it_changes() {
                 continue;
             }
             let before = derived(&ledger);
-            let would = ledger.what_if(entry);
+            let would = ledger.what_if(std::slice::from_ref(entry));
             assert_eq!(derived(&ledger), before, "seed {seed}: asking changes nothing");
             let outcome = ledger.receive(None, vec![received]);
             assert_eq!(outcome.admitted.first(), Some(&entry.id()), "seed {seed}: written in causal order");

@@ -1,9 +1,12 @@
 //! Small histories of removals, rivals and forks, each with who is left and what counts.
 
 use super::world::{Deed, View, Way, World, clock, key, note, secret, session};
+use crate::entry::Draft;
 use crate::fact::{Capability, IncidentFact, Kind, RevokeMode, RosterFact};
 use crate::ids::{EntryId, IncidentId, PersonId};
 use crate::ledger::Received;
+use crate::limits::ROSTER_ENTRIES_MAX;
+use crate::refusal::Refusal;
 use crate::status::Status;
 
 fn grant(person: PersonId, capability: Capability) -> Deed {
@@ -286,4 +289,37 @@ fn a_long_log_forked_at_its_start_is_judged_without_delay() {
     assert_eq!(statuses[&sibling], Status::Forked);
     assert!(log[..2000].iter().all(|id| statuses[id] == Status::Active));
     assert!(log[2000..].iter().all(|id| statuses[id] == Status::Forked));
+}
+
+#[test]
+fn a_member_who_floods_the_roster_with_forks_stops_nobody() {
+    let (mut w, incident) = World::small("B");
+    let said = w.say("C1", incident);
+    let first = w.write_so("D1", Deed::Roster(RosterFact::Merge), Way { session: Some(5), ..Way::default() });
+    let mut sibling = Draft { deps: vec![first], ..w.entries[&first].items().clone() };
+    // Each sibling knows those before, so that their pasts grow.
+    for _ in 1..900 {
+        let fork = w.hand_in(sibling.clone().seal().unwrap(), "D1");
+        assert!(w.is_admitted(&fork));
+        sibling.deps = vec![fork];
+    }
+    assert_eq!(w.fold(&w.all()).aside.len(), 900);
+    assert_eq!(status(&w, incident, &said), Status::Active);
+    w.write("A1", w.out("D1"));
+    assert!(!is_in(&w, "D1") && is_in(&w, "C1"));
+}
+
+#[test]
+fn who_is_no_admin_may_write_so_many_roster_entries_and_an_admin_more() {
+    let (mut w, _) = World::small("B");
+    let mut merge = |name: &str| {
+        let id = w.write(name, Deed::Roster(RosterFact::Merge));
+        w.is_admitted(&id)
+    };
+    let written = (0..ROSTER_ENTRIES_MAX + 1).take_while(|_| merge("D1")).count();
+    assert_eq!(written, ROSTER_ENTRIES_MAX - 1, "besides the join");
+    assert!((0..=ROSTER_ENTRIES_MAX).all(|_| merge("B1")));
+    assert_eq!(w.last.refused, []);
+    w.write("D1", Deed::Roster(RosterFact::Merge));
+    assert!(matches!(w.last.refused[..], [(_, Refusal::TooMany { .. })]));
 }

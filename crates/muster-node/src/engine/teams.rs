@@ -2,9 +2,10 @@
 
 use super::Engine;
 use crate::lookalike::lookalikes;
-use crate::request::{Failure, Invite};
-use muster_log::DeviceKey;
+use crate::request::{Failure, Invite, RecoveryWords};
 use muster_log::fact::Capability;
+use muster_log::limits::RECOVERY_KEYS_MAX;
+use muster_log::{DeviceKey, DeviceSecret, PersonId};
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -12,9 +13,21 @@ use serde_json::{Value, json};
 const TICKET_MINUTES_MAX: u32 = 24 * 60;
 
 impl<S: Storage> Engine<S> {
-    pub(crate) fn create_team(&mut self, name: Option<&str>) -> Result<Value, Failure> {
-        let team = self.found_team(name)?;
-        Ok(json!({ "team": team.to_string() }))
+    /// Creates a team. The words of its recovery keys are in the answer and nowhere else.
+    pub(crate) fn create_team(&mut self, name: Option<&str>, recovery: u8) -> Result<Value, Failure> {
+        if usize::from(recovery) > RECOVERY_KEYS_MAX {
+            return Err(Failure::new(format!("a team has {RECOVERY_KEYS_MAX} recovery keys at most")));
+        }
+        let seeds: Vec<_> = (0..recovery).map(|_| self.replica.draw_seed()).collect();
+        let keys = seeds.iter().map(|seed| DeviceSecret::from_seed(seed).public());
+        let keys: Vec<DeviceKey> = keys.collect();
+        let words: Vec<Value> = seeds
+            .iter()
+            .zip(&keys)
+            .map(|(seed, key)| json!({ "key": key.to_string(), "words": RecoveryWords::of(seed).text() }))
+            .collect();
+        let team = self.found_team_with(name, keys)?;
+        Ok(json!({ "team": team.to_string(), "recovery": words }))
     }
 
     pub(crate) fn invite(&mut self, invite: &Invite) -> Result<Value, Failure> {
@@ -35,14 +48,7 @@ impl<S: Storage> Engine<S> {
             Some(team) => team,
             None => self.found_team(None)?,
         };
-        let mut addresses = self.around.listening.clone();
-        if addresses.is_empty() {
-            addresses = self.replica.addresses(&self.replica.device())?;
-        }
-        if addresses.is_empty() {
-            return Err(Failure::new("this device has no address that a newcomer could reach")
-                .hint("start the node first with `muster up`, then invite from another terminal"));
-        }
+        let addresses = self.own_addresses()?;
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
         let ticket = self.replica.invite(team, capability, expires, &reachable(&addresses), now)?;
@@ -53,12 +59,28 @@ impl<S: Storage> Engine<S> {
         }))
     }
 
+    /// Where this device listens, or listened last.
+    pub(crate) fn own_addresses(&self) -> Result<Vec<String>, Failure> {
+        let mut addresses = self.around.listening.clone();
+        if addresses.is_empty() {
+            addresses = self.replica.addresses(&self.replica.device())?;
+        }
+        if addresses.is_empty() {
+            return Err(Failure::new("this device has no address that a newcomer could reach")
+                .hint("start the node first with `muster up`, then go on in another terminal"));
+        }
+        Ok(addresses)
+    }
+
     pub(crate) fn team_members(&mut self) -> Result<Value, Failure> {
         let Some(team) = self.replica.current_team()? else {
             return Ok(json!({ "team": null, "members": [] }));
         };
         let people = self.replica.people(&team)?;
-        let roster = self.replica.ledger(&team)?.roster();
+        let ledger = self.replica.ledger(&team)?;
+        let roster = ledger.roster();
+        let names_of = |rivals: &std::collections::BTreeSet<PersonId>| rivals.iter().map(|p| people.name(p)).collect();
+        let rivals: Vec<Vec<String>> = ledger.rivals().iter().map(names_of).collect();
         let me = roster.person_of(&self.replica.device());
         let names: Vec<String> = roster.persons().map(|person| people.name(&person)).collect();
         let members: Vec<Value> = roster
@@ -76,7 +98,14 @@ impl<S: Storage> Engine<S> {
                 })
             })
             .collect();
-        Ok(json!({ "team": team.to_string(), "members": members }))
+        Ok(json!({
+            "team": team.to_string(),
+            "members": members,
+            "rivals": rivals,
+            "removals": self.removals_told(&team, &people)?,
+            "recovery_keys": ledger.recovery_keys().iter().map(DeviceKey::to_string).collect::<Vec<_>>(),
+            "open_tickets": self.replica.open_tickets(&team, self.now()),
+        }))
     }
 
     /// The other device that a typed handle or device means: of a person with several, the first.
@@ -110,7 +139,7 @@ impl<S: Storage> Engine<S> {
 
 /// Addresses in the order in which a newcomer should try them: others' first, loopback last, for it leads to the
 /// newcomer's own machine.
-fn reachable(addresses: &[String]) -> Vec<String> {
+pub(crate) fn reachable(addresses: &[String]) -> Vec<String> {
     let is_loopback = |address: &&String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
     let (near, far): (Vec<&String>, Vec<&String>) = addresses.iter().partition(is_loopback);
     far.into_iter().chain(near).take(8).cloned().collect()
