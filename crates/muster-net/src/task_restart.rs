@@ -99,3 +99,6 @@ impl NetTask {
 
 /// The longest wait between a panic and new sockets.
 const _: () = assert!(RESTART_LAST.as_millis() < Duration::from_secs(5).as_millis());
+
+#[cfg(test)]
+mod tests;
