@@ -99,6 +99,7 @@ fn a_storm_of_forged_records_makes_nobody_dial_strangers_and_is_survived_in_litt
     assert!(told["calls_to_member"].as_u64().unwrap() > 0, "the records are heard: {told}");
     assert_eq!(told["calls_to_strangers"], 0, "{told}");
     let grown = node.memory_kib().saturating_sub(before);
+    println!("{told}; the node has grown by {grown} KiB");
     assert!(grown <= 16 * 1024, "the node has grown by {grown} KiB");
     // It goes on: it answers, and finds members when the storm is over, whatever their addresses were.
     alice.write(&["declare", "Checkout is down"]);
