@@ -61,6 +61,17 @@ impl Node {
         self.ready["peer"].as_str().expect("a node names its device").to_owned()
     }
 
+    /// Memory that it has in use, in KiB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[track_caller]
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Ends it as a power cut would: SIGKILL, no chance to tidy up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -31,9 +31,14 @@ pub(crate) enum Command {
     Listen(Multiaddr),
     Cut(Option<DeviceKey>),
     Heal(Option<DeviceKey>),
-    Join { addrs: Vec<(DeviceKey, Multiaddr)>, request: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, JoinError>> },
+    Join {
+        addrs: Vec<(DeviceKey, Multiaddr)>,
+        request: Vec<u8>,
+        answer: oneshot::Sender<Result<Vec<u8>, JoinError>>,
+    },
     Subscribe(Topic, BTreeSet<DeviceKey>),
     Unsubscribe(Topic),
+    #[cfg(test)]
     Fail,
     Shutdown(oneshot::Sender<()>),
 }
@@ -158,11 +163,8 @@ impl NetHandle {
     }
 
     /// Makes the task panic, so that tests see what a bug in it costs.
-    ///
-    /// # Errors
-    /// [`NetClosed`].
-    #[doc(hidden)]
-    pub async fn fail(&self) -> Result<(), NetClosed> {
+    #[cfg(test)]
+    pub(crate) async fn fail(&self) -> Result<(), NetClosed> {
         self.tell(Command::Fail).await
     }
 

@@ -72,6 +72,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+#[cfg(test)]
+extern crate self as muster_net; // the tests over sockets, here and outside, share a stage
+
 mod address;
 mod backoff;
 mod behaviour;
@@ -94,6 +97,10 @@ mod limits;
 mod link;
 mod members_only;
 mod mux;
+#[cfg(test)]
+#[path = "../tests/net/node.rs"]
+#[allow(dead_code, reason = "what the tests outside need of it")]
+mod node;
 mod peer;
 mod peer_key;
 mod relay;

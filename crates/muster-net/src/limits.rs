@@ -11,8 +11,14 @@ pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
 /// Longest request or answer of `/muster/join/1`, in bytes: a stranger's memory is our memory.
 pub const MAX_JOIN_BYTES: usize = 64 * 1024;
 
+/// What a peer that stops reading may hold of our memory, in bytes.
+pub const MAX_HELD_BYTES: usize = 2 * 1024 * 1024;
+
+/// What the multiplexer holds of one stream beside our queue, in bytes: eleven pieces of 16 KiB, and room.
+pub(crate) const YAMUX_STREAM_BYTES: usize = 256 * 1024;
+
 /// Outgoing bytes held for one peer, queued and in the writer's hands; one more frame and the peer is disconnected.
-pub const MAX_OUTGOING_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_OUTGOING_BYTES: usize = MAX_HELD_BYTES - YAMUX_STREAM_BYTES;
 
 /// Received bytes of one peer that the node has not taken yet; past it we stop reading from that peer.
 ///

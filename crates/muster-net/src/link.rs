@@ -228,7 +228,13 @@ impl State {
     fn end(&mut self, ending: Ending) {
         self.ending = ending;
         if ending != Ending::Finishing {
+            let charged: usize = self.frames.iter().map(|frame| charge(frame)).sum();
+            self.queued_bytes = self.queued_bytes.saturating_sub(charged);
             self.frames = VecDeque::new();
+        }
+        if ending == Ending::Ended {
+            // The writer has gone with what it had in hand.
+            self.queued_bytes = 0;
         }
         self.wake();
     }
@@ -251,10 +257,11 @@ mod tests {
     #[test]
     fn a_full_queue_ends_the_link_and_frees_its_frames() {
         let line = Line::new();
-        let frame = vec![0; MAX_FRAME_BYTES - FRAME_OVERHEAD_BYTES];
-        for _ in 0..4 {
+        let frame = vec![0; MAX_OUTGOING_BYTES / 7 - FRAME_OVERHEAD_BYTES];
+        for _ in 0..7 {
             assert_eq!(line.send(frame.clone()), Ok(()));
         }
+        assert_eq!(line.lock().queued_bytes, MAX_OUTGOING_BYTES);
         assert_eq!(line.send(Vec::new()), Err(SendError::TooSlow));
         assert_eq!(line.send(Vec::new()), Err(SendError::TooSlow));
         assert!(line.lock().frames.is_empty());

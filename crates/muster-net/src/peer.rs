@@ -1,24 +1,24 @@
 //! What is known of one peer, and which of its connections carries the link.
 //!
-//! Pure: the time is an argument, and what is to be done comes back as [`Step`]s for the task.
+//! Here is how links begin and end; when to dial is in [`dialling`], one connection in [`connection`]. Pure: the time is an
+//! argument, and what is to be done comes back as [`Step`]s for the task.
 //!
 //! Both sides may dial at once, and each sees both connections, in its own order. They settle without a word:
 //!
 //! - Of two connections that came within [`SIMULTANEOUS`] of each other, one dialled by each side, both sides keep the
-//!   one that the lower key dialled, if both are direct or both relayed. While the lower key's own dial is under way it opens no streams, for
-//!   [`OWN_DIAL_GRACE`], on a connection that the other dialled, so usually no link has to be torn down for this.
+//!   one that the lower key dialled, if both are direct or both relayed. While the lower key's own dial is under way it
+//!   opens no streams, for [`crate::limits::OWN_DIAL_GRACE`], on a connection that the other dialled, so usually no link has to be torn down for this.
 //! - Of two such connections, one direct and one through a relay, both keep the direct one.
 //! - Otherwise the newer connection wins, as soon as both its streams are open: whoever dialled it had lost the older.
 
-use crate::address::is_relayed;
-use crate::backoff::backoff;
+mod connection;
+mod dialling;
+
 use crate::event::LinkEnd;
 use crate::gossip::Topic;
-use crate::limits::{
-    DIRECT_FIRST, DIRECT_LAST, FIND_AGAIN, FINISH_TIMEOUT, JOIN_TIMEOUT, LINK_PROVEN, OWN_DIAL_GRACE, SIMULTANEOUS,
-    SYNC_OPEN_TIMEOUT,
-};
+use crate::limits::{DIRECT_FIRST, FINISH_TIMEOUT, LINK_PROVEN, SIMULTANEOUS};
 use crate::link::{Ending, Line, Path};
+use connection::{Connection, Phase, path_by};
 use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use muster_log::DeviceKey;
@@ -72,27 +72,6 @@ pub(crate) struct Peer {
     next_dial: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Connection {
-    id: ConnectionId,
-    dialled_here: bool,
-    addr: Multiaddr,
-    since: Instant,
-    phase: Phase,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// For our own dial to end.
-    Waiting,
-    /// For both streams to be open.
-    Opening(Arc<Line>),
-    /// Carries the link, since then; and if all was written that ever will be, until then.
-    Up { line: Arc<Line>, up_since: Instant, until: Option<Instant> },
-    /// The peer, who dialled, does not sync on it: it may be asking to join again.
-    Refused,
-}
-
 impl Peer {
     pub(crate) fn new(me: DeviceKey, key: DeviceKey) -> Self {
         Self {
@@ -124,31 +103,8 @@ impl Peer {
         &self.addrs
     }
 
-    /// When it may be dialled where it was seen on the local network.
-    pub(crate) fn find_time(&self) -> Option<Instant> {
-        self.find_at.filter(|_| self.may_dial() && !self.found.is_empty())
-    }
-
-    /// Where to dial it for that; the next time is later.
-    pub(crate) fn take_find(&mut self, now: Instant) -> Vec<Multiaddr> {
-        self.find_at = Some(now + FIND_AGAIN);
-        self.found.clone()
-    }
-
-    /// Whether a dial could be of use and is not under way.
-    fn may_dial(&self) -> bool {
-        // A relayed link is as good as none when it comes to looking for a direct way.
-        let is_no_bar = |it: &Connection| it.is_refused() || it.is_relayed_link();
-        self.allowed && !self.is_spare && self.dial.is_none() && self.connections.iter().all(is_no_bar)
-    }
-
     pub(crate) fn is_allowed(&self) -> bool {
         self.allowed
-    }
-
-    /// Dials and links in a row that came to nothing.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
     }
 
     /// How the link goes, if there is one.
@@ -172,24 +128,6 @@ impl Peer {
         self.connections.iter().find_map(Connection::line)
     }
 
-    /// Dials again at once and forgets old failures.
-    pub(crate) fn retry(&mut self, now: Instant) {
-        (self.failures, self.next_dial) = (0, Some(now));
-    }
-
-    pub(crate) fn set_addrs(&mut self, addrs: Vec<Multiaddr>, now: Instant) {
-        if self.addrs != addrs {
-            self.addrs = addrs;
-            self.retry(now);
-        }
-    }
-
-    /// Replaces where it was seen on the local network.
-    pub(crate) fn set_found(&mut self, found: Vec<Multiaddr>, now: Instant) {
-        self.found = found;
-        self.find_at.get_or_insert(now);
-    }
-
     /// From now on a member that is not cut off.
     pub(crate) fn allow(&mut self, now: Instant) {
         if !self.allowed {
@@ -204,30 +142,6 @@ impl Peer {
         (self.allowed, self.next_dial, self.unlinked_since) = (false, None, None);
         self.claimed_addrs.clear();
         (0..self.connections.len()).rev().flat_map(|index| self.remove(index, reason)).collect()
-    }
-
-    /// Whether to dial now.
-    pub(crate) fn wants_dial(&self, now: Instant) -> bool {
-        self.dial_time().is_some_and(|at| at <= now)
-    }
-
-    fn dial_time(&self) -> Option<Instant> {
-        let has_target = !self.addrs.is_empty() || (self.has_way_round && self.line().is_none());
-        self.next_dial.filter(|_| self.may_dial() && has_target)
-    }
-
-    pub(crate) fn dialling(&mut self, id: ConnectionId) {
-        (self.dial, self.next_dial) = (Some(id), None);
-    }
-
-    /// A dial came to nothing. `id` is `None` if it did not even begin.
-    pub(crate) fn dial_failed(&mut self, id: Option<ConnectionId>, now: Instant) -> Vec<Step> {
-        if id.is_some() && self.dial != id {
-            return Vec::new();
-        }
-        self.dial = None;
-        self.plan_after_failure(now);
-        self.connections.iter_mut().filter_map(Connection::stop_waiting).collect()
     }
 
     /// A connection has been authenticated.
@@ -369,19 +283,6 @@ impl Peer {
         steps
     }
 
-    fn plan_after_failure(&mut self, now: Instant) {
-        self.failures = self.failures.saturating_add(1);
-        let wait = match self.path() {
-            None => backoff(&self.me, &self.key, self.failures),
-            Some(Path::Relayed) => DIRECT_FIRST.saturating_mul(1 << self.failures.min(16)).min(DIRECT_LAST),
-            Some(Path::Direct) => return,
-        };
-        self.next_dial = Some(now + wait);
-        if self.allowed && self.path().is_none() {
-            self.unlinked_since.get_or_insert(now);
-        }
-    }
-
     fn position(&self, id: ConnectionId) -> Option<usize> {
         self.connections.iter().position(|it| it.id == id)
     }
@@ -404,266 +305,5 @@ impl Peer {
     }
 }
 
-/// How a connection to this address goes.
-fn path_by(addr: &Multiaddr) -> Path {
-    if is_relayed(addr) { Path::Relayed } else { Path::Direct }
-}
-
-impl Connection {
-    fn path(&self) -> Path {
-        path_by(&self.addr)
-    }
-
-    fn is_relayed_link(&self) -> bool {
-        self.line().is_some() && self.path() == Path::Relayed
-    }
-
-    fn is_refused(&self) -> bool {
-        matches!(self.phase, Phase::Refused)
-    }
-
-    fn line(&self) -> Option<&Arc<Line>> {
-        match &self.phase {
-            Phase::Up { line, .. } => Some(line),
-            Phase::Waiting | Phase::Opening(_) | Phase::Refused => None,
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Waiting => Some(self.since + OWN_DIAL_GRACE),
-            Phase::Opening(_) => Some(self.since + SYNC_OPEN_TIMEOUT),
-            Phase::Refused => Some(self.since + JOIN_TIMEOUT),
-            Phase::Up { until, .. } => until,
-        }
-    }
-
-    fn stop_waiting(&mut self) -> Option<Step> {
-        let Phase::Waiting = self.phase else { return None };
-        let line = Line::new();
-        self.phase = Phase::Opening(line.clone());
-        Some(Step::Open(self.id, line))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn id(n: usize) -> ConnectionId {
-        ConnectionId::new_unchecked(n)
-    }
-
-    fn addr() -> Multiaddr {
-        "/ip4/127.0.0.1/tcp/1".parse().unwrap()
-    }
-
-    /// A peer that is allowed; we have the lower key, or the higher.
-    fn peer(we_are_lower: bool, now: Instant) -> Peer {
-        let (low, high) = (DeviceKey::from_bytes([1; 32]), DeviceKey::from_bytes([2; 32]));
-        let mut peer = if we_are_lower { Peer::new(low, high) } else { Peer::new(high, low) };
-        peer.allow(now);
-        peer.set_addrs(vec![addr()], now);
-        peer
-    }
-
-    #[track_caller]
-    fn check(steps: Vec<Step>, expected: &[&str]) {
-        let shown: Vec<String> = steps
-            .iter()
-            .map(|step| match step {
-                Step::Open(id, _) => format!("open {id}"),
-                Step::Close(id) => format!("close {id}"),
-                Step::LinkUp(_, Path::Direct, _) => "up".to_owned(),
-                Step::LinkUp(_, Path::Relayed, _) => "up relayed".to_owned(),
-                Step::LinkDown(reason) => format!("down {reason:?}"),
-                Step::Unwelcome(_) => "unwelcome".to_owned(),
-            })
-            .collect();
-        assert_eq!(shown, expected);
-    }
-
-    #[test]
-    fn both_sides_of_a_simultaneous_dial_keep_the_lower_keys_connection() {
-        // Connection 1 is dialled by the lower key, connection 2 by the higher; each side in both orders.
-        let now = Instant::now();
-        let mut lower = peer(true, now);
-        lower.dialling(id(1));
-        check(lower.established(id(2), false, addr(), now), &[]);
-        check(lower.established(id(1), true, addr(), now), &["close 2", "open 1"]);
-        let mut lower = peer(true, now);
-        lower.dialling(id(1));
-        check(lower.established(id(1), true, addr(), now), &["open 1"]);
-        check(lower.established(id(2), false, addr(), now), &["close 2"]);
-        let mut higher = peer(false, now);
-        higher.dialling(id(2));
-        check(higher.established(id(2), true, addr(), now), &["open 2"]);
-        check(higher.established(id(1), false, addr(), now), &["close 2", "open 1"]);
-        let mut higher = peer(false, now);
-        higher.dialling(id(2));
-        check(higher.established(id(1), false, addr(), now), &["open 1"]);
-        check(higher.sync_up(id(1), now), &["up"]);
-        check(higher.established(id(2), true, addr(), now), &["close 2"]);
-        assert!(higher.line_of(id(1)).is_some());
-    }
-
-    #[test]
-    fn a_call_that_waits_for_our_dial_is_taken_when_that_fails() {
-        let now = Instant::now();
-        let mut lower = peer(true, now);
-        lower.dialling(id(1));
-        check(lower.established(id(2), false, addr(), now), &[]);
-        check(lower.dial_failed(Some(id(1)), now), &["open 2"]);
-        assert!(!lower.wants_dial(now + Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn a_call_does_not_wait_long_for_a_dial_that_nobody_answers() {
-        let now = Instant::now();
-        let mut lower = peer(true, now);
-        lower.dialling(id(1));
-        check(lower.established(id(2), false, addr(), now), &[]);
-        assert_eq!(lower.deadline(), Some(now + OWN_DIAL_GRACE));
-        check(lower.expire(now + OWN_DIAL_GRACE), &["open 2"]);
-        check(lower.sync_up(id(2), now + OWN_DIAL_GRACE), &["up"]);
-        check(lower.dial_failed(Some(id(1)), now + SIMULTANEOUS), &[]);
-    }
-
-    #[test]
-    fn a_newer_connection_takes_over_once_it_is_open_and_not_before() {
-        let now = Instant::now();
-        for we_are_lower in [true, false] {
-            let mut peer = peer(we_are_lower, now);
-            check(peer.established(id(1), true, addr(), now), &["open 1"]);
-            check(peer.sync_up(id(1), now), &["up"]);
-            let later = now + SIMULTANEOUS;
-            check(peer.established(id(2), false, addr(), later), &["open 2"]);
-            assert!(peer.line_of(id(1)).is_some() && peer.line_of(id(2)).is_none());
-            check(peer.sync_up(id(2), later), &["close 1", "down Replaced", "up"]);
-            check(peer.ended(id(1), LinkEnd::Closed, later), &[]);
-            check(peer.ended(id(2), LinkEnd::Closed, later), &["close 2", "down Closed"]);
-        }
-    }
-
-    fn circuit() -> Multiaddr {
-        let relay = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
-        format!("/ip4/127.0.0.1/tcp/1/p2p/{relay}/p2p-circuit").parse().unwrap()
-    }
-
-    #[test]
-    fn of_two_ways_found_at_once_both_sides_keep_the_direct_one() {
-        let now = Instant::now();
-        for (we_are_lower, direct_dialled_here) in [(true, true), (true, false), (false, true), (false, false)] {
-            let mut peer = self::peer(we_are_lower, now);
-            check(peer.established(id(1), direct_dialled_here, addr(), now), &["open 1"]);
-            check(peer.established(id(2), !direct_dialled_here, circuit(), now), &["close 2"]);
-            let mut peer = self::peer(we_are_lower, now);
-            check(peer.established(id(2), !direct_dialled_here, circuit(), now), &["open 2"]);
-            check(peer.established(id(1), direct_dialled_here, addr(), now), &["close 2", "open 1"]);
-        }
-    }
-
-    #[test]
-    fn a_relayed_link_stays_while_a_direct_way_is_sought_ever_more_slowly_and_is_then_replaced() {
-        let mut now = Instant::now();
-        let mut peer = peer(true, now);
-        check(peer.established(id(1), false, circuit(), now), &["open 1"]);
-        check(peer.sync_up(id(1), now), &["up relayed"]);
-        let mut wait = Duration::ZERO;
-        for n in 2..6 {
-            let due = peer.deadline().unwrap();
-            assert!(due - now > wait && peer.wants_dial(due));
-            (wait, now) = (due - now, due);
-            peer.dialling(id(n));
-            check(peer.dial_failed(Some(id(n)), now), &[]);
-            assert_eq!(peer.path(), Some(Path::Relayed));
-        }
-        peer.dialling(id(9));
-        check(peer.established(id(9), true, addr(), now), &["open 9"]);
-        check(peer.sync_up(id(9), now), &["close 1", "down Replaced", "up"]);
-        assert_eq!((peer.path(), peer.deadline()), (Some(Path::Direct), None));
-    }
-
-    #[test]
-    fn a_peer_without_addresses_is_dialled_only_where_there_is_a_way_round_or_a_sighting() {
-        let now = Instant::now();
-        let mut peer = peer(true, now);
-        peer.set_addrs(Vec::new(), now);
-        assert!(!peer.wants_dial(now));
-        peer.has_way_round = true;
-        assert!(peer.wants_dial(now));
-        peer.has_way_round = false;
-        peer.set_found(vec![addr()], now);
-        assert!(!peer.wants_dial(now) && peer.find_time() == Some(now));
-        assert_eq!(peer.take_find(now), [addr()]);
-        assert_eq!(peer.find_time(), Some(now + FIND_AGAIN));
-        peer.is_spare = true;
-        assert_eq!(peer.find_time(), None);
-    }
-
-    #[test]
-    fn links_that_fail_young_are_retried_ever_more_slowly() {
-        let (mut now, mut wait) = (Instant::now(), Duration::ZERO);
-        let mut peer = peer(true, now);
-        for n in 1..5 {
-            assert!(peer.wants_dial(now));
-            peer.dialling(id(n));
-            assert!(!peer.wants_dial(now));
-            peer.established(id(n), true, addr(), now);
-            peer.sync_up(id(n), now);
-            peer.ended(id(n), LinkEnd::Dropped, now);
-            let due = peer.deadline().unwrap();
-            assert!(due - now > wait);
-            (wait, now) = (due - now, due);
-        }
-        peer.retry(now);
-        peer.established(id(9), true, addr(), now);
-        peer.sync_up(id(9), now);
-        peer.ended(id(9), LinkEnd::Lost, now + LINK_PROVEN);
-        assert!(peer.deadline().unwrap() < now + LINK_PROVEN + Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_peer_that_does_not_know_us_is_left_and_tried_again() {
-        let now = Instant::now();
-        let mut peer = peer(true, now);
-        peer.dialling(id(1));
-        check(peer.established(id(1), true, addr(), now), &["open 1"]);
-        check(peer.sync_refused(id(1), now), &["close 1", "unwelcome"]);
-        assert!(peer.deadline().is_some_and(|at| at > now));
-    }
-
-    #[test]
-    fn a_member_that_asks_to_join_again_keeps_its_call_until_the_join_is_over() {
-        let now = Instant::now();
-        let mut peer = peer(true, now);
-        check(peer.established(id(1), false, addr(), now), &["open 1"]);
-        check(peer.sync_refused(id(1), now), &[]);
-        assert!(peer.wants_dial(now), "it does not stand in the way of a link");
-        check(peer.expire(now + JOIN_TIMEOUT), &["close 1"]);
-    }
-
-    #[test]
-    fn a_forbidden_peer_has_no_connection_and_gets_none() {
-        let now = Instant::now();
-        let mut peer = peer(true, now);
-        peer.established(id(1), true, addr(), now);
-        peer.sync_up(id(1), now);
-        check(peer.forbid(LinkEnd::Cut), &["close 1", "down Cut"]);
-        check(peer.established(id(2), false, addr(), now), &["close 2"]);
-        assert_eq!(peer.deadline(), None);
-        peer.allow(now);
-        assert!(peer.wants_dial(now));
-    }
-
-    #[test]
-    fn streams_that_do_not_open_in_time_are_given_up() {
-        let now = Instant::now();
-        let mut peer = peer(true, now);
-        peer.established(id(1), false, addr(), now);
-        check(peer.expire(now), &[]);
-        check(peer.expire(now + SYNC_OPEN_TIMEOUT), &["close 1"]);
-        assert!(peer.deadline().is_some());
-    }
-}
+mod tests;

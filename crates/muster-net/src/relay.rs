@@ -11,8 +11,23 @@ use libp2p::{Multiaddr, PeerId, relay};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// When a circuit through this node ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CircuitLimit {
+    /// What it may carry, both directions together.
+    pub(crate) bytes: u64,
+    /// How long it may stand.
+    pub(crate) time: Duration,
+}
+
+impl Default for CircuitLimit {
+    fn default() -> Self {
+        Self { bytes: RELAY_CIRCUIT_BYTES, time: RELAY_CIRCUIT_TIME }
+    }
+}
+
 /// The relaying part, with limits that suit members.
-pub(crate) fn server(me: PeerId) -> relay::Behaviour {
+pub(crate) fn server(me: PeerId, limit: CircuitLimit) -> relay::Behaviour {
     let requests = NonZeroU32::new(RELAY_REQUESTS).expect("a constant that is not zero");
     let config = relay::Config {
         max_reservations: MAX_RESERVATIONS,
@@ -21,8 +36,8 @@ pub(crate) fn server(me: PeerId) -> relay::Behaviour {
         reservation_rate_limiters: Vec::new(),
         max_circuits: MAX_CIRCUITS,
         max_circuits_per_peer: MAX_CIRCUITS,
-        max_circuit_duration: RELAY_CIRCUIT_TIME,
-        max_circuit_bytes: RELAY_CIRCUIT_BYTES,
+        max_circuit_duration: limit.time,
+        max_circuit_bytes: limit.bytes,
         circuit_src_rate_limiters: Vec::new(),
     };
     // By peer alone: a team behind one address is many members.

@@ -56,6 +56,7 @@ pub(crate) fn swarm(
     gate: &SharedGate,
     guard: &SharedGuard,
     mdns: Option<Duration>,
+    circuits: relay::CircuitLimit,
 ) -> Result<Swarm<Behaviours>, noise::Error> {
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_INCOMING))
@@ -69,12 +70,12 @@ pub(crate) fn swarm(
         .with_cache_size(0);
     let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
     let peer = keypair.public().to_peer_id();
-    let (circuits, relay_client) = libp2p::relay::client::new(peer);
+    let (ways_round, relay_client) = libp2p::relay::client::new(peer);
     let members = MemberProtocols {
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
         gossip: gossip::behaviour(me, guard),
-        relay_server: relay::server(peer),
+        relay_server: relay::server(peer, circuits),
         relay_client,
     };
     let behaviours = Behaviours {
@@ -85,7 +86,7 @@ pub(crate) fn swarm(
     };
     let config = Config::without_executor()
         .with_dial_concurrency_factor(NonZeroU8::new(DIALS_AT_ONCE).unwrap_or(NonZeroU8::MIN));
-    Ok(Swarm::new(transport(keypair, circuits)?, behaviours, peer, config))
+    Ok(Swarm::new(transport(keypair, ways_round)?, behaviours, peer, config))
 }
 
 fn transport(

@@ -20,6 +20,7 @@ use crate::limits::{JOIN_LINGER, JOIN_TIMEOUT, MAX_ADDRESSES};
 use crate::link::Link;
 use crate::peer::{Peer, Step};
 use crate::peer_key::{device_key, keypair, peer_id, short};
+use crate::relay::CircuitLimit;
 use crate::swarm::{Behaviours, BehavioursEvent, MemberProtocolsEvent, swarm};
 use crate::task_join::JoinRun;
 use crate::task_reach::Reach;
@@ -36,6 +37,7 @@ use muster_log::{DeviceKey, DeviceSecret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -72,6 +74,7 @@ pub struct NetTask {
     pub(crate) reach: Reach,
     /// The longest random wait before members are looked for on the local network; `None` = they are not.
     pub(crate) mdns: Option<Duration>,
+    circuits: CircuitLimit,
     pub(crate) stopping: Option<Stopping>,
     /// When something is due, unless `stale`.
     deadline: Option<Instant>,
@@ -103,7 +106,7 @@ impl NetTask {
         let gate = SharedGate::default();
         let guard = SharedGuard::default();
         let keypair = keypair(secret);
-        let swarm = swarm(&secret.public(), &keypair, &gate, &guard, None)?;
+        let swarm = swarm(&secret.public(), &keypair, &gate, &guard, None, CircuitLimit::default())?;
         let ((handle, commands), (outlet, events)) = (handle(), inbox());
         let task = Self {
             me: secret.public(),
@@ -123,6 +126,7 @@ impl NetTask {
             rate: JoinRate::default(),
             reach: Reach::default(),
             mdns: None,
+            circuits: CircuitLimit::default(),
             stopping: None,
             deadline: None,
             stale: true,
@@ -137,8 +141,23 @@ impl NetTask {
     /// [`NetError::Noise`].
     pub fn with_mdns(mut self, longest_wait: Duration) -> Result<Self, NetError> {
         self.mdns = Some(longest_wait);
-        self.swarm = swarm(&self.me, &self.keypair, &self.gate, &self.guard, self.mdns)?;
+        self.swarm = self.new_swarm()?;
         Ok(self)
+    }
+
+    /// Ends each circuit that this node relays after so many bytes, both directions together, or so long. Without it a
+    /// circuit carries 64 MiB in an hour; the relays of others in libp2p's networks give 128 KiB in two minutes.
+    ///
+    /// # Errors
+    /// [`NetError::Noise`].
+    pub fn with_circuit_limit(mut self, bytes: NonZeroU64, time: Duration) -> Result<Self, NetError> {
+        self.circuits = CircuitLimit { bytes: bytes.get(), time };
+        self.swarm = self.new_swarm()?;
+        Ok(self)
+    }
+
+    pub(crate) fn new_swarm(&self) -> Result<Swarm<Behaviours>, libp2p::noise::Error> {
+        swarm(&self.me, &self.keypair, &self.gate, &self.guard, self.mdns, self.circuits)
     }
 
     /// Works until told to stop.

@@ -7,7 +7,6 @@ use crate::event::{LinkEnd, NetEvent};
 use crate::limits::{RESTART_FIRST, RESTART_LAST, RESTART_PROVEN};
 use crate::link::Ending;
 use crate::peer::Peer;
-use crate::swarm::swarm;
 use crate::task::NetTask;
 use crate::task_reach::Reach;
 use futures::FutureExt;
@@ -63,7 +62,7 @@ impl NetTask {
 
     /// A new swarm with what the node told the old one; false if there can be none.
     fn begin_anew(&mut self) -> bool {
-        let Ok(new) = swarm(&self.me, &self.keypair, &self.gate, &self.guard, self.mdns) else {
+        let Ok(new) = self.new_swarm() else {
             tracing::error!("networking cannot start again; restart the node");
             return false;
         };
@@ -100,3 +99,6 @@ impl NetTask {
 
 /// The longest wait between a panic and new sockets.
 const _: () = assert!(RESTART_LAST.as_millis() < Duration::from_secs(5).as_millis());
+
+#[cfg(test)]
+mod tests;

@@ -242,8 +242,12 @@ impl Node {
             NetEvent::Connected { peer, addr, link } => {
                 tracing::info!(%peer, %addr, path = %link.path(), "connected");
                 self.note_path(peer, Some(link.path()));
+                let path = link.path();
                 self.links.insert(peer, link);
                 self.input(Input::Connected { peer });
+                if path == Path::Relayed {
+                    self.input(Input::Relayed { peer });
+                }
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, %reason, "disconnected");

@@ -42,6 +42,11 @@ pub enum Input {
         /// Who.
         peer: DeviceKey,
     },
+    /// The connected member is reached through another's relay, which may end the link after few bytes.
+    Relayed {
+        /// Who.
+        peer: DeviceKey,
+    },
     /// The connection is gone.
     Disconnected {
         /// Whose.
@@ -102,6 +107,8 @@ pub struct Replica<S> {
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
+    /// Of those, who is reached through a relay.
+    relayed: BTreeSet<DeviceKey>,
     /// Which team's replicator knows which connected peer.
     greeted: BTreeSet<(TeamId, DeviceKey)>,
     /// Who takes part in which team's gossip, connected or not yet.
@@ -147,6 +154,7 @@ impl<S: Storage> Replica<S> {
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
+            relayed: BTreeSet::new(),
             gossiping: BTreeSet::new(),
             effects: Vec::new(),
             pace: Pace::default(),
@@ -199,8 +207,13 @@ impl<S: Storage> Replica<S> {
                 self.connected.insert(peer);
                 self.greet(now)?;
             }
+            Input::Relayed { peer } => {
+                self.relayed.insert(peer);
+                self.each_team(muster_sync::Input::Relayed { peer }, now)?;
+            }
             Input::Disconnected { peer } => {
                 self.connected.remove(&peer);
+                self.relayed.remove(&peer);
                 self.greeted.retain(|(_, greeted)| *greeted != peer);
                 // Taking part ends with the link.
                 for team in self.teams.keys().copied().collect::<Vec<_>>() {
@@ -321,6 +334,9 @@ impl<S: Storage> Replica<S> {
             }
             let nonce = self.entropy.sixteen();
             self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall, nonce }, now)?;
+            if self.relayed.contains(&peer) {
+                self.feed(team, muster_sync::Input::Relayed { peer }, now)?;
+            }
         }
         Ok(())
     }

@@ -51,6 +51,12 @@ pub enum Input {
         /// Who.
         peer: DeviceKey,
     },
+    /// The connected peer is reached through somebody's relay, which may end the link after few bytes: from now on its
+    /// chunks are short.
+    Relayed {
+        /// Who.
+        peer: DeviceKey,
+    },
     /// A frame of a connected peer, in the order sent.
     Frame {
         /// Who sent it.

@@ -17,6 +17,17 @@ pub const CHUNK_BYTES_AIM: usize = 256 * 1024;
 /// at all still fits [`FRAME_BYTES_MAX`].
 pub const CHUNK_BYTES_MAX: usize = 960 * 1024;
 
+/// What a chunk aims at on a relayed link, in bytes before compression: relays that are not ours end a circuit after
+/// 128 KiB, and what was under way then is sent anew.
+pub const RELAYED_CHUNK_BYTES_AIM: usize = 64 * 1024;
+
+/// Most bytes of a chunk on a relayed link, before compression, where runs do not end with a signature earlier: two
+/// thirds are saved by compression as a rule, so that such a chunk fits a circuit of 128 KiB, too.
+pub const RELAYED_CHUNK_BYTES_MAX: usize = 192 * 1024;
+
+/// Past so many bytes a chunk on a relayed link takes no more bodies: theirs may be bytes that nothing compresses.
+pub const RELAYED_CHUNK_BODIES_BYTES_MAX: usize = 96 * 1024;
+
 /// Past so many bytes a chunk takes no more bodies, so that entries have room up to where it may end.
 pub const CHUNK_BODIES_BYTES_MAX: usize = 512 * 1024;
 
@@ -35,6 +46,10 @@ pub const CREDIT_CHUNKS: u32 = 4;
 
 /// What one WANT asks for at most, in bytes of chunks before compression: one full credit of chunks at their aim.
 pub const WANT_BUDGET_BYTES: u64 = (CREDIT_CHUNKS as u64) * (CHUNK_BYTES_AIM as u64);
+
+/// Most bytes of chunks in one answer, before compression, whatever was asked for: less than a link holds for a peer that
+/// does not read, so that an answer alone never ends it.
+pub const ANSWER_BYTES_MAX: usize = 1536 * 1024;
 
 /// Heads in one HELLO or HEADS. A DAG with more says so by its count and digest.
 pub const HEADS_MAX: usize = 64;

@@ -6,7 +6,7 @@
 use crate::frame::{Packed, Part};
 use crate::limits::{
     CHUNK_BODIES_BYTES_MAX, CHUNK_BYTES_AIM, CHUNK_BYTES_MAX, CHUNK_ROWS_AIM, CHUNK_ROWS_MAX, CHUNK_UNPACKED_BYTES_MAX,
-    FRAME_BYTES_MAX,
+    FRAME_BYTES_MAX, RELAYED_CHUNK_BODIES_BYTES_MAX, RELAYED_CHUNK_BYTES_AIM, RELAYED_CHUNK_BYTES_MAX,
 };
 use crate::replica::View;
 use crate::wire::{Reader, Writer};
@@ -28,6 +28,33 @@ pub(crate) enum Signing {
     ByRun,
     /// All that are held.
     Every,
+}
+
+/// How long a chunk becomes, in bytes before compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChunkSize {
+    /// It ends there when it can.
+    aim: usize,
+    /// Past that it takes no more bodies.
+    bodies: usize,
+    /// It is never longer.
+    most: usize,
+}
+
+impl ChunkSize {
+    /// For files, and links that last.
+    pub(crate) const FULL: Self = Self { aim: CHUNK_BYTES_AIM, bodies: CHUNK_BODIES_BYTES_MAX, most: CHUNK_BYTES_MAX };
+
+    /// For links that may end after few bytes.
+    pub(crate) const SHORT: Self =
+        Self { aim: RELAYED_CHUNK_BYTES_AIM, bodies: RELAYED_CHUNK_BODIES_BYTES_MAX, most: RELAYED_CHUNK_BYTES_MAX };
+}
+
+impl ChunkSize {
+    /// The same with no more than so many bytes.
+    pub(crate) fn within(self, bytes: usize) -> Self {
+        Self { aim: self.aim.min(bytes), bodies: self.bodies.min(bytes), most: self.most.min(bytes) }
+    }
 }
 
 /// A chunk that was filled, not yet numbered.
@@ -54,15 +81,20 @@ impl Filled {
     }
 }
 
+/// As [`fill_to`], with a chunk of full size.
+pub(crate) fn fill(view: View<'_>, ids: &[EntryId], loose: &[EntryId], signing: Signing) -> Filled {
+    fill_to(ChunkSize::FULL, view, ids, loose, signing)
+}
+
 /// Fills a chunk from `ids`, which are in causal order and of one DAG, and when they are all in, from `loose`: entries
 /// whose bodies alone are wanted.
-pub(crate) fn fill(view: View<'_>, ids: &[EntryId], loose: &[EntryId], signing: Signing) -> Filled {
-    let (mut packer, clean) = fill_rows(view, ids, signing);
+pub(crate) fn fill_to(size: ChunkSize, view: View<'_>, ids: &[EntryId], loose: &[EntryId], signing: Signing) -> Filled {
+    let (mut packer, clean) = fill_rows(size, view, ids, signing);
     let mut taken = packer.offered;
     if taken < ids.len() && clean > 0 && clean < taken {
         // The last place where every run ends with a signature; what follows goes into the next chunk.
         taken = clean;
-        packer = Packer::new(signing);
+        packer = Packer::new(size, signing);
         ids[..taken].iter().filter_map(|id| view.entry(id)).for_each(|entry| packer.push(view, entry));
     }
     let loose_taken = if taken == ids.len() { packer.push_loose(view, loose) } else { 0 };
@@ -78,8 +110,8 @@ pub(crate) fn fill(view: View<'_>, ids: &[EntryId], loose: &[EntryId], signing: 
 }
 
 /// Packs until the chunk is full; also tells after how many ids every run last ended with a signature.
-fn fill_rows(view: View<'_>, ids: &[EntryId], signing: Signing) -> (Packer, usize) {
-    let mut packer = Packer::new(signing);
+fn fill_rows(size: ChunkSize, view: View<'_>, ids: &[EntryId], signing: Signing) -> (Packer, usize) {
+    let mut packer = Packer::new(size, signing);
     let mut clean = 0;
     for id in ids {
         if let Some(entry) = view.entry(id) {
@@ -91,7 +123,7 @@ fn fill_rows(view: View<'_>, ids: &[EntryId], signing: Signing) -> (Packer, usiz
         packer.offered += 1;
         if packer.unsigned_tips.is_empty() {
             clean = packer.offered;
-            if packer.size() >= CHUNK_BYTES_AIM || packer.rows.len() >= CHUNK_ROWS_AIM {
+            if packer.size() >= size.aim || packer.rows.len() >= CHUNK_ROWS_AIM {
                 break;
             }
         }
@@ -115,6 +147,7 @@ struct LogEnd {
 }
 
 struct Packer {
+    chunk: ChunkSize,
     signing: Signing,
     ids: Vec<EntryId>,
     id_places: BTreeMap<EntryId, usize>,
@@ -139,8 +172,9 @@ struct Packer {
 }
 
 impl Packer {
-    fn new(signing: Signing) -> Self {
+    fn new(chunk: ChunkSize, signing: Signing) -> Self {
         Self {
+            chunk,
             signing,
             ids: Vec::new(),
             id_places: BTreeMap::new(),
@@ -181,7 +215,7 @@ impl Packer {
     fn has_room_for(&self, entry: &Entry) -> bool {
         self.rows.len() < CHUNK_ROWS_MAX
             && self.unpacked_bytes + entry.bytes().len() <= CHUNK_UNPACKED_BYTES_MAX
-            && self.size() + Self::most_bytes(entry) <= CHUNK_BYTES_MAX
+            && self.size() + Self::most_bytes(entry) <= self.chunk.most
     }
 
     fn most_bytes(entry: &Entry) -> usize {
@@ -192,7 +226,7 @@ impl Packer {
     fn push(&mut self, view: View<'_>, entry: &Entry) {
         let items = entry.items();
         let (row, log) = (self.rows.len(), self.log_place(items.key, items.session));
-        let room = CHUNK_BODIES_BYTES_MAX.saturating_sub(self.size());
+        let room = self.chunk.bodies.saturating_sub(self.size());
         let place = self.place_of(log, entry);
         let deps: Vec<i64> = items.deps.iter().map(|dep| self.reference(dep)).collect();
         let roster = (!items.roster_heads.is_empty()).then(|| self.roster_place(&items.roster_heads));
@@ -276,7 +310,7 @@ impl Packer {
         for (done, id) in loose.iter().enumerate() {
             let Some(body) = view.entry(id).and_then(|entry| view.body_of(entry)) else { continue };
             let cost = body.len() + 48;
-            if self.size() + cost > CHUNK_BYTES_AIM.max(cost) {
+            if self.size() + cost > self.chunk.aim.max(cost) {
                 return done;
             }
             self.loose_bytes += cost;

@@ -28,6 +28,7 @@ pub(crate) use gossip::FORGED;
 use crate::contract::{ChunkId, CloseReason, Config, Input, Output};
 use crate::frame::{Bye, ByeCode, Frame, Refuse, TeamPrefix};
 use crate::limits::{EARLY_HELLOS_MAX, LET_DOWN_MAX};
+use crate::pack::ChunkSize;
 use crate::quota::Quotas;
 use crate::replica::{Replica, View};
 use crate::tick::Tick;
@@ -138,6 +139,10 @@ impl Replicator {
                 self.early.remove(&peer);
                 self.forget(&peer);
             }
+            Input::Relayed { peer } => self.with(peer, now, replica, |peer, _| {
+                peer.chunk = ChunkSize::SHORT;
+                Ok(())
+            }),
             Input::Frame { peer, bytes } => self.frame(peer, &bytes, now, replica),
             Input::Gossiping { peer, is } => self.gossiping(peer, is),
             Input::Gossip { peer, gossip, bytes } => self.gossip(peer, gossip, &bytes, now, replica),

@@ -1,4 +1,5 @@
-//! What some tests need beyond the toolchain: network namespaces, a packet filter, a file system to pull the plug on.
+//! What some tests need beyond the toolchain: network namespaces, a packet filter, a file system to pull the plug on,
+//! programs that judge what is packaged.
 //!
 //! As root on a Debian-like system missing programs are installed. Elsewhere, and where the kernel forbids, the tests
 //! concerned skip themselves; this stage says so loudly, and with `CI=true` that is a failure.
@@ -8,12 +9,15 @@ use crate::stage::Findings;
 use std::path::Path;
 
 /// Program, Debian package, what needs it.
-const TOOLS: [(&str, &str, &str); 5] = [
+const TOOLS: [(&str, &str, &str); 8] = [
     ("ip", "iproute2", "tests in network namespaces"),
     ("nft", "nftables", "tests that cut a link between network namespaces"),
     ("unshare", "util-linux", "tests in network namespaces"),
     ("losetup", "mount", "power-cut tests of the store"),
     ("mkfs.ext4", "e2fsprogs", "power-cut tests of the store"),
+    ("systemd-analyze", "systemd", "the judgement on the service units"),
+    ("man", "man-db", "the judgement on the manual pages"),
+    ("dpkg-deb", "dpkg", "tests of the Debian package"),
 ];
 
 /// Commands that only a permitted process can run, and what needs the permission.

@@ -6,6 +6,9 @@ use muster_net::{
     LinkEnd, MAX_FRAME_BYTES, MAX_OUTGOING_BYTES, MAX_UNREAD_BYTES, NetClosed, NetEvent, NetTask, SendError,
 };
 
+/// Bytes of a frame that fills a part of a queue.
+const PIECE: usize = 64 * 1024;
+
 #[tokio::test]
 async fn an_announced_frame_past_the_limit_ends_the_link() {
     let mut alice = Node::start(1).await;
@@ -69,6 +72,32 @@ async fn a_peer_that_stops_reading_is_disconnected_and_costs_bounded_memory() {
 }
 
 #[tokio::test]
+async fn a_peer_that_asks_for_much_and_never_reads_holds_two_mebibytes_and_is_then_dropped() {
+    let mut alice = Node::start(1).await;
+    alice.members(&[key(7)]).await;
+    let mut mute = RawPeer::dial(7, &alice.addr).await;
+    let mut stream = mute.open("/muster/sync/1").await.unwrap();
+    let link = alice.connected(key(7)).await;
+    let (mut asked, mut most) = (0, 0);
+    let refusal = loop {
+        // A frame of one byte, answered with what fills a piece of line.
+        stream.write(&[0, 0, 0, 1, 7]).await;
+        asked += 1;
+        assert_eq!(alice.frame().await, [7]);
+        if let Err(refusal) = link.send(vec![0; PIECE]) {
+            break refusal;
+        }
+        most = most.max(link.queued_bytes());
+    };
+    assert_eq!(refusal, SendError::TooSlow);
+    assert_eq!(alice.disconnected(key(7)).await, LinkEnd::TooSlow);
+    println!("{asked} answers of {PIECE} bytes asked for, {most} bytes held at most");
+    assert!(most > MAX_OUTGOING_BYTES - 2 * PIECE && most <= MAX_OUTGOING_BYTES, "{most}");
+    // And nothing stays behind.
+    assert_eq!(link.queued_bytes(), 0);
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_does_not_hold_up_the_others_or_the_end() {
     let (mut alice, bob) = pair(1, 2).await;
     let mut carol = Node::start(3).await;
@@ -77,8 +106,8 @@ async fn a_peer_that_does_not_read_does_not_hold_up_the_others_or_the_end() {
     alice.net.set_addresses(carol.key, vec![carol.addr.clone()]).await.unwrap();
     tokio::join!(alice.connected(key(3)), carol.connected(key(1)));
     let link = alice.links[&bob.key].clone();
-    while link.queued_bytes() + MAX_FRAME_BYTES < MAX_OUTGOING_BYTES - MAX_FRAME_BYTES {
-        link.send(vec![0; MAX_FRAME_BYTES]).unwrap();
+    while link.queued_bytes() + 2 * PIECE < MAX_OUTGOING_BYTES {
+        link.send(vec![0; PIECE]).unwrap();
     }
     exchange(&mut alice, &mut carol).await;
     in_time("shutdown", alice.net.shutdown()).await.unwrap();
@@ -123,37 +152,4 @@ async fn the_task_ends_when_nobody_holds_its_events() {
     drop(alice.events);
     in_time("the end", alice.task).await.unwrap();
     assert_eq!(alice.net.set_members([].into()).await, Err(NetClosed));
-}
-
-#[tokio::test]
-async fn networking_that_fails_comes_back_with_its_port_members_addresses_and_topics() {
-    let (mut alice, mut bob) = pair(1, 2).await;
-    let topic = [9; 32];
-    for node in [&alice, &bob] {
-        node.net.subscribe(topic, [alice.key, bob.key].into()).await.unwrap();
-    }
-    for round in 0..2 {
-        alice.net.fail().await.unwrap();
-        assert_eq!(alice.disconnected(key(2)).await, LinkEnd::Restarted);
-        let again = alice.until("listening again", |event| match event {
-            NetEvent::Listening { addr } => Some(addr),
-            _ => None,
-        });
-        assert_eq!(again.await, alice.addr.clone());
-        assert_eq!(bob.disconnected(key(1)).await, LinkEnd::Closed);
-        // Bob knows no address of Alice: it is she who remembers his, and that he is a member.
-        tokio::join!(alice.connected(key(2)), bob.connected(key(1)));
-        let hears = bob.until("a subscription", |event| match event {
-            NetEvent::Subscribed { subscribed: true, .. } => Some(()),
-            _ => None,
-        });
-        hears.await;
-        exchange(&mut alice, &mut bob).await;
-        bob.net.publish(topic, vec![round]).unwrap();
-        let heard = alice.until("gossip", |event| match event {
-            NetEvent::Gossip { bytes, .. } => Some(bytes),
-            _ => None,
-        });
-        assert_eq!(heard.await, [round]);
-    }
 }

@@ -7,7 +7,7 @@ use super::{Context, Replicator};
 use crate::contract::CloseReason;
 use crate::frame::Part;
 use crate::limits::{LIVE_SIGNED_MAX, QUEUE_ENTRIES_MAX};
-use crate::pack::{Signing, fill};
+use crate::pack::{Signing, fill_to};
 use crate::replica::Replica;
 use crate::tick::Tick;
 use muster_log::{DagId, EntryId};
@@ -67,7 +67,7 @@ impl Peer {
             return;
         }
         let signing = if sendable.len() <= LIVE_SIGNED_MAX { Signing::Every } else { Signing::ByRun };
-        let filled = fill(cx.view, &sendable, &[], signing);
+        let filled = fill_to(self.chunk, cx.view, &sendable, &[], signing);
         let rest = sendable.get(filled.taken..).unwrap_or_default();
         rest.iter().rev().for_each(|id| self.queue.push_front(*id));
         self.send_chunk(dag, filled, Part::Live, cx);

@@ -4,7 +4,7 @@ use super::Context;
 use super::peer::Peer;
 use crate::frame::Part;
 use crate::limits::OWED_BODIES_MAX;
-use crate::pack::{Signing, fill};
+use crate::pack::{Signing, fill_to};
 use crate::replica::View;
 use muster_log::{DagId, EntryId};
 
@@ -30,7 +30,7 @@ impl Peer {
         if here.is_empty() {
             return;
         }
-        let filled = fill(view, &[], &here, Signing::ByRun);
+        let filled = fill_to(self.chunk, view, &[], &here, Signing::ByRun);
         for id in here.iter().take(filled.loose_taken) {
             self.owed.remove(id);
         }

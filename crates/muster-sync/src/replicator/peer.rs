@@ -7,6 +7,7 @@ use crate::frame::{Frame, HeadsDigest, Packed, Part, ShortTip, Want};
 use crate::limits::{
     CREDIT_CHUNKS, KNOWN_IDS_MAX, PROGRESS_TIMEOUT_MS, PRUNED_IDS_MAX, RETRY_FIRST_MS, UNKNOWN_DAGS_MAX,
 };
+use crate::pack::ChunkSize;
 use crate::replica::View;
 use crate::tick::Tick;
 use muster_log::{DagId, DeviceKey, Entry, EntryId, ShortLog, Timestamp};
@@ -28,6 +29,8 @@ pub(super) struct Peer {
     pub(super) unequal: BTreeSet<DagId>,
     /// Whether the incidents have been compared or are being so: the peer has our roster.
     pub(super) has_begun: bool,
+    /// How long chunks to it become.
+    pub(super) chunk: ChunkSize,
     /// Chunks that may be under way to it.
     pub(super) credit: u32,
     /// The number of the chunk sent last.
@@ -154,6 +157,7 @@ impl Peer {
             gossips: false,
             unequal: BTreeSet::new(),
             has_begun: false,
+            chunk: ChunkSize::FULL,
             credit: 1,
             sent_number: 0,
             sent: VecDeque::new(),

@@ -6,7 +6,8 @@
 use super::Context;
 use super::peer::Peer;
 use crate::frame::{Frame, Missing, Part, Range, Want};
-use crate::pack::{Signing, fill};
+use crate::limits::{ANSWER_BYTES_MAX, WANT_BUDGET_BYTES};
+use crate::pack::{Signing, fill_to};
 use crate::replica::View;
 use muster_log::{DagId, EntryId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,14 +30,19 @@ impl Peer {
             self.send_have(want.dag, want.page, cx);
         }
         let (mut due, is_held_back) = self.due(want, view);
-        let mut budget = usize::try_from(want.budget_bytes).unwrap_or(usize::MAX);
+        // At least half of what an answer may have is left for the last chunk, so each has room for any entry.
+        let asked = want.budget_bytes.min(WANT_BUDGET_BYTES);
+        let mut budget = usize::try_from(asked).unwrap_or(usize::MAX);
+        let mut left = ANSWER_BYTES_MAX;
         loop {
+            let size = self.chunk.within(left);
             let (dag, filled) = match due.first() {
-                Some(first) => (first.dag, fill(view, &first.ids, &first.loose, Signing::ByRun)),
-                None => (want.dag, fill(view, &[], &[], Signing::ByRun)),
+                Some(first) => (first.dag, fill_to(size, view, &first.ids, &first.loose, Signing::ByRun)),
+                None => (want.dag, fill_to(size, view, &[], &[], Signing::ByRun)),
             };
             take_out(&mut due, &filled);
             budget = budget.saturating_sub(filled.bytes);
+            left = left.saturating_sub(filled.bytes);
             let is_spent = budget == 0 || self.credit_left() <= 1;
             let part = match (due.is_empty(), is_spent) {
                 (true, _) if !is_held_back => Part::End,

@@ -2,8 +2,8 @@
 
 use super::desk::{Desk, noise};
 use crate::frame::{Frame, Packed, Part};
-use crate::limits::{CHUNK_BYTES_MAX, FRAME_BYTES_MAX};
-use crate::pack::{Signing, fill};
+use crate::limits::{CHUNK_BYTES_MAX, FRAME_BYTES_MAX, RELAYED_CHUNK_BYTES_AIM, RELAYED_CHUNK_BYTES_MAX};
+use crate::pack::{ChunkSize, Signing, fill, fill_to};
 use crate::replica::{Replica, View};
 use crate::unpack::unpack;
 use muster_log::fact::{ActionState, Letter, RoleAct, What};
@@ -165,6 +165,25 @@ fn long_bodies_fill_chunks_and_leave_their_place_when_there_is_none() {
     assert!(bodies.loose_taken > 5 && bodies.loose_taken < left_out.len());
     let loose = unpack(&bodies.finish(2, Part::More), desk.team(), incident).unwrap().loose;
     assert!(loose.len() > 5 && loose.iter().all(|(id, _)| left_out.contains(id)));
+}
+
+#[test]
+fn chunks_for_a_relayed_link_are_short_also_where_no_run_ends_with_a_signature() {
+    let mut desk = Desk::founder(1);
+    let incident = desk.declare("long", None);
+    let text: String = (0..1_000).map(|i| char::from(33 + (noise(i) % 90) as u8)).collect();
+    for _ in 0..300 {
+        desk.say(incident, &text);
+    }
+    let short = |desk: &Desk| {
+        let filled = fill_to(ChunkSize::SHORT, view(desk), desk.order(&incident), &[], Signing::ByRun);
+        (filled.bytes, filled.taken)
+    };
+    let (bytes, taken) = short(&desk);
+    assert!(taken > 40 && bytes <= RELAYED_CHUNK_BYTES_AIM + 2_000, "{taken} entries, {bytes} bytes");
+    desk.signatures.clear();
+    let (bytes, taken) = short(&desk);
+    assert!(taken > 100 && bytes <= RELAYED_CHUNK_BYTES_MAX, "{taken} entries, {bytes} bytes");
 }
 
 /// Ten thousand notes by five authors; `text` says what they say.
