@@ -19,10 +19,10 @@ muster: the incident log that still works when everything else is down
   Phase  confirm | dismiss | resolve | reopen [TEXT]
   Look   status | board [--watch] | timeline | roles | actions | export md|json
   Trust  peers | whohas ID | seen | verify | doctor | bundle write|read FILE
-  Team   invite | join TICKET | team create|show|list|use | peers add ADDR
+  Team   invite | join TICKET | peers add ADDR | team create|show|list|use
+         team set|revoke|second|confirm|recover|devices            who may stay
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
          demo | completions SHELL
-
   Everywhere: --json --home DIR --as NAME --log FILTER --log-format human|json
   More: muster help COMMAND            Version: muster --version
 ";

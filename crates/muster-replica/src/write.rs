@@ -8,7 +8,7 @@ use muster_incident::{Act, command};
 use muster_log::body::BodyPlace;
 use muster_log::draft::DraftError;
 use muster_log::ledger::Received;
-use muster_log::{Body, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, TeamId, Value};
+use muster_log::{Body, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Taken, TeamId, Value};
 use muster_store::{Storage, StoredEntry, Write};
 
 /// What a write made. It may be told to anybody only after the commit.
@@ -52,9 +52,16 @@ impl<S: Storage> Replica<S> {
         let device = self.device();
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let people = state.handles.people(state.ledger.roster());
-        let me = state
-            .person_of(&device)
-            .ok_or_else(|| ReplicaError::NotAllowed("it is not a member of the team (yet)".into()))?;
+        let me = state.person_of(&device).ok_or_else(|| {
+            let was_removed = state.ledger.removals().iter().any(|removal| match &removal.taken {
+                Taken::Devices { devices, .. } => devices.contains(&device),
+                Taken::Capability { .. } => false,
+            });
+            ReplicaError::NotAllowed(match was_removed {
+                true => "it was removed from the team; a new ticket lets it in again".into(),
+                false => "it is not a member of the team (yet)".into(),
+            })
+        })?;
         match incident {
             None => Ok(command::declare(act, aside, &people)?),
             Some(incident) => {

@@ -118,7 +118,14 @@ mod tests {
             "changed": [{"entry": "7e".repeat(32), "incident": "aa", "kind": "note", "author": "bob",
                 "recorded_ms": 1_689_855_420_000_i64, "before": "active", "after": "revoked"}],
         }));
-        insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"");
+        insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"
+        devices out   bbbbbb
+        gone          bob
+        admins left   alice
+        entries       14 entries that are here count for something else:
+          7e7e7e7e  12:17 bob, note: active becomes revoked
+          and 13 more: --dry-run --json lists the first of them
+        ");
     }
 
     #[test]
@@ -127,6 +134,12 @@ mod tests {
             "signed": true, "takes": true, "counts": false, "devices": [], "gone": [], "lowered": [],
             "admins_left": [], "changed_count": 0, "changed": [], "entries": ["7e".repeat(32)],
         }));
-        insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"");
+        insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"
+        not yet       it takes something from an admin while there are three: another
+                      admin must second it
+        admins left   NOBODY: only a recovery key can decide after this
+        entries       all that are here count as before
+        signed        7e7e7e7e
+        ");
     }
 }

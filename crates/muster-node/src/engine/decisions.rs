@@ -39,7 +39,8 @@ impl<S: Storage> Engine<S> {
                 let held = self.replica.ledger(&team)?.roster().capability(&person);
                 match held {
                     Some(held) if held == capability => {
-                        Err(Failure::new(format!("{} is {} already", people.name(&person), with_article(capability))))
+                        Err(Failure::new(format!("{} is {} already", people.name(&person), with_article(capability)))
+                            .hint("`muster team show` tells what everybody may do"))
                     }
                     Some(held) if capability < held => {
                         let removing = Removing::Capability { person, left: capability };

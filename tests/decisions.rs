@@ -1,0 +1,176 @@
+//! Who is in the team, decided through the program: a stolen laptop, a lost admin, another device, two by one ticket.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+use muster_tests::{Home, until};
+use serde_json::{Value, json};
+
+fn member(home: &Home, name: &str) -> Option<Value> {
+    let team = home.json(&["team", "show"]);
+    team["members"].as_array().unwrap().iter().find(|member| member["person"] == name).cloned()
+}
+
+/// The row of the timeline with this text.
+fn line(home: &Home, text: &str) -> Option<Value> {
+    let timeline = home.json(&["timeline"]);
+    timeline.as_array().unwrap().iter().find(|line| line["text"] == text).cloned()
+}
+
+#[test]
+fn a_stolen_laptop_is_out_and_what_came_after_the_theft_counts_no_more() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    alice.write(&["declare", "Checkout is down"]);
+    let node = alice.up();
+    alice.lets_in(&bob);
+    let stolen = bob.up();
+    until("the incident to come to bob", || line(&bob, "Checkout is down"));
+    bob.write(&["say", "restarting db-1"]);
+    until("what bob said", || line(&alice, "restarting db-1"));
+    let theft = jiff::Timestamp::now();
+    let theft = format!("{theft:.3}");
+    bob.write(&["say", "nothing to see here"]);
+    until("what the thief said", || line(&alice, "nothing to see here"));
+
+    alice.muster(&["team", "revoke", "bob"]).with_code(2);
+    alice.muster(&["team", "revoke", "bob", "--stolen"]).refused(&["--dry-run", "--yes"]);
+    let order = ["team", "revoke", "bob", "--stolen", "--until", &theft];
+    let outlook = alice.json(&[&order[..], &["--dry-run"]].concat());
+    assert_eq!((&outlook["signed"], &outlook["counts"]), (&json!(false), &json!(true)), "{outlook}");
+    assert_eq!(outlook["gone"], json!(["bob"]));
+    assert_eq!(outlook["changed_count"], 1, "{outlook}");
+    assert!(member(&alice, "bob").is_some(), "a dry run signs nothing");
+    let shown = alice.muster(&[&order[..], &["--dry-run"]].concat()).with_code(0).stdout;
+    assert!(shown.contains("active becomes revoked") && shown.contains("bob, note"), "{shown}");
+
+    let done = alice.json(&[&order[..], &["--yes"]].concat());
+    assert_eq!(done["signed"], true);
+    assert!(member(&alice, "bob").is_none());
+    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "revoked");
+    let kept = line(&alice, "restarting db-1").unwrap();
+    assert_eq!((&kept["status"], &kept["author"]["person"]), (&json!("active"), &json!("bob")), "the name stays");
+    // Nobody speaks with the thief any more.
+    until("the link to go", || alice.json(&["peers"]).as_array().unwrap().is_empty().then_some(()));
+    alice.write(&["say", "between us"]);
+    // Whether it still hears of its removal is a matter of chance; if it does, it may not write by its own roster.
+    let _ = bob.muster(&["say", "still here"]);
+    assert!(line(&bob, "between us").is_none() && line(&alice, "still here").is_none());
+    assert!(alice.muster(&["team", "show"]).with_code(0).stdout.contains("stolen"));
+    drop((stolen, node));
+}
+
+#[test]
+fn who_was_removed_by_mistake_comes_back_by_a_new_ticket() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    alice.write(&["declare", "Checkout is down"]);
+    let _node = alice.up();
+    alice.lets_in(&bob);
+    alice.json(&["team", "revoke", "bob", "--retired", "--yes"]);
+    assert!(member(&alice, "bob").is_none());
+    alice.lets_in(&bob);
+    let _bob = bob.up();
+    until("the incident to come to bob", || line(&bob, "Checkout is down"));
+    bob.write(&["say", "back again"]);
+    let said = until("what bob says", || line(&alice, "back again"));
+    assert_eq!((&said["status"], &said["author"]["person"]), (&json!("active"), &json!("bob")));
+    assert_eq!(member(&alice, "bob").unwrap()["capability"], "responder");
+}
+
+#[test]
+fn a_team_without_admins_is_recovered_with_the_words_from_paper() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let made = alice.json(&["team", "create", "--recovery", "2"]);
+    let words: Vec<String> =
+        made["recovery"].as_array().unwrap().iter().map(|key| key["words"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(words.len(), 2);
+    assert_eq!(words[0].split(' ').count(), 24);
+    let node = alice.up();
+    alice.lets_in(&bob);
+    node.kill();
+    // Alice is gone for good. Bob has the paper.
+    bob.muster(&["team", "set", "bob", "admin"]).refused(&["may not"]);
+    let recover = |arguments: &[&str], words: &str| {
+        bob.muster_with_input(&[&["team", "recover", "--words", "-"], arguments].concat(), words)
+    };
+    recover(&["set", "bob", "admin"], "abandon ability able").refused(&["24 words", "3"]);
+    let wrong = words[0].replacen(words[0].split(' ').next().unwrap(), "zzz", 1);
+    let refused = recover(&["set", "bob", "admin"], &wrong).refused(&["word 1"]);
+    assert!(!refused.stderr.contains("zzz"), "words are not repeated");
+    recover(&["set", "bob", "admin"], &words[1]).with_code(0);
+    assert_eq!(member(&bob, "bob").unwrap()["capability"], "admin");
+    recover(&["revoke", "alice", "--stolen"], &words[0]).refused(&["--yes"]);
+    recover(&["revoke", "alice", "--stolen", "--yes"], &format!("  {}\n", words[0].to_uppercase())).with_code(0);
+    assert!(member(&bob, "alice").is_none());
+    bob.verified();
+    // The words are nowhere on disk.
+    for home in [&alice, &bob] {
+        for file in files(home.path()) {
+            let bytes = std::fs::read(&file).unwrap();
+            for text in &words {
+                let some: Vec<&str> = text.split(' ').take(4).collect();
+                assert!(!contains(&bytes, some.join(" ").as_bytes()), "{} holds recovery words", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn another_device_is_added_by_two_texts_and_writes_as_the_same_person() {
+    let (laptop, phone) = (Home::new("alice"), Home::new("alice"));
+    laptop.write(&["declare", "Checkout is down"]);
+    let _laptop = laptop.up();
+    let offer = laptop.json(&["team", "devices", "offer"])["offer"].as_str().unwrap().to_owned();
+    let answer = phone.json(&["team", "devices", "accept", &offer])["answer"].as_str().unwrap().to_owned();
+    laptop.muster(&["team", "devices", "add", &offer]).refused(&["no device's answer", "accept"]);
+    laptop.muster(&["team", "devices", "add", &answer]).with_code(0);
+    laptop.muster(&["team", "devices", "add", &answer]).refused(&["already"]);
+    let _phone = phone.up();
+    until("the incident on the phone", || line(&phone, "Checkout is down"));
+    phone.write(&["say", "from the phone"]);
+    let said = until("what was said on the phone", || line(&laptop, "from the phone"));
+    assert_eq!(said["author"]["person"], "alice");
+    assert_eq!(member(&laptop, "alice").unwrap()["devices"].as_array().unwrap().len(), 2);
+    let listed = laptop.muster(&["team", "devices"]).with_code(0).stdout;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+}
+
+#[test]
+fn among_three_admins_one_removes_nobody_alone() {
+    let (alice, bob, carol) = (Home::new("alice"), Home::new("bob"), Home::new("carol"));
+    alice.write(&["declare", "Checkout is down"]);
+    let _alice = alice.up();
+    for newcomer in [&bob, &carol] {
+        alice.lets_in(newcomer);
+        alice.muster(&["team", "set", newcomer.name(), "admin"]).with_code(0);
+    }
+    alice.muster(&["team", "set", "carol", "admin"]).refused(&["already"]);
+    let outlook = alice.json(&["team", "revoke", "carol", "--stolen", "--yes"]);
+    assert_eq!(outlook["counts"], false, "{outlook}");
+    assert!(member(&alice, "carol").is_some());
+    assert!(alice.muster(&["team", "show"]).with_code(0).stdout.contains("muster team second"));
+    let _bob = bob.up();
+    until("the removal to come to bob", || {
+        let removals = bob.json(&["team", "show"])["removals"].clone();
+        removals.as_array().unwrap().iter().any(|removal| removal["state"] == "needs-second").then_some(())
+    });
+    bob.muster(&["team", "second", "dave"]).refused(&["no removal"]);
+    bob.muster(&["team", "second", "carol"]).with_code(0);
+    assert!(member(&bob, "carol").is_none());
+    until("the second to come to alice", || member(&alice, "carol").is_none().then_some(()));
+}
+
+fn files(below: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for item in std::fs::read_dir(below).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
