@@ -12,9 +12,10 @@
 //!   with nobody whom it does not name; no honest replica accuses another; nothing panics.
 //! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
 //!
-//! A failure names its seed and the command that replays it. Reading order: `world` is the loop and the shell, `acts` what
-//! people do, `faults` and `link` what goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get
-//! in, `check` what must hold; `liar` and `weather` what comes on top where members lie.
+//! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
+//! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
+//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold; `liar` and
+//! `weather` what comes on top where members lie.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
@@ -26,9 +27,13 @@ mod gossip;
 mod joining;
 mod liar;
 mod link;
+mod network;
 mod node;
+mod people;
+mod power;
 mod rng;
 mod seeds;
+mod shell;
 mod weather;
 mod world;
 
