@@ -47,7 +47,7 @@ use world::World;
 /// Replicas in a history unless something else is asked for.
 pub const REPLICAS: usize = 5;
 
-/// Most nodes, liars among them: every pair of them has a link.
+/// Most nodes, liars among them.
 pub const REPLICAS_MAX: usize = 100;
 
 /// Honest replicas that a history with liars has at least: two, so that there is somebody to agree with.

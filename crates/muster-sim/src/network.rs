@@ -8,6 +8,12 @@ use crate::world::{Event, World};
 use muster_log::DeviceKey;
 use muster_replica::Input;
 
+/// Other members up to which everybody is linked with everybody, as the real node does it.
+const FULL_MESH: usize = 12;
+
+/// Links that a node makes by itself in a larger team.
+const LINKS_WANTED: usize = 10;
+
 impl World {
     pub(crate) fn number_of(&self, key: &DeviceKey) -> Option<usize> {
         self.nodes.iter().position(|node| node.key == *key)
@@ -85,26 +91,59 @@ impl World {
     }
 
     pub(crate) fn dial(&mut self) -> Result<(), Wrong> {
+        if !self.is_full_mesh() {
+            return self.dial_some();
+        }
         for a in 0..self.nodes.len() {
             for b in a + 1..self.nodes.len() {
-                let know_each_other = self.nodes[a].members.contains(&self.nodes[b].key)
-                    && self.nodes[b].members.contains(&self.nodes[a].key);
-                if know_each_other && self.reaches(a, b) && self.can_link(a, b) && self.rng.chance(500) {
-                    self.links.open(a, b);
-                    self.tally.syncs += 1;
-                    tracing::debug!(a, b, at = self.now, "link");
-                    self.connected(a, b)?;
-                    self.connected(b, a)?;
-                    self.gossiping(a, b, true)?;
-                    self.gossiping(b, a, true)?;
+                if self.can_link(a, b) && self.rng.chance(500) {
+                    self.link(a, b)?;
                 }
             }
         }
         Ok(())
     }
 
+    /// Whoever has too few links dials somebody.
+    fn dial_some(&mut self) -> Result<(), Wrong> {
+        for a in 0..self.nodes.len() {
+            if self.links.count(a) < LINKS_WANTED && self.rng.chance(500) {
+                let others: Vec<usize> = (0..self.nodes.len()).filter(|b| *b != a && self.can_link(a, *b)).collect();
+                if let Some(b) = self.rng.pick(&others).copied() {
+                    self.link(a, b)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everybody has a link to everybody in the end.
+    pub(crate) fn is_full_mesh(&self) -> bool {
+        self.nodes.len() <= FULL_MESH + 1
+    }
+
+    /// Whether a node should have a link to another: to all, or in a larger team to those that it has one to.
+    pub(crate) fn is_neighbour(&self, n: usize, other: usize) -> bool {
+        self.is_full_mesh() || !self.links.is_free(n, other)
+    }
+
     fn can_link(&self, a: usize, b: usize) -> bool {
-        self.links.is_free(a, b) && self.weather.carries_both_ways(a, b)
+        let knows = |a: usize, b: usize| self.nodes[a].members.contains(&self.nodes[b].key);
+        knows(a, b)
+            && knows(b, a)
+            && self.reaches(a, b)
+            && self.links.is_free(a, b)
+            && self.weather.carries_both_ways(a, b)
+    }
+
+    fn link(&mut self, a: usize, b: usize) -> Result<(), Wrong> {
+        self.links.open(a, b);
+        self.tally.syncs += 1;
+        tracing::debug!(a, b, at = self.now, "link");
+        self.connected(a, b)?;
+        self.connected(b, a)?;
+        self.gossiping(a, b, true)?;
+        self.gossiping(b, a, true)
     }
 
     fn connected(&mut self, n: usize, to: usize) -> Result<(), Wrong> {
