@@ -224,6 +224,8 @@ pub struct Tally {
     pub lies: LieCounts,
     /// Links that were closed with a liar at one end, by either.
     pub closed: u64,
+    /// Gossip of liars that was rejected.
+    pub rejected: u64,
     /// Most entries that waited at one node at one time.
     pub pending_most: u64,
     /// Most frames to one peer in answer to one of a liar.
@@ -248,6 +250,7 @@ impl Tally {
         self.gossip += gossip;
         self.lies.add(&other.lies);
         self.closed += other.closed;
+        self.rejected += other.rejected;
         self.pending_most = self.pending_most.max(other.pending_most);
         self.answer_frames_most = self.answer_frames_most.max(other.answer_frames_most);
         self.unread_bytes_most = self.unread_bytes_most.max(other.unread_bytes_most);
@@ -267,8 +270,8 @@ impl fmt::Display for Tally {
         }
         write!(
             f,
-            "; lies: {}; {} links of liars closed; at most {} entries waited, {} frames answered one, {} bytes lay unread",
-            self.lies, self.closed, self.pending_most, self.answer_frames_most, self.unread_bytes_most
+            "; lies: {}; {} links of liars closed, {} gossip messages rejected; at most {} entries waited, {} frames answered one, {} bytes lay unread",
+            self.lies, self.closed, self.rejected, self.pending_most, self.answer_frames_most, self.unread_bytes_most
         )
     }
 }
