@@ -184,6 +184,9 @@ impl fmt::Display for Failure {
         if setup.liars > 0 {
             write!(f, " --liars {}", setup.liars)?;
         }
+        if setup.incidents > 0 {
+            write!(f, " --incidents {}", setup.incidents)?;
+        }
         match setup.lie {
             Some(lie) => write!(f, " --lie {}", lie.word()),
             None => Ok(()),
@@ -220,6 +223,8 @@ pub struct Tally {
     pub compared: u64,
     /// Gossip messages that reached somebody for the first time, presence not counted.
     pub gossip: u64,
+    /// INDEX frames sent.
+    pub ranges: u64,
     /// Lies told.
     pub lies: LieCounts,
     /// Links that were closed with a liar at one end, by either.
@@ -248,6 +253,7 @@ impl Tally {
         self.carried += carried;
         self.compared += compared;
         self.gossip += gossip;
+        self.ranges += other.ranges;
         self.lies.add(&other.lies);
         self.closed += other.closed;
         self.rejected += other.rejected;
@@ -265,6 +271,9 @@ impl fmt::Display for Tally {
             "{histories} histories, {entries} entries, {refused} refused acts, {crashes} crashes, {cuts} cuts, \
              {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared, {gossip} gossip messages"
         )?;
+        if self.ranges > 0 {
+            write!(f, ", {} comparisons by ranges", self.ranges)?;
+        }
         if self.lies.is_empty() {
             return Ok(());
         }

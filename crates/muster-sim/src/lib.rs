@@ -20,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod acts;
+mod broken;
 mod check;
 mod failure;
 mod faults;
@@ -71,6 +72,20 @@ pub enum Shell {
     IgnoresFailedCommits,
     /// Passes on what liars say before its replica has judged it.
     PassesOnUnread,
+    /// Keeps every frame for ever.
+    LeaksFrames,
+    /// Takes what a liar says it holds for what somebody else says.
+    MistakesTheSender,
+    /// Says everything to liars again and again.
+    Repeats,
+    /// One node keeps entries back that it was asked for.
+    WithholdsEntries,
+    /// Two nodes never have a link.
+    OverlooksAPeer,
+    /// One node shows one entry less than there are.
+    DropsAStatus,
+    /// One node shows entries as late that are not.
+    MistakesAStatus,
 }
 
 /// What to play.
@@ -84,11 +99,13 @@ pub struct Setup {
     pub liars: usize,
     /// The one way in which they lie; else each seed draws its own.
     pub lie: Option<Lie>,
+    /// How many incidents the founder declares at the beginning.
+    pub incidents: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0 }
     }
 }
 

@@ -33,9 +33,15 @@ impl World {
         if self.rng.chance(self.faults.loss) {
             self.cut(from, to);
         }
+        if self.withholds(from, &frame) {
+            return Ok(());
+        }
+        self.tally.ranges += u64::from(frame.get(1) == Some(&3));
         let arrival = self.now + self.travel_ms();
         if let Some((link, arrival)) = self.links.send(from, to, arrival) {
-            self.note_said(from, to, link, frame.len())?;
+            for _ in 0..self.repetitions(from, to) {
+                self.note_said(from, to, link, frame.len())?;
+            }
             if self.lets_pass(from, to, link, &frame) && self.weather.carries(from, to) {
                 self.plan(arrival - self.now, Event::Arrive { from, to, link, frame });
             }
@@ -131,6 +137,7 @@ impl World {
         let knows = |a: usize, b: usize| self.nodes[a].members.contains(&self.nodes[b].key);
         knows(a, b)
             && knows(b, a)
+            && !self.overlooks(a, b)
             && self.reaches(a, b)
             && self.links.is_free(a, b)
             && self.weather.carries_both_ways(a, b)

@@ -4,8 +4,18 @@ use crate::failure::Wrong;
 use crate::node::Promise;
 use crate::world::{Event, World};
 use crate::{Shell, acts};
+use muster_incident::Aside;
 use muster_log::{IncidentId, TeamId};
 use muster_replica::ReplicaError;
+
+/// Who declares the incidents that a history begins with.
+const FOUNDER: usize = 0;
+
+/// How many of them in one commit.
+const DECLARED_AT_ONCE: usize = 50;
+
+/// Between two such commits.
+const DECLARE_EVERY_MS: u64 = 200;
 
 impl World {
     pub(crate) fn act(&mut self) -> Result<(), Wrong> {
@@ -37,6 +47,34 @@ impl World {
             }
             Err(error) => Err(Wrong::Failed { node: n, doing: "write", error: error.to_string() }),
         }
+    }
+
+    /// The founder declares some of the incidents that the history begins with, until all are there.
+    pub(crate) fn declare_many(&mut self) -> Result<(), Wrong> {
+        if self.undeclared > 0 {
+            self.plan(DECLARE_EVERY_MS, Event::Declare);
+        }
+        let (n, now) = (FOUNDER, self.nodes[FOUNDER].now(self.now));
+        let count = self.undeclared.min(DECLARED_AT_ONCE);
+        let (Some(team), Some(replica)) = (self.team, &mut self.nodes[n].replica) else { return Ok(()) };
+        let mut written = Vec::new();
+        for number in 0..count {
+            let act = acts::declare_for_all(format!("incident {number} of {}", self.undeclared));
+            match replica.write(team, None, &act, &Aside::default(), now) {
+                Ok(entry) => written.push(Promise { team, entry: entry.entry }),
+                Err(ReplicaError::Store(_)) => {
+                    self.survive(n);
+                    return Ok(());
+                }
+                Err(error) => return Err(Wrong::Failed { node: n, doing: "declare", error: error.to_string() }),
+            }
+        }
+        self.nodes[n].is_dirty = true;
+        self.nodes[n].staged.extend(written);
+        if self.try_commit(n)? {
+            self.undeclared -= count;
+        }
+        Ok(())
     }
 
     /// Something was written and not committed yet.

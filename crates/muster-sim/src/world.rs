@@ -27,6 +27,8 @@ const LOOK_EVERY_MS: u64 = 6_000;
 pub(crate) enum Event {
     /// Somebody does something.
     Act,
+    /// The founder declares many incidents.
+    Declare,
     /// A node commits what its people wrote.
     Commit(usize),
     /// Some node loses power.
@@ -84,6 +86,10 @@ pub(crate) struct World {
     pub(crate) liars: Liars,
     pub(crate) weather: Weather,
     pub(crate) shell: Shell,
+    /// Bytes that broken shells keep: whose, and because of whom.
+    pub(crate) leaked: BTreeMap<(usize, usize), usize>,
+    /// Incidents that the founder still has to declare.
+    pub(crate) undeclared: usize,
     pub(crate) links: Links,
     pub(crate) air: Air,
     /// In which part of the network each node is.
@@ -124,6 +130,8 @@ impl World {
             liars,
             weather,
             shell: setup.shell,
+            leaked: BTreeMap::new(),
+            undeclared: setup.incidents,
             links: Links::default(),
             air: Air::default(),
             plan: BTreeMap::new(),
@@ -146,6 +154,9 @@ impl World {
         }
         self.plan(0, Event::Dial);
         self.plan(100, Event::Act);
+        if self.undeclared > 0 {
+            self.plan(100, Event::Declare);
+        }
         self.plan(LOOK_EVERY_MS, Event::Look);
         self.plan_some(self.faults.crash_every_ms, Event::Crash);
         self.plan_some(self.faults.partition_every_ms, Event::Partition);
@@ -206,6 +217,7 @@ impl World {
                 self.act()?;
                 self.plan_some(Some(self.faults.act_every_ms), Event::Act);
             }
+            Event::Declare => self.declare_many()?,
             Event::Commit(n) => self.commit(n)?,
             Event::Crash => {
                 if self.faults.crash_every_ms.is_some() {
@@ -233,9 +245,7 @@ impl World {
                 if self.links.hears(to, from, link) && self.takes(to, from, link, &frame) {
                     let peer = self.nodes[from].key;
                     self.begin_answer();
-                    if self.shell == Shell::PassesOnUnread && self.is_liar(from) {
-                        self.relay(to, &frame)?;
-                    }
+                    self.mishandle(from, to, &frame)?;
                     self.input(to, Input::Frame { peer, bytes: frame })?;
                     self.check_answer(from, to)?;
                 }
