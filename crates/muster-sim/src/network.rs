@@ -30,6 +30,7 @@ impl World {
             self.last_frame_at = self.now;
         }
         self.tally.bytes += frame.len() as u64;
+        tracing::trace!(from, to, at = self.now, kind = frame.get(1), bytes = frame.len(), "frame");
         if self.rng.chance(self.faults.loss) {
             self.cut(from, to);
         }

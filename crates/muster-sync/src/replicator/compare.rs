@@ -15,6 +15,10 @@ impl Peer {
         let is_equal = HeadsDigest::of(&ours) == heads.digest;
         let Some(pair) = self.pair(dag, view) else { return };
         let was = pair.theirs.replace((heads.digest, heads.count));
+        if is_equal && was.is_none_or(|(digest, _)| digest != heads.digest) {
+            // It would not say so if it had taken note of ours: of many incidents that were not there it ignores some.
+            pair.told = None;
+        }
         if was.is_none_or(|(digest, _)| digest != heads.digest) {
             pair.retry = None;
         }
@@ -112,7 +116,7 @@ impl Peer {
     /// Sends HEADS that the peer did not ask for. If it was told others before, it may be waiting for nothing, so what it
     /// may lack goes along.
     pub(super) fn send_heads_again(&mut self, dag: DagId, cx: &mut Context<'_>) {
-        let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none());
+        let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none() && pair.theirs.is_none());
         let heads = self.tell_heads(dag, cx);
         cx.core.send(self.key, &Frame::Heads(heads));
         if !is_first && !self.knows_all(&dag, cx.view) {

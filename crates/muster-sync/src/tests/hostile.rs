@@ -280,6 +280,27 @@ fn announcements_of_invented_incidents_cost_a_bounded_number_of_places() {
     assert!((UNKNOWN_DAGS_MAX..=here + UNKNOWN_DAGS_MAX + 1).contains(&kept.dags), "{kept:?}");
 }
 
+/// Of many incidents that were not there a peer takes note of some and ignores the others. When it had them from somebody
+/// else it asked about them for ever, and was never answered, for it had been told.
+#[test]
+fn a_peer_that_says_what_it_was_told_before_is_told_again_and_only_once() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let dag = mesh.desks[2].declare("told and not heard", None);
+    let heads = Heads::new(dag, 1, vec![dag.genesis()]);
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let told = |victim: &Victim<'_>| {
+        victim.sent.iter().filter(|frame| matches!(frame, Frame::Heads(heads) if heads.dag == dag)).count()
+    };
+    assert_eq!(told(&victim), 1);
+    for _ in 0..3 {
+        victim.frame(Frame::Heads(heads.clone()).encode(team.into()));
+        assert_eq!(told(&victim), 2);
+    }
+    assert_eq!(victim.closed, []);
+}
+
 #[test]
 fn a_peer_that_offers_and_never_answers_is_closed_however_often_it_offers() {
     let (mut mesh, frames) = recorded();
