@@ -6,9 +6,7 @@ mod resume;
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
 use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
-use muster_log::{
-    DagId, DeviceKey, DeviceSecret, Entry, IncidentId, Received, SessionId, TeamId, Ticket, Timestamp,
-};
+use muster_log::{DagId, DeviceKey, DeviceSecret, Entry, IncidentId, Received, SessionId, TeamId, Ticket, Timestamp};
 use muster_store::{FailedCommit, MemoryStore, Storage};
 use muster_sync::Tick;
 use std::collections::{BTreeSet, VecDeque};

@@ -84,7 +84,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Tally, Box<Failure>> {
-    let setup = Setup { replicas: args.replicas, shell: Shell::Honest, liars: args.liars, lie: args.lie, incidents: args.incidents };
+    let setup = Setup {
+        replicas: args.replicas,
+        shell: Shell::Honest,
+        liars: args.liars,
+        lie: args.lie,
+        incidents: args.incidents,
+    };
     if let Some(seed) = args.seed {
         return play(seed, &setup);
     }
