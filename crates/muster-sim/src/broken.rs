@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// How often a shell says to a liar what it has to say once.
 const REPETITIONS: usize = 400;
 
+/// How many times as long as they should be frames are.
+const BLOAT: usize = 100;
+
 /// Whose statuses are wrong, and who keeps back what was asked for.
 const CULPRIT: usize = 1;
 
@@ -31,7 +34,10 @@ impl World {
             }
             // HEADS and ACK say what the sender holds.
             Shell::MistakesTheSender if is_lie && matches!(frame.get(1), Some(4 | 8)) => {
-                let honest = self.links.peers(to).into_iter().find(|peer| !self.is_liar(*peer));
+                let (Some(team), Some(replica)) = (self.team, &self.nodes[to].replica) else { return Ok(()) };
+                // Of whoever has greeted more is known than the roster.
+                let has_greeted = |peer: &usize| replica.kept_for(&team, &self.nodes[*peer].key).dags > 1;
+                let honest = self.links.peers(to).into_iter().find(|peer| !self.is_liar(*peer) && has_greeted(peer));
                 let Some(peer) = honest.map(|peer| self.nodes[peer].key) else { return Ok(()) };
                 self.input(to, Input::Frame { peer, bytes: frame.to_vec() })
             }
@@ -47,6 +53,12 @@ impl World {
     /// How often a frame is sent.
     pub(crate) fn repetitions(&self, from: usize, to: usize) -> usize {
         if self.shell == Shell::Repeats && self.is_liar(to) && !self.is_liar(from) { REPETITIONS } else { 1 }
+    }
+
+    /// How long a frame is on the wire.
+    pub(crate) fn weight(&self, from: usize, to: usize, bytes: usize) -> usize {
+        let is_bloated = self.shell == Shell::Bloats && self.is_liar(to) && !self.is_liar(from);
+        if is_bloated { bytes * BLOAT } else { bytes }
     }
 
     /// Whether a frame is thrown away that should be sent.

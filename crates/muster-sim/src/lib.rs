@@ -78,6 +78,8 @@ pub enum Shell {
     MistakesTheSender,
     /// Says everything to liars again and again.
     Repeats,
+    /// Sends to liars a hundred times as much as there is to say.
+    Bloats,
     /// One node keeps entries back that it was asked for.
     WithholdsEntries,
     /// Two nodes never have a link.

@@ -41,7 +41,7 @@ impl World {
         let arrival = self.now + self.travel_ms();
         if let Some((link, arrival)) = self.links.send(from, to, arrival) {
             for _ in 0..self.repetitions(from, to) {
-                self.note_said(from, to, link, frame.len())?;
+                self.note_said(from, to, link, self.weight(from, to, frame.len()))?;
             }
             if self.lets_pass(from, to, link, &frame) && self.weather.carries(from, to) {
                 self.plan(arrival - self.now, Event::Arrive { from, to, link, frame });

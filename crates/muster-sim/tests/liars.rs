@@ -106,7 +106,7 @@ fn a_shell_that_says_too_much_in_answer_to_a_liar_is_found_out() {
 
 #[test]
 fn a_shell_that_goes_on_sending_to_one_who_reads_nothing_is_found_out() {
-    check_found_out(Shell::Repeats, Lie::SlowReading, |wrong| matches!(wrong, Wrong::Piles { .. }));
+    check_found_out(Shell::Bloats, Lie::SlowReading, |wrong| matches!(wrong, Wrong::Piles { .. }));
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn of_two_admins_who_remove_each_other_the_junior_is_told_to_be_overruled() {
     let apart = Way::on(&w.view["A1"].clone());
     let senior = w.write_so("A1", w.out("B1"), apart.clone());
     let junior = w.write_so("B1", w.out("A1"), apart);
-    let told: BTreeSet<_> = standings(&w).into_iter().map(|(id, standing)| (id, standing == Standing::Counts)).collect();
+    let told: BTreeSet<_> =
+        standings(&w).into_iter().map(|(id, standing)| (id, standing == Standing::Counts)).collect();
     assert_eq!(told, BTreeSet::from([(senior, true), (junior, false)]));
 }
 

@@ -15,7 +15,7 @@ impl Peer {
         let is_equal = HeadsDigest::of(&ours) == heads.digest;
         let Some(pair) = self.pair(dag, view) else { return };
         let was = pair.theirs.replace((heads.digest, heads.count));
-        if is_equal && was.is_none_or(|(digest, _)| digest != heads.digest) {
+        if is_equal && dag != view.roster() && was.is_none_or(|(digest, _)| digest != heads.digest) {
             // It would not say so if it had taken note of ours: of many incidents that were not there it ignores some.
             pair.told = None;
         }
