@@ -6,8 +6,7 @@
 use crate::Shell;
 use crate::failure::Wrong;
 use crate::world::World;
-use muster_log::{EntryId, Status};
-use muster_replica::Input;
+use muster_log::{DeviceKey, EntryId, Status};
 use std::collections::BTreeMap;
 
 /// How often a shell says to a liar what it has to say once.
@@ -25,21 +24,11 @@ const STRANGER: usize = 2;
 impl World {
     /// What is wrong about how a frame of `from` is handled at `to`.
     pub(crate) fn mishandle(&mut self, from: usize, to: usize, frame: &[u8]) -> Result<(), Wrong> {
-        let is_lie = self.is_liar(from) && !self.is_liar(to);
         match self.shell {
             Shell::PassesOnUnread if self.is_liar(from) => self.relay(to, frame),
             Shell::LeaksFrames => {
                 *self.leaked.entry((to, from)).or_default() += frame.len();
                 Ok(())
-            }
-            // HEADS and ACK say what the sender holds.
-            Shell::MistakesTheSender if is_lie && matches!(frame.get(1), Some(4 | 8)) => {
-                let (Some(team), Some(replica)) = (self.team, &self.nodes[to].replica) else { return Ok(()) };
-                // Of whoever has greeted more is known than the roster.
-                let has_greeted = |peer: &usize| replica.kept_for(&team, &self.nodes[*peer].key).dags > 1;
-                let honest = self.links.peers(to).into_iter().find(|peer| !self.is_liar(*peer) && has_greeted(peer));
-                let Some(peer) = honest.map(|peer| self.nodes[peer].key) else { return Ok(()) };
-                self.input(to, Input::Frame { peer, bytes: frame.to_vec() })
             }
             _ => Ok(()),
         }
@@ -69,6 +58,13 @@ impl World {
     /// Whether two nodes never find each other.
     pub(crate) fn overlooks(&self, a: usize, b: usize) -> bool {
         self.shell == Shell::OverlooksAPeer && a.min(b) == CULPRIT && a.max(b) == STRANGER
+    }
+
+    /// Whom a node shows to hold an entry.
+    pub(crate) fn mistake_holders(&self, n: usize, holders: &mut Vec<DeviceKey>) {
+        if self.shell == Shell::CountsWhatItSent {
+            holders.extend(self.links.peers(n).into_iter().map(|peer| self.nodes[peer].key));
+        }
     }
 
     /// What a node shows of the statuses that it holds.

@@ -4,7 +4,7 @@ use crate::failure::Wrong;
 use crate::node::Node;
 use crate::world::World;
 use muster_log::fact::Capability;
-use muster_log::{DagId, EntryId, IncidentId, TeamId};
+use muster_log::{DagId, DeviceKey, EntryId, IncidentId, TeamId};
 use muster_replica::{Peer, Replica, ReplicaError};
 use muster_store::{MemoryStore, Storage};
 use std::collections::BTreeMap;
@@ -133,7 +133,9 @@ impl World {
             let dags: Vec<&[EntryId]> = ledger.dags().map(|(_, dag)| dag.order()).collect();
             for _ in 0..HOLDERS_ASKED {
                 let Some(entry) = self.rng.pick(&dags).and_then(|order| self.rng.pick(order)) else { continue };
-                let holders = replica.holders(&team, entry).unwrap_or_default();
+                let mut holders: Vec<DeviceKey> =
+                    replica.holders(&team, entry).unwrap_or_default().into_iter().collect();
+                self.mistake_holders(n, &mut holders);
                 let holders = holders.iter().filter_map(|key| self.number_of(key)).filter(|n| !self.is_liar(*n));
                 for holder in holders {
                     if !holds(self.nodes[holder].disk(), entry) {

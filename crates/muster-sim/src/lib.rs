@@ -74,8 +74,8 @@ pub enum Shell {
     PassesOnUnread,
     /// Keeps every frame for ever.
     LeaksFrames,
-    /// Takes what a liar says it holds for what somebody else says.
-    MistakesTheSender,
+    /// Shows what it may have sent as held by everybody whom it has a link to.
+    CountsWhatItSent,
     /// Says everything to liars again and again.
     Repeats,
     /// Sends to liars a hundred times as much as there is to say.

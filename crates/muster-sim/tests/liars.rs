@@ -95,8 +95,8 @@ fn a_shell_that_keeps_what_peers_send_is_found_out() {
 }
 
 #[test]
-fn a_shell_that_counts_what_somebody_else_said_as_a_receipt_is_found_out() {
-    check_found_out(Shell::MistakesTheSender, Lie::Presence, |wrong| matches!(wrong, Wrong::FalseHolder { .. }));
+fn a_shell_that_counts_what_it_sent_as_held_is_found_out() {
+    check_found_out(Shell::CountsWhatItSent, Lie::Presence, |wrong| matches!(wrong, Wrong::FalseHolder { .. }));
 }
 
 #[test]

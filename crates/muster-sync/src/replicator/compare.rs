@@ -15,7 +15,10 @@ impl Peer {
         let is_equal = HeadsDigest::of(&ours) == heads.digest;
         let Some(pair) = self.pair(dag, view) else { return };
         let was = pair.theirs.replace((heads.digest, heads.count));
-        if is_equal && dag != view.roster() && was.is_none_or(|(digest, _)| digest != heads.digest) {
+        let is_new = was.is_none_or(|(digest, _)| digest != heads.digest);
+        // What crosses ours on its way is no sign of anything.
+        let had_time = pair.told_at.is_some_and(|at| cx.now.since_ms(at) >= RETRY_FIRST_MS);
+        if is_equal && is_new && had_time && dag != view.roster() {
             // It would not say so if it had taken note of ours: of many incidents that were not there it ignores some.
             pair.told = None;
         }
@@ -129,6 +132,7 @@ impl Peer {
         let heads = Heads::new(dag, cx.view.len(&dag), cx.view.heads(&dag));
         if let Some(pair) = self.pair(dag, cx.view) {
             pair.told = Some(heads.digest);
+            pair.told_at = Some(cx.now);
         }
         heads
     }

@@ -294,6 +294,7 @@ fn a_peer_that_says_what_it_was_told_before_is_told_again_and_only_once() {
         victim.sent.iter().filter(|frame| matches!(frame, Frame::Heads(heads) if heads.dag == dag)).count()
     };
     assert_eq!(told(&victim), 1);
+    victim.now = victim.now.plus_ms(crate::limits::RETRY_FIRST_MS);
     for _ in 0..3 {
         victim.frame(Frame::Heads(heads.clone()).encode(team.into()));
         assert_eq!(told(&victim), 2);
