@@ -377,7 +377,7 @@ impl<S: Storage> Replica<S> {
                     let heads = heads_of(&received);
                     self.admit(team, chunk, peer, received, bodies, now)?;
                     if let Some(state) = self.teams.get_mut(&team) {
-                        note_held(state.sent_by.entry(peer).or_default(), &state.ledger, dag, heads);
+                        state.note_sent(peer, dag, heads);
                     }
                 }
                 Output::Receipt { peer, dag, entries } => {
@@ -421,6 +421,11 @@ impl<S: Storage> Replica<S> {
     }
 
     fn announce(&mut self, news: &[(TeamId, EntryId, DagId)], now: Now) {
+        for (team, entry, dag) in news {
+            if let Some(state) = self.teams.get_mut(team) {
+                state.note_admitted(*entry, *dag);
+            }
+        }
         let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
         for (team, entry, dag) in news.iter().filter(|(team, _, dag)| *dag != DagId::from(*team)) {
             changed.entry((*team, *dag)).or_default().push(*entry);

@@ -44,6 +44,8 @@ pub(crate) struct Team {
     pub(crate) receipts: BTreeMap<DeviceKey, Held>,
     /// What peers sent, and so have, durably or not: as above.
     pub(crate) sent_by: BTreeMap<DeviceKey, Held>,
+    /// What peers sent and waits for something to be admitted: entry → peers.
+    pub(crate) sent_waiting: BTreeMap<EntryId, BTreeSet<DeviceKey>>,
     /// Late arrivals that are not marked as seen, in the order in which they came.
     pub(crate) late: BTreeMap<DagId, Vec<EntryId>>,
     /// When each peer was last heard, and how far its clock was off.
@@ -83,6 +85,7 @@ impl Team {
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent_by: BTreeMap::new(),
+            sent_waiting: BTreeMap::new(),
             late: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
@@ -130,6 +133,28 @@ impl Team {
             }
         }
         Ok(())
+    }
+
+    /// Remembers that a peer has these entries of a DAG, those too that wait for something before they are admitted.
+    pub(crate) fn note_sent(&mut self, peer: DeviceKey, dag: DagId, heads: BTreeSet<EntryId>) {
+        let (here, others): (Vec<EntryId>, Vec<EntryId>) = heads.into_iter().partition(|id| self.ledger.contains(id));
+        note_held(self.sent_by.entry(peer).or_default(), &self.ledger, dag, here);
+        if others.is_empty() {
+            return;
+        }
+        // What waits is bounded, and so is what is remembered of it.
+        let waiting: BTreeSet<EntryId> = self.ledger.pending().collect();
+        self.sent_waiting.retain(|id, _| waiting.contains(id));
+        for id in others.into_iter().filter(|id| waiting.contains(id)) {
+            self.sent_waiting.entry(id).or_default().insert(peer);
+        }
+    }
+
+    /// An entry was admitted: whoever sent it while it had to wait has it.
+    pub(crate) fn note_admitted(&mut self, id: EntryId, dag: DagId) {
+        for peer in self.sent_waiting.remove(&id).unwrap_or_default() {
+            note_held(self.sent_by.entry(peer).or_default(), &self.ledger, dag, [id]);
+        }
     }
 
     /// This device's person, where the roster knows one.

@@ -7,8 +7,8 @@ mod resume;
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
 use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
-use muster_log::{DeviceKey, DeviceSecret, IncidentId, SessionId, TeamId, Ticket, Timestamp};
-use muster_store::{FailedCommit, MemoryStore};
+use muster_log::{DagId, DeviceKey, DeviceSecret, Entry, IncidentId, Received, SessionId, TeamId, Ticket, Timestamp};
+use muster_store::{FailedCommit, MemoryStore, Storage};
 use muster_sync::Tick;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -330,6 +330,31 @@ fn who_holds_an_entry_is_known_once_it_was_acknowledged() {
     room.settle();
     let both = BTreeSet::from([room.key(0), room.key(1)]);
     assert_eq!(room.desks[0].holders(&team, &genesis).unwrap(), both);
+}
+
+#[test]
+fn whoever_sent_what_had_to_wait_is_known_to_have_it_once_it_is_admitted() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    room.settle();
+    room.disconnect_all();
+    let incident = room.write(0, team, None, &declare("db-1 is down"));
+    room.write(0, team, Some(incident), &say("builds on that"));
+    let (peer, dag) = (room.key(0), DagId::from(incident));
+    let stored = room.desks[0].store().entries(&dag).unwrap();
+    let received: Vec<Received> = stored
+        .iter()
+        .map(|stored| Received { entry: Entry::decode(&stored.bytes).unwrap(), signature: stored.signature })
+        .collect();
+    let last = received[1].entry.id();
+    let state = room.desks[1].teams.get_mut(&team).unwrap();
+    assert_eq!(state.ledger.receive(Some(peer), vec![received[1].clone()]).pending, [last]);
+    state.note_sent(peer, dag, [last].into());
+    let admitted = state.ledger.receive(None, vec![received[0].clone()]).admitted;
+    assert_eq!(admitted.len(), 2);
+    admitted.into_iter().for_each(|id| state.note_admitted(id, dag));
+    assert!(state.sent_by[&peer][&dag].contains(&last));
+    assert!(state.sent_waiting.is_empty());
 }
 
 #[test]

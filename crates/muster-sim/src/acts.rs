@@ -22,6 +22,11 @@ pub(crate) fn declare(rng: &mut Rng, names: &[String]) -> Act {
     }
 }
 
+/// A new incident for the whole team.
+pub(crate) fn declare_for_all(title: String) -> Act {
+    Act::Declare { title, severity: Some(3), drill: false, suspected: false, private: Vec::new() }
+}
+
 /// Something in an incident that has these entries.
 pub(crate) fn act(rng: &mut Rng, names: &[String], entries: &[EntryId]) -> Act {
     let entry = |rng: &mut Rng| rng.pick(entries).map(EntryId::to_string).unwrap_or_default();

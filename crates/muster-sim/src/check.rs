@@ -4,8 +4,8 @@ use crate::failure::Wrong;
 use crate::node::Node;
 use crate::world::World;
 use muster_log::fact::Capability;
-use muster_log::{DagId, EntryId, IncidentId, TeamId};
-use muster_replica::{Replica, ReplicaError};
+use muster_log::{DagId, DeviceKey, EntryId, IncidentId, TeamId};
+use muster_replica::{Peer, Replica, ReplicaError};
 use muster_store::{MemoryStore, Storage};
 use std::collections::BTreeMap;
 
@@ -133,7 +133,9 @@ impl World {
             let dags: Vec<&[EntryId]> = ledger.dags().map(|(_, dag)| dag.order()).collect();
             for _ in 0..HOLDERS_ASKED {
                 let Some(entry) = self.rng.pick(&dags).and_then(|order| self.rng.pick(order)) else { continue };
-                let holders = replica.holders(&team, entry).unwrap_or_default();
+                let mut holders: Vec<DeviceKey> =
+                    replica.holders(&team, entry).unwrap_or_default().into_iter().collect();
+                self.mistake_holders(n, &mut holders);
                 let holders = holders.iter().filter_map(|key| self.number_of(key)).filter(|n| !self.is_liar(*n));
                 for holder in holders {
                     if !holds(self.nodes[holder].disk(), entry) {
@@ -199,6 +201,10 @@ impl World {
                     continue; // a liar copied it; nobody will bring the rest
                 }
                 for (other, theirs) in ledgers.iter().enumerate() {
+                    // A private incident goes no way but from one who is named to another.
+                    if names.is_some() && !self.is_neighbour(n, other) {
+                        continue;
+                    }
                     let person = theirs.roster().person_of(&self.nodes[other].key)?;
                     if names.as_ref().is_some_and(|names| !names.contains(&person)) {
                         continue;
@@ -257,8 +263,10 @@ impl World {
         for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { continue };
             let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
-            for peer in peers.into_iter().filter(|peer| self.number_of(&peer.device).is_some_and(|n| !self.is_liar(n)))
-            {
+            let is_honest_neighbour = |peer: &Peer| {
+                self.number_of(&peer.device).is_some_and(|other| !self.is_liar(other) && self.is_neighbour(n, other))
+            };
+            for peer in peers.into_iter().filter(is_honest_neighbour) {
                 let nothing_missing = peer.missing_here == Some(0) && peer.missing_there == Some(0);
                 if !peer.connected || !nothing_missing {
                     let what = format!("node {n} takes a peer's standing to be {peer:?}");

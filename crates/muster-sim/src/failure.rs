@@ -184,6 +184,9 @@ impl fmt::Display for Failure {
         if setup.liars > 0 {
             write!(f, " --liars {}", setup.liars)?;
         }
+        if setup.incidents > 0 {
+            write!(f, " --incidents {}", setup.incidents)?;
+        }
         match setup.lie {
             Some(lie) => write!(f, " --lie {}", lie.word()),
             None => Ok(()),
@@ -220,10 +223,14 @@ pub struct Tally {
     pub compared: u64,
     /// Gossip messages that reached somebody for the first time, presence not counted.
     pub gossip: u64,
+    /// INDEX frames sent.
+    pub ranges: u64,
     /// Lies told.
     pub lies: LieCounts,
     /// Links that were closed with a liar at one end, by either.
     pub closed: u64,
+    /// Gossip of liars that was rejected.
+    pub rejected: u64,
     /// Most entries that waited at one node at one time.
     pub pending_most: u64,
     /// Most frames to one peer in answer to one of a liar.
@@ -246,8 +253,10 @@ impl Tally {
         self.carried += carried;
         self.compared += compared;
         self.gossip += gossip;
+        self.ranges += other.ranges;
         self.lies.add(&other.lies);
         self.closed += other.closed;
+        self.rejected += other.rejected;
         self.pending_most = self.pending_most.max(other.pending_most);
         self.answer_frames_most = self.answer_frames_most.max(other.answer_frames_most);
         self.unread_bytes_most = self.unread_bytes_most.max(other.unread_bytes_most);
@@ -262,13 +271,16 @@ impl fmt::Display for Tally {
             "{histories} histories, {entries} entries, {refused} refused acts, {crashes} crashes, {cuts} cuts, \
              {syncs} syncs, {bytes} bytes, {carried} incidents came along, {compared} views compared, {gossip} gossip messages"
         )?;
+        if self.ranges > 0 {
+            write!(f, ", {} comparisons by ranges", self.ranges)?;
+        }
         if self.lies.is_empty() {
             return Ok(());
         }
         write!(
             f,
-            "; lies: {}; {} links of liars closed; at most {} entries waited, {} frames answered one, {} bytes lay unread",
-            self.lies, self.closed, self.pending_most, self.answer_frames_most, self.unread_bytes_most
+            "; lies: {}; {} links of liars closed, {} gossip messages rejected; at most {} entries waited, {} frames answered one, {} bytes lay unread",
+            self.lies, self.closed, self.rejected, self.pending_most, self.answer_frames_most, self.unread_bytes_most
         )
     }
 }

@@ -33,6 +33,12 @@ pub(crate) struct Air {
 }
 
 impl Air {
+    /// The messages that a node has had.
+    pub(crate) fn heard_by(&self, n: usize) -> Vec<Vec<u8>> {
+        let had = self.had.range((n, 0)..=(n, MessageId::MAX));
+        had.filter_map(|(_, message)| Some(self.messages.get(*message)?.bytes.clone())).collect()
+    }
+
     /// A node went down, and with it what it remembered.
     pub(crate) fn forget(&mut self, n: usize) {
         self.had.retain(|(at, _)| *at != n);
@@ -83,6 +89,16 @@ impl World {
         }
     }
 
+    /// A liar gives a message to one neighbour, as its own or another's.
+    pub(crate) fn whisper(&mut self, n: usize, to: usize, bytes: Vec<u8>) {
+        let Some(team) = self.team.filter(|_| self.nodes[to].gossips && self.weather.carries(n, to)) else { return };
+        self.air.messages.push(Message { team, bytes, is_presence: true });
+        let message = self.air.messages.len() - 1;
+        self.air.had.insert((n, message));
+        let after = self.travel_ms();
+        self.plan(after, Event::Hear { from: n, to, message });
+    }
+
     pub(crate) fn hear(&mut self, from: usize, to: usize, message: MessageId) -> Result<(), Wrong> {
         if !self.reaches(from, to) || !self.air.had.insert((to, message)) {
             return Ok(());
@@ -94,7 +110,9 @@ impl World {
         let gossip = GossipId(self.air.numbered);
         self.air.waiting.insert((to, gossip.0), (from, message));
         let peer = self.nodes[from].key;
-        self.input(to, Input::Gossip { team, peer, gossip, bytes })
+        self.begin_answer();
+        self.input(to, Input::Gossip { team, peer, gossip, bytes })?;
+        self.check_answer(from, to)
     }
 
     /// A node has judged a message.
@@ -103,6 +121,7 @@ impl World {
         match verdict {
             Verdict::Accept => self.pass_on(n, Some(from), message),
             Verdict::Ignore => {}
+            Verdict::Reject if self.is_liar(from) || self.is_liar(n) => self.tally.rejected += 1,
             Verdict::Reject => {
                 let reason = "its gossip was rejected".to_owned();
                 return Err(Wrong::Accused { node: n, peer: from, reason });

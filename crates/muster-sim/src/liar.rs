@@ -1,15 +1,17 @@
 //! Liars: true members of the team that lie on the wire. Each has a replica that joined and syncs as any other, so that
 //! its frames are taken seriously; beside it, it says what no replica would, and keeps silent where it should speak.
 //!
-//! Here is when a liar lies and what of its links it swallows. What it says is in `forged` (entries) and `asked`
-//! (everything else), what it writes with in `pen`, what must hold in spite of it in `judge`.
+//! Here is when a liar lies and what of its links it swallows. What it says is in `forged` (entries), `hearsay` (gossip),
+//! `ranges` (INDEX) and `asked` (everything else), what it writes with in `pen`, what must hold in spite of it in `judge`.
 
 mod asked;
 mod forged;
 mod ground;
+mod hearsay;
 mod judge;
 mod lie;
 mod pen;
+mod ranges;
 
 pub use lie::{Lie, LieCounts};
 
@@ -32,6 +34,9 @@ const FLOOD_ENTRIES_MAX: u32 = 300;
 /// Valid entries of one flood at most.
 const FLOOD_AT_ONCE: u64 = 80;
 
+/// Messages that are given to gossip again at one time, at most.
+const RUMOURS_AGAIN_MAX: u64 = 20;
+
 /// Ways of lying that one liar has at most.
 const LIES_EACH_MAX: u64 = 3;
 
@@ -40,6 +45,15 @@ const CALM_FACTOR: u64 = 16;
 
 /// A frame and to whom it goes.
 type Said = (usize, Vec<u8>);
+
+/// What a liar says at one time.
+#[derive(Debug)]
+enum Words {
+    /// Over its links.
+    Frames(Vec<Said>),
+    /// By gossip.
+    Gossip(Vec<Said>),
+}
 
 /// All liars of a history: the last of its nodes.
 #[derive(Debug)]
@@ -124,16 +138,19 @@ impl World {
         let peers: Vec<usize> = self.links.peers(n).into_iter().filter(|peer| !self.is_liar(*peer)).collect();
         let said = self.words(n, &mut liar, &peers);
         self.liars.all.insert(n, liar);
-        if let Some((lie, frames)) = said {
-            self.tally.lies.note(lie);
-            tracing::debug!(node = n, at = self.now, lie = lie.word(), frames = frames.len(), "lie");
-            frames.into_iter().for_each(|(to, frame)| self.utter(n, to, frame));
+        let Some((lie, words)) = said else { return Ok(()) };
+        let (Words::Frames(said) | Words::Gossip(said)) = &words;
+        self.tally.lies.note(lie);
+        tracing::debug!(node = n, at = self.now, lie = lie.word(), count = said.len(), "lie");
+        match words {
+            Words::Frames(frames) => frames.into_iter().for_each(|(to, frame)| self.utter(n, to, frame)),
+            Words::Gossip(messages) => messages.into_iter().for_each(|(to, message)| self.whisper(n, to, message)),
         }
         Ok(())
     }
 
     /// What a liar says now, and to whom.
-    fn words(&self, n: usize, liar: &mut Liar, peers: &[usize]) -> Option<(Lie, Vec<Said>)> {
+    fn words(&self, n: usize, liar: &mut Liar, peers: &[usize]) -> Option<(Lie, Words)> {
         let team = self.team?;
         let replica = self.nodes[n].replica.as_ref().filter(|_| self.nodes[n].is_member(&team))?;
         let now = self.nodes[n].now(self.now);
@@ -149,6 +166,9 @@ impl World {
         let lie = *liar.rng.pick(&liar.lies)?;
         if self.liars.are_calm && lie.adds_entries() {
             return None;
+        }
+        if matches!(lie, Lie::Gossip | Lie::Presence) {
+            return Some((lie, self.rumours(n, lie, &ground, &mut liar.rng, peers)?));
         }
         let to = *liar.rng.pick(peers)?;
         let other = *liar.rng.pick(peers)?;
@@ -176,12 +196,38 @@ impl World {
             }
             Lie::Flooding | Lie::SlowReading => to_one(asked::questions(&ground, rng)?),
             Lie::HalfOpen => return None,
+            Lie::Gossip | Lie::Presence => return None, // said by gossip
+            Lie::Index => {
+                let heard: Vec<Vec<u8>> = liar.heard.iter().cloned().collect();
+                to_one(ranges::ranges(&ground, &heard, rng))
+            }
+            Lie::Misleading => to_one(asked::misleading(&ground, rng)?),
             Lie::Stalling => {
                 let dag = ground.incident(rng)?;
                 peers.iter().flat_map(|to| asked::offer(&ground, dag, rng).map(|frame| (*to, frame))).collect()
             }
         };
-        Some((lie, frames))
+        Some((lie, Words::Frames(frames)))
+    }
+
+    /// What a liar gives to gossip: to one neighbour or to all, what is new or what it once heard.
+    fn rumours(&self, n: usize, lie: Lie, ground: &Ground<'_>, rng: &mut Rng, peers: &[usize]) -> Option<Words> {
+        let hearing: Vec<usize> = peers.iter().copied().filter(|peer| self.nodes[*peer].gossips).collect();
+        let to = *rng.pick(&hearing)?;
+        let messages = if rng.chance(250) {
+            let heard = self.air.heard_by(n);
+            (0..rng.between(1, RUMOURS_AGAIN_MAX)).filter_map(|_| rng.pick(&heard).cloned()).collect()
+        } else if lie == Lie::Gossip {
+            hearsay::gossip(ground, rng)?
+        } else {
+            hearsay::presence(ground, rng)?
+        };
+        let to_all = rng.chance(300);
+        let said = |message: Vec<u8>| match to_all {
+            true => hearing.iter().map(|to| (*to, message.clone())).collect(),
+            false => vec![(to, message)],
+        };
+        Some(Words::Gossip(messages.into_iter().flat_map(said).collect()))
     }
 
     fn utter(&mut self, n: usize, to: usize, frame: Vec<u8>) {

@@ -12,13 +12,15 @@
 //!   with nobody whom it does not name; no honest replica accuses another; nothing panics.
 //! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
 //!
-//! A failure names its seed and the command that replays it. Reading order: `world` is the loop and the shell, `acts` what
-//! people do, `faults` and `link` what goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get
-//! in, `check` what must hold; `liar` and `weather` what comes on top where members lie.
+//! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
+//! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
+//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold; `liar` and
+//! `weather` what comes on top where members lie.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod acts;
+mod broken;
 mod check;
 mod failure;
 mod faults;
@@ -26,9 +28,13 @@ mod gossip;
 mod joining;
 mod liar;
 mod link;
+mod network;
 mod node;
+mod people;
+mod power;
 mod rng;
 mod seeds;
+mod shell;
 mod weather;
 mod world;
 
@@ -42,7 +48,7 @@ use world::World;
 /// Replicas in a history unless something else is asked for.
 pub const REPLICAS: usize = 5;
 
-/// Most nodes, liars among them: every pair of them has a link.
+/// Most nodes, liars among them.
 pub const REPLICAS_MAX: usize = 100;
 
 /// Honest replicas that a history with liars has at least: two, so that there is somebody to agree with.
@@ -66,6 +72,22 @@ pub enum Shell {
     IgnoresFailedCommits,
     /// Passes on what liars say before its replica has judged it.
     PassesOnUnread,
+    /// Keeps every frame for ever.
+    LeaksFrames,
+    /// Shows what it may have sent as held by everybody whom it has a link to.
+    CountsWhatItSent,
+    /// Says everything to liars again and again.
+    Repeats,
+    /// Sends to liars a hundred times as much as there is to say.
+    Bloats,
+    /// One node keeps entries back that it was asked for.
+    WithholdsEntries,
+    /// Two nodes never have a link.
+    OverlooksAPeer,
+    /// One node shows one entry less than there are.
+    DropsAStatus,
+    /// One node shows entries as late that are not.
+    MistakesAStatus,
 }
 
 /// What to play.
@@ -79,11 +101,13 @@ pub struct Setup {
     pub liars: usize,
     /// The one way in which they lie; else each seed draws its own.
     pub lie: Option<Lie>,
+    /// How many incidents the founder declares at the beginning.
+    pub incidents: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0 }
     }
 }
 

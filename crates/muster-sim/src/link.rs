@@ -92,6 +92,11 @@ impl Links {
         is_there
     }
 
+    /// How many links a node believes to have.
+    pub(crate) fn count(&self, at: usize) -> usize {
+        self.ends.range((at, 0)..=(at, usize::MAX)).count()
+    }
+
     /// With whom a node believes to have a link.
     pub(crate) fn peers(&self, at: usize) -> Vec<usize> {
         self.ends.range((at, 0)..=(at, usize::MAX)).map(|((_, peer), _)| *peer).collect()

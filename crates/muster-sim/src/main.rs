@@ -5,6 +5,9 @@ use muster_sim::{Failure, Lie, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, foun
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// More would be read at every look for minutes.
+const INCIDENTS_MAX: usize = 10_000;
+
 /// Plays whole histories of a team with faults, each from one seed.
 #[derive(Debug, Parser)]
 #[command(name = "muster-sim")]
@@ -27,6 +30,9 @@ struct Args {
     /// The one way in which they lie; else each seed draws its own.
     #[arg(long, value_name = "KIND", requires = "liars", value_parser = lie)]
     lie: Option<Lie>,
+    /// Incidents that the founder declares at the beginning; of more than 64 those that differ are found out by ranges.
+    #[arg(long, default_value_t = 0, value_parser = incidents)]
+    incidents: usize,
     /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -40,6 +46,11 @@ fn replicas(text: &str) -> Result<usize, String> {
 fn liars(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
     if number <= REPLICAS_MAX - 2 { Ok(number) } else { Err(format!("at most {}", REPLICAS_MAX - 2)) }
+}
+
+fn incidents(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number <= INCIDENTS_MAX { Ok(number) } else { Err(format!("at most {INCIDENTS_MAX}")) }
 }
 
 fn lie(text: &str) -> Result<Lie, String> {
@@ -73,7 +84,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Tally, Box<Failure>> {
-    let setup = Setup { replicas: args.replicas, shell: Shell::Honest, liars: args.liars, lie: args.lie };
+    let setup = Setup {
+        replicas: args.replicas,
+        shell: Shell::Honest,
+        liars: args.liars,
+        lie: args.lie,
+        incidents: args.incidents,
+    };
     if let Some(seed) = args.seed {
         return play(seed, &setup);
     }

@@ -6,7 +6,9 @@ use muster_log::{DeviceKey, DeviceSecret, EntryId, SessionId, TeamId, Ticket, Ti
 use muster_replica::{Now, Replica, ReplicaError};
 use muster_store::MemoryStore;
 use muster_sync::Tick;
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 
 /// Where all clocks would stand at the beginning if they were right: 2026-01-01 00:00 UTC.
 const EPOCH_MS: i64 = 1_767_225_600_000;
@@ -27,13 +29,43 @@ pub(crate) struct Joining {
     pub(crate) refusals: u32,
 }
 
+/// A replica that runs. Its deadline is asked for before everything that happens anywhere and found out anew only after
+/// something was done to it.
+pub(crate) struct Running {
+    replica: Replica<MemoryStore>,
+    deadline: Cell<Option<Option<Tick>>>,
+}
+
+impl Running {
+    fn deadline(&self) -> Option<Tick> {
+        let known = self.deadline.get().unwrap_or_else(|| self.replica.deadline());
+        self.deadline.set(Some(known));
+        known
+    }
+}
+
+impl Deref for Running {
+    type Target = Replica<MemoryStore>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.replica
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.deadline.set(None);
+        &mut self.replica
+    }
+}
+
 /// A device.
 pub(crate) struct Node {
     seed: [u8; 32],
     pub(crate) key: DeviceKey,
     pub(crate) handle: String,
     /// Running, or down.
-    pub(crate) replica: Option<Replica<MemoryStore>>,
+    pub(crate) replica: Option<Running>,
     /// The disk while it is down.
     store: MemoryStore,
     /// When the replica was opened.
@@ -107,7 +139,7 @@ impl Node {
 
     /// The store, as far as it is durable.
     pub(crate) fn disk(&self) -> &MemoryStore {
-        self.replica.as_ref().map_or(&self.store, Replica::store)
+        self.replica.as_ref().map_or(&self.store, |replica| replica.store())
     }
 
     /// Opens the store and starts the replica.
@@ -127,7 +159,7 @@ impl Node {
             replica.continue_session(session);
         }
         self.since = at;
-        self.replica = Some(replica);
+        self.replica = Some(Running { replica, deadline: Cell::new(None) });
         self.is_dirty = false;
         self.staged.clear();
         Ok(())
@@ -137,7 +169,7 @@ impl Node {
     pub(crate) fn stop(&mut self, in_order: bool) {
         let Some(replica) = self.replica.take() else { return };
         self.lease = (in_order && !self.is_dirty).then(|| (replica.session(), replica.own_tips()));
-        self.store = replica.into_store();
+        self.store = replica.replica.into_store();
         self.store.crash();
         self.staged.clear();
         self.is_dirty = false;

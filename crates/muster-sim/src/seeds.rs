@@ -16,12 +16,15 @@ pub struct FoundSeed {
     pub liars: usize,
     /// The one way in which they lied, where it was one.
     pub lie: Option<Lie>,
+    /// With how many incidents at the beginning.
+    pub incidents: usize,
 }
 
 impl FoundSeed {
     /// What it was found with.
     pub fn setup(&self) -> Setup {
-        Setup { replicas: self.replicas, shell: Shell::Honest, liars: self.liars, lie: self.lie }
+        let Self { replicas, liars, lie, incidents, .. } = *self;
+        Setup { replicas, shell: Shell::Honest, liars, lie, incidents }
     }
 }
 
@@ -30,7 +33,7 @@ pub fn found_seeds() -> Vec<FoundSeed> {
     read(FILE)
 }
 
-/// `SEED [REPLICAS [LIARS [KIND]]]`; `#` begins a comment.
+/// `SEED [REPLICAS [LIARS [KIND|any [INCIDENTS]]]]`; `#` begins a comment.
 fn read(text: &str) -> Vec<FoundSeed> {
     let line = |line: &str| {
         let mut words = line.split('#').next()?.split_whitespace();
@@ -38,7 +41,8 @@ fn read(text: &str) -> Vec<FoundSeed> {
         let replicas = words.next().and_then(|word| word.parse().ok()).unwrap_or(REPLICAS);
         let liars = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
         let lie = words.next().and_then(Lie::from_word);
-        Some(FoundSeed { seed, replicas, liars, lie })
+        let incidents = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        Some(FoundSeed { seed, replicas, liars, lie, incidents })
     };
     text.lines().filter_map(line).collect()
 }
@@ -51,9 +55,10 @@ mod tests {
     fn every_line_of_the_file_that_is_no_comment_is_a_seed() {
         let lines = FILE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
         assert_eq!(found_seeds().len(), lines);
-        let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n");
-        let plain = FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None };
-        let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling) };
-        assert_eq!(read, [plain, FoundSeed { seed: 18, replicas: 3, ..plain }, lied]);
+        let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n20 4 0 any 200\n");
+        let plain = FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None, incidents: 0 };
+        let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling), incidents: 0 };
+        let many = FoundSeed { seed: 20, replicas: 4, incidents: 200, ..plain };
+        assert_eq!(read, [plain, FoundSeed { seed: 18, replicas: 3, ..plain }, lied, many]);
     }
 }

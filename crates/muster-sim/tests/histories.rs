@@ -6,6 +6,9 @@ use std::ops::Range;
 /// Seeds in the ordinary test run. `cargo xtask sim --seeds N` plays more.
 const SEEDS: u64 = 200;
 
+/// Seeds of histories with many incidents, each of which takes as long as ten others.
+const SEEDS_OF_MANY: Range<u64> = 2..4;
+
 /// Within so many seeds every broken shell must have been found out.
 const SEEDS_TO_NOTICE: u64 = 20;
 
@@ -65,6 +68,31 @@ fn a_shell_that_promises_what_is_not_durable_is_found_out() {
     let is_behind =
         |wrong: &Wrong| matches!(wrong, Wrong::Lost { .. } | Wrong::NotAsStored { .. } | Wrong::FalseHolder { .. });
     check_noticed(Shell::IgnoresFailedCommits, is_behind);
+}
+
+#[test]
+fn a_node_that_keeps_back_what_it_was_asked_for_is_found_out() {
+    let never_agree = |wrong: &Wrong| matches!(wrong, Wrong::NotQuiet { .. } | Wrong::QuietApart { .. });
+    check_noticed(Shell::WithholdsEntries, never_agree);
+}
+
+#[test]
+fn two_nodes_that_never_meet_are_found_out_though_they_hold_the_same() {
+    let is_standing = |wrong: &Wrong| matches!(wrong, Wrong::QuietApart { what } if what.contains("standing"));
+    check_noticed(Shell::OverlooksAPeer, is_standing);
+}
+
+#[test]
+fn hundreds_of_incidents_end_in_agreement_and_are_compared_by_ranges() {
+    let mut tally = Tally::default();
+    for seed in SEEDS_OF_MANY {
+        let setup = Setup { replicas: 4, incidents: 200, ..Setup::default() };
+        match play(seed, &setup) {
+            Ok(played) => tally.add(&played),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    assert!(tally.ranges > 0 && tally.cuts > 0, "too calm: {tally}");
 }
 
 #[test]

@@ -73,3 +73,48 @@ fn a_shell_that_passes_on_what_it_has_not_judged_is_found_out() {
     let command = format!("cargo xtask sim --seed {} --liars 2 --lie forged", failure.seed);
     assert!(failure.to_string().ends_with(&command), "{failure}");
 }
+
+/// Within the first seeds the broken shell is found out, and as what it is.
+#[track_caller]
+fn check_found_out(shell: Shell, lie: Lie, is_right: fn(&Wrong) -> bool) {
+    let setup = Setup { shell, lie: Some(lie), ..setup() };
+    let mut others = Vec::new();
+    for seed in 0..SEEDS_TO_NOTICE {
+        match play(seed, &setup) {
+            Err(failure) if is_right(&failure.wrong) => return,
+            Err(failure) => others.push(failure.to_string()),
+            Ok(_) => {}
+        }
+    }
+    panic!("{shell:?}: {others:?}");
+}
+
+#[test]
+fn a_shell_that_keeps_what_peers_send_is_found_out() {
+    check_found_out(Shell::LeaksFrames, Lie::Oversize, |wrong| matches!(wrong, Wrong::Hoards { .. }));
+}
+
+#[test]
+fn a_shell_that_counts_what_it_sent_as_held_is_found_out() {
+    check_found_out(Shell::CountsWhatItSent, Lie::Presence, |wrong| matches!(wrong, Wrong::FalseHolder { .. }));
+}
+
+#[test]
+fn a_shell_that_says_too_much_in_answer_to_a_liar_is_found_out() {
+    check_found_out(Shell::Repeats, Lie::Flooding, |wrong| matches!(wrong, Wrong::Chatters { .. }));
+}
+
+#[test]
+fn a_shell_that_goes_on_sending_to_one_who_reads_nothing_is_found_out() {
+    check_found_out(Shell::Bloats, Lie::SlowReading, |wrong| matches!(wrong, Wrong::Piles { .. }));
+}
+
+#[test]
+fn a_shell_that_shows_honest_entries_as_late_is_found_out() {
+    check_found_out(Shell::MistakesAStatus, Lie::HalfOpen, |wrong| matches!(wrong, Wrong::Discredited { .. }));
+}
+
+#[test]
+fn a_shell_that_drops_a_status_is_found_out() {
+    check_found_out(Shell::DropsAStatus, Lie::HalfOpen, |wrong| matches!(wrong, Wrong::ViewsDiffer { .. }));
+}

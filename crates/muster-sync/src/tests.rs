@@ -12,3 +12,4 @@ mod packing;
 mod privacy;
 mod ranges;
 mod shapes;
+mod stalling;

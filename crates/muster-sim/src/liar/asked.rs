@@ -164,3 +164,41 @@ pub(crate) fn questions(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<Vec<u8
     };
     Some((0..QUESTIONS).map(|_| question(rng).encode(prefix)).collect())
 }
+
+/// Pages that lead nowhere, acknowledgements of what nobody has, and questions that nobody can answer.
+pub(crate) fn misleading(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<Vec<u8>>> {
+    let dag = ground.incident(rng)?;
+    let cursor = |rng: &mut Rng| {
+        let bytes = rng.pick(&[[0; 16], [0xff; 16]]).copied().filter(|_| rng.chance(600));
+        Some(ShortLog::from_bytes(bytes.unwrap_or_else(|| rng.bytes())))
+    };
+    let kind = rng.below(5);
+    let frame = |rng: &mut Rng| match kind {
+        0 => Frame::Have(Have { dag, tips: Vec::new(), cursor: cursor(rng) }),
+        1 => {
+            let mut tips: Vec<ShortTip> = (0..rng.between(1, 100)).map(|_| any_tip(rng)).collect();
+            tips.sort_unstable();
+            Frame::Have(Have { dag, tips, cursor: cursor(rng) })
+        }
+        2 => {
+            let mut ids: Vec<_> = (0..IDS_MAX).map(|_| any_id(rng)).collect();
+            ids.sort_unstable();
+            let (ranges, before, bodies) = (Vec::new(), BEFORE_MAX, ids.clone());
+            Frame::Want(Want { dag, ranges, ids, before, bodies, page: cursor(rng), budget_bytes: 1 })
+        }
+        3 => {
+            let log = ShortLog::from_bytes(rng.bytes());
+            let ranges = vec![Range { log, from: 1, to: u32::MAX }; 1_000];
+            let (ids, bodies) = (Vec::new(), Vec::new());
+            Frame::Want(Want { dag, ranges, ids, before: 0, bodies, page: None, budget_bytes: 0 })
+        }
+        _ => {
+            let number = if rng.chance(500) { 0 } else { rng.below(30) as u32 };
+            let mut tips: Vec<ShortTip> = (0..TIPS_MAX).map(|_| any_tip(rng)).collect();
+            tips.sort_unstable();
+            Frame::Ack(Ack { dag, number, tips, credit: rng.below(1 << 32) as u32 })
+        }
+    };
+    let count = rng.between(1, QUESTIONS as u64);
+    Some((0..count).map(|_| ground.frame(&frame(rng))).collect())
+}

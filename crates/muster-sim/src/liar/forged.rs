@@ -121,7 +121,7 @@ pub(crate) fn unsatisfiable(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<Ve
 }
 
 /// An entry that lacks a parent, a roster entry or its proof.
-fn baseless(ground: &Ground<'_>, mut draft: Draft, rng: &mut Rng) -> Option<Sheet> {
+pub(super) fn baseless(ground: &Ground<'_>, mut draft: Draft, rng: &mut Rng) -> Option<Sheet> {
     draft.session = SessionId::from_bytes(rng.bytes());
     let ids = |rng: &mut Rng, most: u64| {
         let mut ids: Vec<EntryId> = (0..rng.between(1, most)).map(|_| any_id(rng)).collect();

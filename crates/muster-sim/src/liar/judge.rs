@@ -75,8 +75,9 @@ impl World {
             }
             let dags_max = ledger.dags().count() + UNKNOWN_DAGS_MAX + 1;
             let ids_max = dags_max * (KNOWN_IDS_MAX + IDS_MAX) + RANGES_MAX + 2 * ASKED_BODIES_MAX + QUEUE_ENTRIES_MAX;
-            for peer in self.nodes.iter().map(|node| node.key) {
-                let kept = replica.kept_for(&team, &peer);
+            for (number, peer) in self.nodes.iter().map(|node| node.key).enumerate() {
+                let mut kept = replica.kept_for(&team, &peer);
+                kept.ids += self.leaked(n, number);
                 if kept.dags > dags_max || kept.ids > ids_max {
                     return Err(Wrong::Hoards {
                         node: n,
@@ -97,7 +98,8 @@ impl World {
                 continue;
             };
             for incident in ledger.incidents() {
-                let statuses = ledger.statuses(&incident);
+                let mut statuses = ledger.statuses(&incident);
+                self.mistake_statuses(n, &mut statuses);
                 for (id, status) in &statuses {
                     let author = ledger.entry(id).and_then(|entry| self.number_of(&entry.key()));
                     if author.is_some_and(|author| !self.is_liar(author)) && *status != Status::Active {

@@ -27,11 +27,19 @@ pub enum Lie {
     HalfOpen,
     /// Offers what does not exist, again and again, and never answers.
     Stalling,
+    /// Gossip that is forged, altered, of another team, past every limit or of what does not exist, and old gossip again.
+    Gossip,
+    /// Comparisons by ranges that never shrink, overlap, lie about what is in them or are about something else.
+    Index,
+    /// Signs of life in another's name, of what it lacks, of other times, and old ones again.
+    Presence,
+    /// Pages without end, acknowledgements of what nobody has, questions that nobody can answer.
+    Misleading,
 }
 
 impl Lie {
     /// How many kinds there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 15;
 
     /// All kinds with their names.
     pub const ALL: [(Self, &'static str); Self::COUNT] = [
@@ -46,6 +54,10 @@ impl Lie {
         (Self::SlowReading, "slow-reading"),
         (Self::HalfOpen, "half-open"),
         (Self::Stalling, "stalling"),
+        (Self::Gossip, "gossip"),
+        (Self::Index, "index"),
+        (Self::Presence, "presence"),
+        (Self::Misleading, "misleading"),
     ];
 
     /// The name.

@@ -15,6 +15,13 @@ impl Peer {
         let is_equal = HeadsDigest::of(&ours) == heads.digest;
         let Some(pair) = self.pair(dag, view) else { return };
         let was = pair.theirs.replace((heads.digest, heads.count));
+        let is_new = was.is_none_or(|(digest, _)| digest != heads.digest);
+        // What crosses ours on its way is no sign of anything.
+        let had_time = pair.told_at.is_some_and(|at| cx.now.since_ms(at) >= RETRY_FIRST_MS);
+        if is_equal && is_new && had_time && dag != view.roster() {
+            // It would not say so if it had taken note of ours: of many incidents that were not there it ignores some.
+            pair.told = None;
+        }
         if was.is_none_or(|(digest, _)| digest != heads.digest) {
             pair.retry = None;
         }
@@ -112,7 +119,7 @@ impl Peer {
     /// Sends HEADS that the peer did not ask for. If it was told others before, it may be waiting for nothing, so what it
     /// may lack goes along.
     pub(super) fn send_heads_again(&mut self, dag: DagId, cx: &mut Context<'_>) {
-        let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none());
+        let is_first = self.pairs.get(&dag).is_none_or(|pair| pair.told.is_none() && pair.theirs.is_none());
         let heads = self.tell_heads(dag, cx);
         cx.core.send(self.key, &Frame::Heads(heads));
         if !is_first && !self.knows_all(&dag, cx.view) {
@@ -125,6 +132,7 @@ impl Peer {
         let heads = Heads::new(dag, cx.view.len(&dag), cx.view.heads(&dag));
         if let Some(pair) = self.pair(dag, cx.view) {
             pair.told = Some(heads.digest);
+            pair.told_at = Some(cx.now);
         }
         heads
     }

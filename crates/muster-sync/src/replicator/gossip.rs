@@ -207,7 +207,8 @@ impl Replicator {
             }
             let here: Vec<EntryId> = heard.ids.iter().copied().filter(|id| cx.view.contains(id)).collect();
             peer.receipt(dag, here, cx);
-            if !missing.is_empty() && !peer.fetch_set_aside(dag, cx) {
+            // Of incidents that are only named there are as many as a liar likes.
+            if !missing.is_empty() && peer.pair(dag, cx.view).is_some() && !peer.fetch_set_aside(dag, cx) {
                 peer.want_ids(dag, missing);
             }
             Ok(())

@@ -76,7 +76,8 @@ impl Indexing {
             stated: same.heads.iter().copied().collect(),
             theirs: Some((digest, same.count)),
             held: Some(digest),
-            told: Some(digest),
+            // The peer's side of the run may have ended otherwise; should it ask, it is answered.
+            told: None,
             ..Pair::default()
         })
     }

@@ -84,6 +84,8 @@ pub(super) struct Pair {
     pub(super) is_partial: bool,
     /// The HEADS we sent last.
     pub(super) told: Option<HeadsDigest>,
+    /// When we sent it.
+    pub(super) told_at: Option<Tick>,
     /// Its HEADS was not answered yet.
     pub(super) answer_due: bool,
     /// To which HEADS we last answered with HAVE, out of which state, and when.

@@ -2,9 +2,9 @@
 
 use super::desk::noise;
 use super::mesh::Mesh;
-use crate::frame::{Ack, Bye, Frame, Have, Heads, Packed, Part, ShortTip, Want};
-use crate::limits::{CREDIT_CHUNKS, UNKNOWN_DAGS_MAX};
-use crate::{CloseReason, Config, Input, Output, Replicator, Tick};
+use crate::frame::{Ack, Announcement, Bye, Frame, Gossip, Have, Heads, Packed, Part, ShortTip, Want};
+use crate::limits::{ANNOUNCED_MAX, ANNOUNCED_MS, CREDIT_CHUNKS, UNKNOWN_DAGS_MAX};
+use crate::{CloseReason, Config, GossipId, Input, Output, Replicator, Tick};
 use muster_log::{DagId, EntryId, ShortLog, TeamId, Timestamp};
 
 /// The frames of a real talk, in the order sent.
@@ -254,6 +254,52 @@ fn entries_of_invented_incidents_cost_a_bounded_number_of_places() {
     let kept = victim.replicator.kept_for(&victim.mesh.desks[0].key());
     let here = victim.mesh.desks[2].ledger.dags().count();
     assert!((UNKNOWN_DAGS_MAX..=here + UNKNOWN_DAGS_MAX + 1).contains(&kept.dags), "{kept:?}");
+}
+
+#[test]
+fn announcements_of_invented_incidents_cost_a_bounded_number_of_places() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let peer = victim.mesh.desks[0].key();
+    for number in 0..2 * ANNOUNCED_MAX as u64 {
+        if number == ANNOUNCED_MAX as u64 {
+            victim.now = victim.now.plus_ms(ANNOUNCED_MS);
+            victim.input(Input::Timeout);
+        }
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&noise(number).to_be_bytes());
+        let (dag, id) = (DagId::from_bytes(id), EntryId::from_bytes(id));
+        let bytes = Gossip::Announcement(Announcement { dag, id, size: 20_000 }).encode(team.into());
+        victim.input(Input::Gossip { peer, gossip: GossipId(number), bytes });
+    }
+    assert_eq!(victim.closed, []);
+    let kept = victim.replicator.kept_for(&peer);
+    let here = victim.mesh.desks[2].ledger.dags().count();
+    assert!((UNKNOWN_DAGS_MAX..=here + UNKNOWN_DAGS_MAX + 1).contains(&kept.dags), "{kept:?}");
+}
+
+/// Of many incidents that were not there a peer takes note of some and ignores the others. When it had them from somebody
+/// else it asked about them for ever, and was never answered, for it had been told.
+#[test]
+fn a_peer_that_says_what_it_was_told_before_is_told_again_and_only_once() {
+    let (mut mesh, frames) = recorded();
+    let team = mesh.desks[2].team();
+    let dag = mesh.desks[2].declare("told and not heard", None);
+    let heads = Heads::new(dag, 1, vec![dag.genesis()]);
+    let mut victim = Victim::new(&mut mesh);
+    victim.hello(&frames);
+    let told = |victim: &Victim<'_>| {
+        victim.sent.iter().filter(|frame| matches!(frame, Frame::Heads(heads) if heads.dag == dag)).count()
+    };
+    assert_eq!(told(&victim), 1);
+    victim.now = victim.now.plus_ms(crate::limits::RETRY_FIRST_MS);
+    for _ in 0..3 {
+        victim.frame(Frame::Heads(heads.clone()).encode(team.into()));
+        assert_eq!(told(&victim), 2);
+    }
+    assert_eq!(victim.closed, []);
 }
 
 #[test]
