@@ -21,7 +21,7 @@ muster: the incident log that still works when everything else is down
   Trust  peers | whohas ID | seen | verify | doctor | bundle write|read FILE
   Team   invite | join TICKET | team create|show|list|use | peers add ADDR
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
-         demo | completions SHELL
+         compact [ID..] packs what is over | demo | completions SHELL
 
   Everywhere: --json --home DIR --as NAME --log FILTER --log-format human|json
   More: muster help COMMAND            Version: muster --version

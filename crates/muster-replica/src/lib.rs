@@ -18,6 +18,7 @@
 mod bundle;
 mod carry;
 mod devices;
+mod compact;
 mod documents;
 mod effect;
 mod entropy;
