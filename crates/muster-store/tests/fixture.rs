@@ -123,14 +123,3 @@ fn the_bytes_of_the_format_have_not_changed() {
         assert!(now == then, "{file} is written differently now: raise the format");
     }
 }
-
-#[test]
-fn make_fixture_temporarily() {
-    let disk = written_today();
-    let (mut store, _) = DiskStore::open(Path::new("/"), OpenOptions::write([5; 16]).index_in_memory().disk(Arc::new(disk.clone()))).unwrap();
-    store.compact(&[dag(1), dag(3), dag(4)]).unwrap();
-    for file in files(3) {
-        std::fs::create_dir_all(fixture(3).join(file).parent().unwrap()).unwrap();
-        std::fs::write(fixture(3).join(file), disk.contents(&Path::new("/").join(file)).unwrap()).unwrap();
-    }
-}
