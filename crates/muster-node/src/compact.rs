@@ -77,7 +77,6 @@ pub fn compact(
 }
 
 fn read<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, Failure> {
-    serde_json::from_value(answer).map_err(|_| {
-        Failure::new("the node's answer makes no sense").hint("restart the node: its version may differ")
-    })
+    serde_json::from_value(answer)
+        .map_err(|_| Failure::new("the node's answer makes no sense").hint("restart the node: its version may differ"))
 }

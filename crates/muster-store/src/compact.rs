@@ -180,8 +180,7 @@ impl Compaction {
     fn switch(&mut self, store: &mut DiskStore) -> Result<Compacted, StoreError> {
         self.finish_archive()?;
         store.archives.sync_dir()?;
-        let format =
-            Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
+        let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
         let home = store.home.of(format.generation);
         let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
         let tail = self.write_journal(store, &journal)?;

@@ -143,6 +143,10 @@ impl Home {
         let journal = self.of(generation).journal();
         // A new store without any segment is one that was killed while it was made; this is not.
         if !crate::journal::Journal::exists(&*self.disk, &journal)? && self.has_other_journal(generation)? {
+            if self.read_text("format")?.is_some_and(|now| now != text) {
+                // Somebody compacted the store between the two looks.
+                return self.read_format();
+            }
             return Err(damaged("the journal that it names is missing beside another"));
         }
         Ok(Some(Format { version, store, generation }))

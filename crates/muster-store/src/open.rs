@@ -141,11 +141,8 @@ fn open_to_read(
     let home = home.of(format.generation);
     let journal = Journal::new(Arc::clone(&options.disk), home.journal(), format.store);
     let read = read_journal(&home, &journal, format.store, true)?;
-    if !read.loaded.damage.is_empty()
-        && let Some(now) = home.read_format()?
-        && now.generation > format.generation
-    {
-        // It was compacted meanwhile, and what was read is being removed.
+    if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
+        // It was compacted meanwhile, and some or all of what was read had been removed.
         return open_to_read(home, Some(now), options);
     }
     let report = OpenReport {

@@ -4,7 +4,9 @@
 
 mod sample;
 
-use muster_store::{Compacted, CompactionStep, DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write};
+use muster_store::{
+    Compacted, CompactionStep, DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write,
+};
 use sample::linked::{Line, lines};
 use sample::{body, check_filled, dag, entry, fill, hash, id, local, signature, stage, team};
 use std::path::Path;

@@ -24,7 +24,7 @@ const RAW_BYTES_MAX: usize = 3 * 1024 * 1024;
 const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Slow to pack, fast to unpack: an archive is written once.
-const ZSTD_LEVEL: i32 = 19;
+const ZSTD_LEVEL: i32 = 15;
 
 /// What is told of a row in one byte.
 const SIGNED: u8 = 1;

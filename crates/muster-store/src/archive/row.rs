@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 const FRONT: usize = 121;
 
 /// Where the frame's marks stand, and what they are.
-const MARKS: [(usize, &[u8]); 4] = [(0, &[0x8d, 0x01, 0x58, 0x20]), (36, &[0x58, 0x20]), (70, &[0x58, 0x20]), (104, &[0x50])];
+const MARKS: [(usize, &[u8]); 4] =
+    [(0, &[0x8d, 0x01, 0x58, 0x20]), (36, &[0x58, 0x20]), (70, &[0x58, 0x20]), (104, &[0x50])];
 
 /// The head of 32 bytes.
 const ID_HEAD: [u8; 2] = [0x58, 0x20];

@@ -35,7 +35,8 @@ fn line(seed: u8, n: u32, genesis: Option<[u8; 32]>, backlink: Option<[u8; 32]>,
     let (team, session) = ([1; 32], [author[0], seed, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]);
     let incident = genesis.unwrap_or([0; 32]);
     let text = format!("line {n} of {seed}: checkout answers again after the switch, {} errors", n * 7 % 101);
-    let body = [&[0x83, 0x50][..], &salt(seed, n), b"\x6atext/plain\x58", &[text.len() as u8], text.as_bytes()].concat();
+    let body =
+        [&[0x83, 0x50][..], &salt(seed, n), b"\x6atext/plain\x58", &[text.len() as u8], text.as_bytes()].concat();
     let hash = hash("muster/body/1", &[&team, &incident, &author, &session, &seq.to_be_bytes(), &body]);
     let id = |id: &[u8; 32]| [&[0x58, 0x20][..], id].concat();
     let time = (1_780_000_000_000u64 + u64::from(n) * 1_700).to_be_bytes();
@@ -63,7 +64,11 @@ fn line(seed: u8, n: u32, genesis: Option<[u8; 32]>, backlink: Option<[u8; 32]>,
         team: TeamId::from_bytes(team),
         dag: DagId::from_bytes(genesis.unwrap_or(own)),
         received: Timestamp(1_780_000_000_500 + i64::from(n) * 1_700),
-        signature: (n % 4 != 1).then(|| Signature::from_bytes([salt(seed, n), salt(seed, n + 1), salt(seed, n + 2), salt(seed, n + 3)].concat().try_into().unwrap())),
+        signature: (n % 4 != 1).then(|| {
+            Signature::from_bytes(
+                [salt(seed, n), salt(seed, n + 1), salt(seed, n + 2), salt(seed, n + 3)].concat().try_into().unwrap(),
+            )
+        }),
     };
     Line { entry, hash: BodyHash::from_bytes(hash), body }
 }
