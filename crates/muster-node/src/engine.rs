@@ -4,9 +4,9 @@
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
 mod bundles;
+mod compact;
 mod decisions;
 mod devices;
-mod compact;
 mod doctor;
 mod failure;
 mod reads;

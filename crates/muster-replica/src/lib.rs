@@ -17,8 +17,8 @@
 
 mod bundle;
 mod carry;
-mod devices;
 mod compact;
+mod devices;
 mod documents;
 mod effect;
 mod entropy;
