@@ -63,6 +63,8 @@ pub(crate) enum What {
     Append,
     /// Opening a home: time and memory
     Open,
+    /// What a home takes on disk before and after compaction, and opening it afterwards
+    Compact,
     /// Opening a home with many incidents: time and memory
     Many,
     /// A newcomer gets everything

@@ -8,6 +8,7 @@
 mod append;
 mod args;
 mod cli;
+mod compact;
 mod counting_disk;
 mod fault;
 mod figure;
@@ -75,6 +76,10 @@ fn measure(args: &Args) -> Result<(), Fault> {
             progress("append: to the end of that outage");
             report.add(append::in_outage(&outage, args.reps)?);
         }
+    }
+    if args.wants(What::Compact) {
+        progress(&format!("compact: another outage of {} entries", args.entries));
+        report.add(compact::measure(&Outage::write(&dir.path().join("compact"), args.entries)?)?);
     }
     if args.wants(What::Many) {
         progress(&format!("many: {} incidents", args.incidents));

@@ -21,6 +21,11 @@ const RUNS: usize = 5;
 
 /// Measures in processes of this program.
 pub(crate) fn measure(outage: &Outage) -> Result<Vec<Figure>, Fault> {
+    measure_as("open", outage)
+}
+
+/// The same for another part of the benchmark.
+pub(crate) fn measure_as(part: &'static str, outage: &Outage) -> Result<Vec<Figure>, Fault> {
     let (mut store, mut replica, mut view) = (Sample::default(), Sample::default(), Sample::default());
     let mut peak = 0.0_f64;
     for _ in 0..RUNS {
@@ -32,7 +37,7 @@ pub(crate) fn measure(outage: &Outage) -> Result<Vec<Figure>, Fault> {
         peak = peak.max(run["peak_mib"].as_f64().unwrap_or(f64::NAN));
     }
     let of = format!("{} entries", outage.entries);
-    let figure = |what: String, measured, unit| Figure::new("open", what, measured, unit);
+    let figure = |what: String, measured, unit| Figure::new(part, what, measured, unit);
     Ok(vec![
         figure(format!("{of}: store open, median"), store.median_ms(), "ms"),
         figure(format!("{of}: and the replica open, median"), replica.median_ms(), "ms"),

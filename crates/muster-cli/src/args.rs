@@ -3,9 +3,9 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, bundle, completions, config, decided, declare, demo, did, doctor, doing, down, export,
-    invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, seen, sev, status, team, timeline, title,
-    up, use_incident, verify, whohas, will,
+    actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
+    export, invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, seen, sev, status, team, timeline,
+    title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Carry incidents by hand: write them to a file, read one in
     Bundle(bundle::Bundle),
+    /// Pack closed incidents, so that they take a fraction of the room
+    Compact(compact::Compact),
     /// Write the report (md) or everything (json)
     Export(export::Export),
     /// Create, show or enlarge the team

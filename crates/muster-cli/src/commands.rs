@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub(crate) mod amend;
 pub(crate) mod board;
 pub(crate) mod bundle;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod decided;
@@ -68,7 +69,7 @@ impl Command {
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
             Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Bundle(_) => return None,
-            Self::Completions(_) | Self::Man(_) | Self::Demo(_) => return None,
+            Self::Compact(_) | Self::Completions(_) | Self::Man(_) | Self::Demo(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,

@@ -15,6 +15,7 @@ mod help;
 mod input;
 mod output;
 mod problem;
+mod progress;
 mod render;
 mod run;
 mod session;

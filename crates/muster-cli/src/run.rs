@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command};
 use crate::batch::{self, Account};
-use crate::commands::{Ask, board, bundle, doctor, down, export, say, up};
+use crate::commands::{Ask, board, bundle, compact, doctor, down, export, say, up};
 use crate::output;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -59,6 +59,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Say(say::Say { batch: Some(file), .. }) => say_batch(file, session),
         Command::Bundle(command) => bundle::run(command, session),
         Command::Team(team) if team.asks_first() => team.run(session),
+        Command::Compact(command) => compact::run(command, session),
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {

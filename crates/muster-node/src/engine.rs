@@ -4,6 +4,7 @@
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
 mod bundles;
+mod compact;
 mod decisions;
 mod devices;
 mod doctor;
@@ -109,6 +110,7 @@ impl<S: Storage> Engine<S> {
             Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
+            Request::Compact(ask) => self.compact(ask),
             Request::Seen { incident } => self.mark_seen(incident.as_deref()),
             Request::Join { .. }
             | Request::Cut { .. }

@@ -10,6 +10,7 @@ mod addresses;
 pub mod bundle;
 pub mod client;
 pub mod clock;
+pub mod compact;
 pub mod config;
 mod control;
 mod decision;

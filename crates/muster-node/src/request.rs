@@ -67,6 +67,8 @@ pub enum Request {
     },
     /// One step of writing or reading a bundle.
     Bundle(Box<crate::bundle::Ask>),
+    /// One step of a compaction.
+    Compact(crate::compact::Ask),
     /// Marks late arrivals as seen.
     Seen {
         /// Which incident's; `None` = all.
@@ -89,6 +91,8 @@ impl Request {
     pub(crate) fn writes(&self) -> bool {
         match self {
             Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
+            // It says itself when there is too little room.
+            Self::Compact(_) => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
             Self::Decide(decision) => !decision.outlook,
             Self::Device(step) => !matches!(step, DeviceStep::Offer),
@@ -112,6 +116,7 @@ impl Request {
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
             Self::Bundle(_) => "bundle",
+            Self::Compact(_) => "compact",
             Self::Seen { .. } => "seen",
             Self::Watch { .. } => "watch",
             Self::Down => "down",

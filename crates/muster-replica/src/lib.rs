@@ -17,6 +17,7 @@
 
 mod bundle;
 mod carry;
+mod compact;
 mod devices;
 mod documents;
 mod effect;

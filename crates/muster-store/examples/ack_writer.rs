@@ -1,13 +1,17 @@
 //! Writes entries into a store for ever and prints the number of each one that is acknowledged, for tests that kill it.
 //!
 //! `ack_writer DIR` uses the store; `ack_writer DIR --bare-sled` only sled's insert and flush, to show that a test which
-//! cuts the power can tell the difference. Numbers go on where the last run ended.
+//! cuts the power can tell the difference. Numbers go on where the last run ended. Now and then a compaction goes along, a step
+//! for each commit.
 
 use muster_log::{BodyHash, DagId, EntryId, TeamId, Timestamp};
 use muster_store::{DiskStore, OpenOptions, Storage, StoredEntry, Write as Staged};
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
+
+/// Commits from one compaction to the next.
+const COMPACT_EVERY: u64 = 24;
 
 /// The one DAG that is written to.
 pub(crate) const DAG: DagId = DagId::from_bytes([2; 32]);
@@ -36,7 +40,7 @@ pub(crate) fn name(tag: u8, n: u64) -> [u8; 32] {
 /// Writes to the store in `dir` until `limit` or until nobody listens; one to three entries a commit.
 pub(crate) fn write_to_store(dir: &Path, limit: u64, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let (mut store, _) = DiskStore::open(dir, OpenOptions::write([7; 16]))?;
-    let mut next = store.count(&DAG);
+    let (mut next, mut commits) = (store.count(&DAG), 0);
     while next < limit {
         let batch = next..next + 1 + next % 3;
         for n in batch.clone() {
@@ -48,6 +52,11 @@ pub(crate) fn write_to_store(dir: &Path, limit: u64, out: &mut impl Write) -> Re
         next = batch.end;
         batch.into_iter().try_for_each(|n| writeln!(out, "{n}"))?;
         out.flush()?;
+        commits += 1;
+        if commits % COMPACT_EVERY == 0 {
+            store.begin_compaction(&[DAG])?;
+        }
+        store.step_compaction()?;
     }
     Ok(())
 }

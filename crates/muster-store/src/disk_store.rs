@@ -2,7 +2,9 @@
 //!
 //! How it is opened, checked and healed is in [`crate::open`]; here is what it does once it is open.
 
-use crate::home::Home;
+use crate::archive::{Archives, Slot, block::Row as ArchivedRow};
+use crate::compact::{Compaction, CompactionStep};
+use crate::home::{Format, Home};
 use crate::index::{
     Checkpoint, INDEXED_BYTES, Index, IndexFailed, Key, MemoryIndex, Row, body_key, entry_key, signature_key,
 };
@@ -16,17 +18,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 /// A store in a directory.
 pub struct DiskStore {
     pub(crate) home: Home,
-    pub(crate) store: StoreId,
+    pub(crate) format: Format,
     pub(crate) journal: Journal,
+    pub(crate) archives: Archives,
     pub(crate) kept: Kept,
     pub(crate) index: RefCell<Box<dyn Index>>,
     /// Where to append; none in a store opened for reading.
     pub(crate) writer: Option<Writer>,
     pub(crate) staged: Staged,
+    /// A compaction under way.
+    pub(crate) compaction: Option<Box<Compaction>>,
 }
 
 /// What only a store opened for writing has.
@@ -34,17 +40,30 @@ pub(crate) struct Writer {
     pub(crate) tail: Tail,
     pub(crate) reserve: bool,
     pub(crate) poisoned: bool,
+    /// How long sled may take; none where the index is kept in memory.
+    pub(crate) index_patience: Option<Duration>,
     /// Held until the store is dropped.
     pub(crate) _lock: Box<dyn Send>,
 }
 
-/// What is kept in memory: the order of each DAG's entries, and where the local facts are.
+/// Where an entry is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// In a record of the journal.
+    Journal(Position),
+    /// In an archive.
+    Archive(Slot),
+}
+
+/// What is kept in memory: the order of each DAG's entries, where the local facts are, and what the archives hold.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    dags: BTreeMap<DagId, (TeamId, Vec<Position>)>,
-    locals: BTreeMap<String, Position>,
+    pub(crate) dags: BTreeMap<DagId, (TeamId, Vec<Held>)>,
+    pub(crate) locals: BTreeMap<String, Position>,
     /// The bodies in the records of their entries. The index has no rows of them.
     bodies: BTreeMap<BodyKey, Position>,
+    /// The entries and bodies in archives. The index has no rows of them.
+    pub(crate) archived: BTreeMap<Key, Slot>,
     pub(crate) entries: u64,
     /// Signatures that came after their entries. Without any, none needs to be looked for.
     late_signatures: u64,
@@ -68,7 +87,17 @@ impl Kept {
                 self.bodies.insert(body_short(&entry.hash), position);
             }
             Payload::Signature { .. } => self.late_signatures += 1,
-            Payload::Body { .. } => {}
+            // What is in it is taken in by whoever reads it.
+            Payload::Body { .. } | Payload::Archive(_) => {}
+        }
+    }
+
+    /// Takes in one entry of an archive.
+    pub(crate) fn take_in_archived(&mut self, row: &ArchivedRow, slot: Slot) {
+        self.add(row.entry.team, row.entry.dag, Held::Archive(slot));
+        self.archived.insert(entry_key(&row.entry.id), slot);
+        if let Some((hash, _)) = &row.body {
+            self.archived.insert(body_key(hash), slot);
         }
     }
 
@@ -83,7 +112,11 @@ impl Kept {
     }
 
     fn add_entry(&mut self, team: TeamId, dag: DagId, position: Position) {
-        self.dags.entry(dag).or_insert_with(|| (team, Vec::new())).1.push(position);
+        self.add(team, dag, Held::Journal(position));
+    }
+
+    fn add(&mut self, team: TeamId, dag: DagId, held: Held) {
+        self.dags.entry(dag).or_insert_with(|| (team, Vec::new())).1.push(held);
         self.entries += 1;
     }
 
@@ -109,7 +142,7 @@ impl DiskStore {
 
     /// The sixteen random bytes that tell this store from every other, for the session lease.
     pub fn store_id(&self) -> StoreId {
-        self.store
+        self.format.store
     }
 
     /// The directory.
@@ -117,11 +150,18 @@ impl DiskStore {
         self.home.path()
     }
 
-    /// Where the record is that holds a body.
-    fn find_body(&self, hash: &BodyHash) -> Result<Option<Position>, StoreError> {
+    /// Where a body is kept.
+    fn find_body(&self, hash: &BodyHash) -> Result<Option<Held>, StoreError> {
         match self.kept.bodies.get(&body_short(hash)) {
-            Some(position) => Ok(Some(*position)),
-            None => self.find(&body_key(hash)),
+            Some(position) => Ok(Some(Held::Journal(*position))),
+            None => self.find_held(&body_key(hash)),
+        }
+    }
+
+    fn find_held(&self, key: &Key) -> Result<Option<Held>, StoreError> {
+        match self.kept.archived.get(key) {
+            Some(slot) => Ok(Some(Held::Archive(*slot))),
+            None => Ok(self.find(key)?.map(Held::Journal)),
         }
     }
 
@@ -148,8 +188,11 @@ impl DiskStore {
         Ok(())
     }
 
-    fn read_entry(&self, position: Position) -> Result<StoredEntry, StoreError> {
-        let mut entry = self.journal.read(position, |record| record.payload.into_entry())?;
+    pub(crate) fn read_entry(&self, held: Held) -> Result<StoredEntry, StoreError> {
+        let mut entry = match held {
+            Held::Journal(position) => self.journal.read(position, |record| record.payload.into_entry())?,
+            Held::Archive(slot) => self.read_archived(slot, |row| Some(row.entry.clone()))?,
+        };
         if entry.signature.is_none()
             && self.kept.late_signatures > 0
             && let Some(position) = self.find(&signature_key(&entry.id))?
@@ -163,6 +206,15 @@ impl DiskStore {
         Ok(entry)
     }
 
+    fn read_archived<T>(&self, slot: Slot, take: impl FnOnce(&ArchivedRow) -> Option<T>) -> Result<T, StoreError> {
+        let block = self.archives.block(slot)?;
+        block.get(slot.row as usize).and_then(take).ok_or_else(|| StoreError::Damaged {
+            segment: self.archives.path(slot.archive),
+            offset: 0,
+            what: "the archive has no such row",
+        })
+    }
+
     fn read_local(&self, key: &str, position: Position) -> Result<Option<Vec<u8>>, StoreError> {
         self.journal.read(position, |record| match record.payload {
             Payload::Local { key: of, value } if of == key => Some(value.map(<[u8]>::to_vec)),
@@ -171,7 +223,7 @@ impl DiskStore {
     }
 
     /// The writer, if this store may be written to now.
-    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
+    pub(crate) fn writer(&mut self) -> Result<&mut Writer, StoreError> {
         match &mut self.writer {
             None => Err(StoreError::ReadOnly { path: self.home.path().into() }),
             Some(writer) if writer.poisoned => Err(StoreError::Poisoned),
@@ -190,7 +242,7 @@ impl DiskStore {
             };
             Some(Row { key, position: *position })
         });
-        let checkpoint = Checkpoint { store: self.store, end };
+        let checkpoint = Checkpoint { store: self.format.store, end };
         let put = self.index.get_mut().put(rows.collect(), checkpoint);
         put.or_else(|failed| self.replace_index(&failed))
     }
@@ -243,6 +295,14 @@ impl Storage for DiskStore {
         Ok(())
     }
 
+    fn begin_compaction(&mut self, dags: &[DagId]) -> Result<u64, StoreError> {
+        crate::compact::begin(self, dags)
+    }
+
+    fn step_compaction(&mut self) -> Result<CompactionStep, StoreError> {
+        crate::compact::step(self)
+    }
+
     fn check_room(&mut self) -> Result<(), StoreError> {
         let home = self.home.clone();
         let writer = self.writer()?;
@@ -254,17 +314,24 @@ impl Storage for DiskStore {
     }
 
     fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {
-        self.find(&entry_key(id)).map(|position| position.is_some())
+        self.find_held(&entry_key(id)).map(|held| held.is_some())
     }
 
     fn entry(&self, id: &EntryId) -> Result<Option<StoredEntry>, StoreError> {
-        let Some(position) = self.find(&entry_key(id))? else { return Ok(None) };
-        // The index knows the id's beginning alone.
-        Ok(Some(self.read_entry(position)?).filter(|entry| entry.id == *id))
+        let Some(held) = self.find_held(&entry_key(id))? else { return Ok(None) };
+        // Only the id's beginning is known where it is looked up.
+        Ok(Some(self.read_entry(held)?).filter(|entry| entry.id == *id))
     }
 
     fn body(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(position) = self.find_body(hash)? else { return Ok(None) };
+        let position = match self.find_body(hash)? {
+            None => return Ok(None),
+            Some(Held::Journal(position)) => position,
+            Some(Held::Archive(slot)) => {
+                let body = self.read_archived(slot, |row| row.body.clone())?;
+                return Ok(Some(body).filter(|(of, _)| of == hash).map(|(_, bytes)| bytes));
+            }
+        };
         self.journal.read(position, |record| match record.payload {
             Payload::Body { hash: of, bytes } => Some((of == *hash).then(|| bytes.to_vec())),
             Payload::Whole { entry, .. } => Some((entry.hash == *hash).then(|| entry.body.to_vec())),
@@ -291,7 +358,7 @@ impl Storage for DiskStore {
     fn page(&self, dag: &DagId, start: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
         let order = self.kept.dags.get(dag).map_or(&[][..], |(_, order)| order);
         let start = usize::try_from(start).unwrap_or(usize::MAX);
-        order.iter().skip(start).take(limit).map(|position| self.read_entry(*position)).collect()
+        order.iter().skip(start).take(limit).map(|held| self.read_entry(*held)).collect()
     }
 
     fn local(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

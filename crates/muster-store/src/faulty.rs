@@ -224,7 +224,7 @@ impl Disk for FaultyDisk {
         if !state.dirs.contains(dir) {
             return Err(not_found());
         }
-        let names = state.names.keys().filter(|path| path.parent() == Some(dir));
+        let names = state.names.keys().chain(&state.dirs).filter(|path| path.parent() == Some(dir));
         Ok(names.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
@@ -252,6 +252,15 @@ impl Disk for FaultyDisk {
         let mut state = self.state();
         state.check()?;
         state.names.remove(path).map(|_| ()).ok_or_else(not_found)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.check()?;
+        if state.names.keys().any(|name| name.parent() == Some(path)) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.dirs.remove(path).then_some(()).ok_or_else(not_found)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

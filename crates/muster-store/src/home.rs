@@ -7,8 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The store format this version writes, and the newest it reads.
-pub const FORMAT: u64 = 2;
+/// The newest store format this version reads, and writes where something was compacted.
+pub const FORMAT: u64 = 3;
+
+/// The format of a store without archives: older versions read it.
+const FORMAT_PLAIN: u64 = 2;
 
 /// Bytes kept free for hard times: enough for sled's files and a snapshot of a large index.
 pub const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
@@ -22,16 +25,55 @@ const COMMIT_ROOM_BYTES: u64 = 64 * 1024;
 /// Bytes read of a text file. Ours are far shorter.
 const TEXT_BYTES_MAX: usize = 1024;
 
+/// What the file `format` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    /// The version.
+    pub(crate) version: u64,
+    /// Which store it is.
+    pub(crate) store: StoreId,
+    /// Which journal is the truth: 1, and one more after each compaction.
+    pub(crate) generation: u32,
+}
+
+impl Format {
+    /// What a new store begins with, or one of the first version goes on with.
+    pub(crate) fn plain(store: StoreId) -> Self {
+        Self { version: FORMAT_PLAIN, store, generation: 1 }
+    }
+
+    /// Whether it has to be raised before anything is written.
+    pub(crate) fn is_old(&self) -> bool {
+        self.version < FORMAT_PLAIN
+    }
+
+    fn text(&self) -> String {
+        let Self { version, store, generation } = self;
+        let journal = if *generation == 1 { String::new() } else { format!("journal {generation}\n") };
+        format!("muster-store {version}\nstore {}\n{journal}", hex(store))
+    }
+}
+
 /// One store's directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    generation: u32,
 }
 
 impl Home {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Self {
-        Self { disk, path: path.to_path_buf() }
+        Self { disk, path: path.to_path_buf(), generation: 1 }
+    }
+
+    /// The same directory with its journal of another generation.
+    pub(crate) fn of(&self, generation: u32) -> Self {
+        Self { generation, ..self.clone() }
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -39,11 +81,20 @@ impl Home {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.path.join("journal")
+        self.path.join(self.of_generation("journal"))
+    }
+
+    pub(crate) fn archives(&self) -> PathBuf {
+        self.path.join("archives")
     }
 
     pub(crate) fn index(&self) -> PathBuf {
-        self.path.join("index")
+        self.path.join(self.of_generation("index"))
+    }
+
+    /// The first of its name has no number, as before there were more.
+    fn of_generation(&self, name: &str) -> String {
+        if self.generation == 1 { name.to_owned() } else { format!("{name}-{}", self.generation) }
     }
 
     pub(crate) fn tail(&self) -> PathBuf {
@@ -54,24 +105,23 @@ impl Home {
         &*self.disk
     }
 
+    pub(crate) fn shared_disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
+    }
+
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> StoreError + '_ {
         move |error| StoreError::io(doing, &self.path, error)
     }
 
-    /// The store's id, none where there is no store yet. Changes nothing.
+    /// What `format` says, none where there is no store yet. Changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Newer`], or [`StoreError::Damaged`] where the file is not one of ours.
-    pub(crate) fn read_format(&self) -> Result<Option<StoreId>, StoreError> {
-        Ok(self.read_version()?.map(|(_, store)| store))
-    }
-
-    /// As [`Home::read_format`], with the version of the format.
-    pub(crate) fn read_version(&self) -> Result<Option<(u64, StoreId)>, StoreError> {
+    /// [`StoreError::Newer`], or [`StoreError::Damaged`] where the file is not one of ours or its journal is not there.
+    pub(crate) fn read_format(&self) -> Result<Option<Format>, StoreError> {
         let path = self.path.join("format");
         let damaged = |what| StoreError::Damaged { segment: path.clone(), offset: 0, what };
         let Some(text) = self.read_text("format")? else {
-            if crate::journal::Journal::exists(&*self.disk, &self.journal())? {
+            if self.has_other_journal(0)? {
                 return Err(damaged("the file is missing beside a journal"));
             }
             return Ok(None);
@@ -85,8 +135,47 @@ impl Home {
             }
             Some(version) => version,
         };
-        let id = lines.next().and_then(|line| read_hex(line.strip_prefix("store ")?));
-        id.map(|id| Some((version, id))).ok_or_else(|| damaged("the store id is not readable"))
+        let store = lines.next().and_then(|line| read_hex(line.strip_prefix("store ")?));
+        let store = store.ok_or_else(|| damaged("the store id is not readable"))?;
+        let generation = lines.next().map_or(Some(1), |line| line.strip_prefix("journal ")?.parse().ok());
+        let generation = generation.filter(|generation| *generation > 0);
+        let generation = generation.ok_or_else(|| damaged("the number of the journal is not readable"))?;
+        let journal = self.of(generation).journal();
+        // A new store without any segment is one that was killed while it was made; this is not.
+        if !crate::journal::Journal::exists(&*self.disk, &journal)? && self.has_other_journal(generation)? {
+            if self.read_text("format")?.is_some_and(|now| now != text) {
+                // Somebody compacted the store between the two looks.
+                return self.read_format();
+            }
+            return Err(damaged("the journal that it names is missing beside another"));
+        }
+        Ok(Some(Format { version, store, generation }))
+    }
+
+    /// Whether any journal but that of `generation` has segments.
+    fn has_other_journal(&self, generation: u32) -> Result<bool, StoreError> {
+        for other in self.generations("journal")?.into_iter().filter(|other| *other != generation) {
+            if crate::journal::Journal::exists(&*self.disk, &self.of(other).journal())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The generations of which there is a directory of this name.
+    pub(crate) fn generations(&self, name: &str) -> Result<Vec<u32>, StoreError> {
+        let names = match self.disk.list(&self.path) {
+            Ok(names) => names,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(self.failed("list")(error)),
+        };
+        let number = |found: &String| match found.strip_prefix(name)? {
+            "" => Some(1),
+            rest => rest.strip_prefix('-')?.parse().ok().filter(|generation| *generation > 1),
+        };
+        Ok(names.iter().filter_map(number).collect())
     }
 
     /// Makes the directory.
@@ -94,9 +183,9 @@ impl Home {
         self.disk.create_dir(&self.path).map_err(self.failed("create"))
     }
 
-    /// Writes the format of a new store, or of one that is written to in this version's way from now on; durably.
-    pub(crate) fn write_format(&self, id: StoreId) -> Result<(), StoreError> {
-        let text = format!("muster-store {FORMAT}\nstore {}\n", hex(&id));
+    /// Writes `format`, durably: from then on the store is what it says.
+    pub(crate) fn write_format(&self, format: Format) -> Result<(), StoreError> {
+        let text = format.text();
         let new = self.path.join("format.new");
         let written = self.disk.open(&new, How::Create).and_then(|file| {
             write_all(&*file, text.as_bytes(), 0)?;

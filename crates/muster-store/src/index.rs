@@ -49,7 +49,7 @@ impl Row {
             Payload::Whole { entry, .. } => entry_key(&entry.id()),
             Payload::Body { hash, .. } => body_key(hash),
             Payload::Signature { entry, .. } => signature_key(entry),
-            Payload::Local { .. } => return None,
+            Payload::Local { .. } | Payload::Archive(_) => return None,
         };
         Some(Self { key, position })
     }

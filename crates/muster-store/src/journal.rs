@@ -3,6 +3,7 @@
 //! What the bytes mean is in [`crate::record`] and [`crate::scan`]. This file reads and writes them, and keeps the one
 //! promise everything rests on: when [`Journal::append`] returns, all of the commit is on the disk.
 
+use crate::archive::ArchiveRef;
 use crate::disk::{Disk, DiskFile, How, read_up_to, write_all};
 use crate::record::{Chain, Contents, Place, RECORD_HEAD, Record, SEGMENT_HEAD, StoreId, decode, encode};
 use crate::record::{decode_segment_head, encode_segment_head};
@@ -92,6 +93,23 @@ impl Journal {
         Self { disk, dir, store, handles: RefCell::default() }
     }
 
+    /// Makes the first segment of a journal that has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and [`StoreError::Io`].
+    pub(crate) fn start(&self) -> Result<Tail, StoreError> {
+        self.disk.create_dir(&self.dir).map_err(|error| StoreError::io("create", &self.dir, error))?;
+        self.create(1, Chain::default())
+    }
+
+    /// Removes all segments and the directory. What cannot be removed stays.
+    pub(crate) fn remove(disk: &dyn Disk, dir: &Path) {
+        for number in segments(disk, dir).unwrap_or_default() {
+            drop(disk.remove(&dir.join(name(number))));
+        }
+        drop(disk.remove_dir(dir));
+    }
+
     /// Whether `dir` holds any segment.
     pub(crate) fn exists(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
         segments(disk, dir).map(|segments| !segments.is_empty())
@@ -159,8 +177,7 @@ impl Journal {
             self.disk.remove(&path).map_err(|error| StoreError::io("remove", &path, error))?;
         }
         let Some((segment, end, commit)) = loaded.tail else {
-            self.disk.create_dir(&self.dir).map_err(|error| StoreError::io("create", &self.dir, error))?;
-            return self.create(1, Chain::default());
+            return self.start();
         };
         let path = self.path(segment);
         let fail = |doing| move |error| StoreError::io(doing, &path, error);
@@ -182,11 +199,39 @@ impl Journal {
     /// [`StoreError::Full`]: nothing of it is left, a later one may succeed. Any other: nothing may be appended until
     /// the journal has been loaded anew.
     pub(crate) fn append(&self, tail: &mut Tail, writes: &[Write]) -> Result<Vec<Laid>, StoreError> {
-        let (mut bytes, mut positions, mut chain) = self.lay_out(tail.segment, tail.end, tail.chain, writes);
+        self.append_laid(tail, &|segment, begin, chain| self.lay_out(segment, begin, chain, writes))
+    }
+
+    /// Appends a commit that names archives and syncs it.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_archives(&self, tail: &mut Tail, archives: &[ArchiveRef]) -> Result<(), StoreError> {
+        let lay_out = |segment, begin: u32, mut chain| {
+            let (mut bytes, mut laid) = (Vec::new(), Vec::new());
+            for (nth, archive) in archives.iter().enumerate() {
+                let at = bytes.len() as u32;
+                let place = Place { store: self.store, segment, offset: begin.saturating_add(at) };
+                let last = nth + 1 == archives.len();
+                chain = encode(&mut bytes, Contents::Archive(archive), place, begin, last, chain);
+                let position = Position { segment, offset: place.offset, len: bytes.len() as u32 - at };
+                laid.push(Laid { position, within: false });
+            }
+            (bytes, laid, chain)
+        };
+        self.append_laid(tail, &lay_out).map(|_| ())
+    }
+
+    fn append_laid(
+        &self,
+        tail: &mut Tail,
+        lay_out: &dyn Fn(u32, u32, Chain) -> (Vec<u8>, Vec<Laid>, Chain),
+    ) -> Result<Vec<Laid>, StoreError> {
+        let (mut bytes, mut positions, mut chain) = lay_out(tail.segment, tail.end, tail.chain);
         if tail.end as usize > SEGMENT_HEAD && tail.end as usize + bytes.len() > SEGMENT_BYTES {
             *tail = self.create(tail.segment.saturating_add(1), tail.chain)?;
             // Place and commit are part of every record.
-            (bytes, positions, chain) = self.lay_out(tail.segment, tail.end, tail.chain, writes);
+            (bytes, positions, chain) = lay_out(tail.segment, tail.end, tail.chain);
         }
         let path = self.path(tail.segment);
         if let Err(error) = write_all(&*tail.file, &bytes, tail.end.into()) {
@@ -266,6 +311,12 @@ impl Journal {
         self.with_handle(last, |file| file.size()).map(|size| Some((last, size)))
     }
 
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> Result<u64, StoreError> {
+        let sizes = segments(&*self.disk, &self.dir)?.into_iter();
+        sizes.map(|number| self.with_handle(number, |file| file.size())).sum()
+    }
+
     /// Reads bytes of a segment, unchecked; fewer where it ends.
     pub(crate) fn read_bytes(&self, segment: u32, offset: u32, len: usize) -> Result<Vec<u8>, StoreError> {
         let len = len.min(RECORD_HEAD + RECORD_BYTES_MAX);
@@ -327,8 +378,12 @@ impl Journal {
     }
 
     fn path(&self, number: u32) -> PathBuf {
-        self.dir.join(format!("{number:08}.log"))
+        self.dir.join(name(number))
     }
+}
+
+fn name(number: u32) -> String {
+    format!("{number:08}.log")
 }
 
 /// Where a write is.

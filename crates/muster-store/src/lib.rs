@@ -13,6 +13,8 @@
 // Tests state their expectations by unwrapping; product code may not.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod archive;
+mod compact;
 mod disk;
 mod disk_store;
 mod error;
@@ -32,6 +34,7 @@ mod storage;
 mod tail;
 mod whole;
 
+pub use compact::{Compacted, CompactionStep};
 pub use disk::{Disk, DiskFile, How, RealDisk};
 pub use disk_store::DiskStore;
 pub use error::StoreError;

@@ -1,13 +1,14 @@
 //! Opening a store: version, lock, journal, index; healing what can be healed and saying so.
 
 use crate::StoreError;
+use crate::archive::{ArchiveRef, Archives};
 use crate::disk::{Disk, RealDisk};
 use crate::disk_store::{DiskStore, Kept, Writer};
-use crate::home::{FORMAT, Home};
+use crate::home::{Format, Home};
 use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
 use crate::index_check;
 use crate::journal::{Damage, Journal, Loaded};
-use crate::record::StoreId;
+use crate::record::{Payload, StoreId};
 use crate::sled_index;
 use crate::staged::Staged;
 use std::cell::RefCell;
@@ -116,12 +117,13 @@ pub enum IndexReport {
     },
 }
 
-/// The journal as read at opening.
-struct Read {
-    loaded: Loaded,
-    kept: Kept,
-    sum: Sum,
-    memory: Option<MemoryIndex>,
+/// The journal as read at opening, with the archives that it names.
+pub(crate) struct Read {
+    pub(crate) loaded: Loaded,
+    pub(crate) kept: Kept,
+    pub(crate) sum: Sum,
+    pub(crate) memory: Option<MemoryIndex>,
+    pub(crate) archives: Archives,
 }
 
 pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
@@ -132,12 +134,17 @@ pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<(DiskStore, OpenR
 
 fn open_to_read(
     home: Home,
-    found: Option<StoreId>,
+    found: Option<Format>,
     options: OpenOptions,
 ) -> Result<(DiskStore, OpenReport), StoreError> {
-    let store = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
-    let journal = Journal::new(options.disk, home.journal(), store);
-    let read = read_journal(&journal, true)?;
+    let format = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
+    let home = home.of(format.generation);
+    let journal = Journal::new(Arc::clone(&options.disk), home.journal(), format.store);
+    let read = read_journal(&home, &journal, format.store, true)?;
+    if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
+        // It was compacted meanwhile, and some or all of what was read had been removed.
+        return open_to_read(home, Some(now), options);
+    }
     let report = OpenReport {
         created: false,
         entries: read.kept.entries,
@@ -154,7 +161,9 @@ fn open_to_read(
     let index: Box<dyn Index> = Box::new(read.memory.unwrap_or_default());
     let index = RefCell::new(index);
     let staged = Staged::default();
-    Ok((DiskStore { home, store, journal, kept: read.kept, index, writer: None, staged }, report))
+    let (kept, archives) = (read.kept, read.archives);
+    let store = DiskStore { home, format, journal, archives, kept, index, writer: None, staged, compaction: None };
+    Ok((store, report))
 }
 
 fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
@@ -162,20 +171,22 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     home.make_room();
     let lock = home.lock()?;
     // Read again: whoever had the lock before may have made the store meanwhile.
-    let found = home.read_version()?;
-    let store = found.map_or(options.store_id, |(_, store)| store);
-    if found.is_none_or(|(version, _)| version < FORMAT) {
+    let found = home.read_format()?;
+    let format = found.filter(|found| !found.is_old());
+    let format = format.unwrap_or_else(|| Format::plain(found.map_or(options.store_id, |found| found.store)));
+    let (store, home) = (format.store, home.of(format.generation));
+    if found != Some(format) {
         if found.is_some() && !options.index_in_memory {
             // Its rows are of another form. What is left of it would be put aside as damaged.
             let _ = std::fs::remove_dir_all(home.index());
         }
         // Before anything is written that an older version would take for damage.
-        home.write_format(store)?;
+        home.write_format(format)?;
     }
     // sled reads its files while we read ours.
     let opening = (!options.index_in_memory).then(|| sled_index::begin(home.index(), options.index_patience));
     let journal = Journal::new(options.disk, home.journal(), store);
-    let mut read = read_journal(&journal, options.index_in_memory)?;
+    let mut read = read_journal(&home, &journal, store, options.index_in_memory)?;
     if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
@@ -187,6 +198,7 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     });
     let tail = journal.begin(std::mem::take(&mut read.loaded))?;
     home.sync()?;
+    remove_leftovers(&home, &read.archives, options.index_in_memory);
     let (index, index_report) = match opening {
         Some(opening) => {
             let now = Checkpoint { store, end: tail.end() };
@@ -206,14 +218,27 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
         index: index_report,
         full: !reserve,
     };
-    let writer = Some(Writer { tail, reserve, poisoned: false, _lock: lock });
+    let index_patience = (!options.index_in_memory).then_some(options.index_patience);
+    let writer = Some(Writer { tail, reserve, poisoned: false, index_patience, _lock: lock });
     let (index, staged) = (RefCell::new(index), Staged::default());
-    Ok((DiskStore { home, store, journal, kept: read.kept, index, writer, staged }, report))
+    let (kept, archives) = (read.kept, read.archives);
+    Ok((DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None }, report))
 }
 
-fn read_journal(journal: &Journal, with_index: bool) -> Result<Read, StoreError> {
+/// Reads the whole journal and every block of the archives that it names.
+pub(crate) fn read_journal(
+    home: &Home,
+    journal: &Journal,
+    store: StoreId,
+    with_index: bool,
+) -> Result<Read, StoreError> {
     let (mut kept, mut sum, mut memory) = (Kept::default(), Sum::default(), with_index.then(MemoryIndex::default));
-    let loaded = journal.load(&mut |position, record| {
+    let mut archives = Archives::new(home.shared_disk(), home.archives(), store);
+    let mut damage = Vec::new();
+    let mut loaded = journal.load(&mut |position, record| {
+        if let Payload::Archive(archive) = &record.payload {
+            read_archive(&mut archives, archive, &mut kept, &mut damage);
+        }
         kept.take_in(&record.payload, position);
         let Some(row) = Row::of(&record.payload, position) else { return };
         match &mut memory {
@@ -221,5 +246,31 @@ fn read_journal(journal: &Journal, with_index: bool) -> Result<Read, StoreError>
             None => sum.add_row(&row),
         }
     })?;
-    Ok(Read { loaded, kept, sum, memory })
+    loaded.damage.append(&mut damage);
+    Ok(Read { loaded, kept, sum, memory, archives })
+}
+
+fn read_archive(archives: &mut Archives, archive: &ArchiveRef, kept: &mut Kept, damage: &mut Vec<Damage>) {
+    archives.read_all(archive, &mut |slot, row| kept.take_in_archived(row, slot), &mut |segment, offset, what| {
+        damage.push(Damage { segment, offset, what });
+    });
+    archives.learn(archive.clone());
+}
+
+/// Removes what a compaction left behind that was interrupted: journals, indexes and archives that are no longer or not yet
+/// part of the store. What cannot be removed now is found again.
+pub(crate) fn remove_leftovers(home: &Home, archives: &Archives, index_in_memory: bool) {
+    let other = |generation: &u32| *generation != home.generation();
+    for generation in home.generations("journal").unwrap_or_default().into_iter().filter(other) {
+        Journal::remove(home.disk(), &home.of(generation).journal());
+    }
+    if !index_in_memory {
+        for generation in home.generations("index").unwrap_or_default().into_iter().filter(other) {
+            let _ = std::fs::remove_dir_all(home.of(generation).index());
+        }
+    }
+    let is_known = |number: &u32| archives.known().any(|archive| archive.number == *number);
+    for number in Archives::present(home.disk(), &home.archives()).into_iter().filter(|number| !is_known(number)) {
+        drop(home.disk().remove(&archives.path(number)));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Which records make a whole commit is decided in [`crate::scan`]; files are the affair of [`crate::journal`].
 
+use crate::archive::ArchiveRef;
 use crate::storage::RECORD_BYTES_MAX;
 use crate::whole::WholeEntry;
 use crate::{StoredEntry, Write};
@@ -47,11 +48,12 @@ pub(crate) enum RecordKind {
     Signature = 3,
     Local = 4,
     Whole = 5,
+    Archive = 32,
 }
 
 impl RecordKind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Entry, Self::Body, Self::Signature, Self::Local, Self::Whole]
+        [Self::Entry, Self::Body, Self::Signature, Self::Local, Self::Whole, Self::Archive]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -137,6 +139,7 @@ pub(crate) enum Payload<'a> {
     Whole { entry: WholeEntry<'a>, received: Timestamp, signature: Option<Signature> },
     Signature { entry: EntryId, signature: Signature },
     Local { key: &'a str, value: Option<&'a [u8]> },
+    Archive(ArchiveRef),
 }
 
 impl Payload<'_> {
@@ -150,7 +153,7 @@ impl Payload<'_> {
                 let (id, team, dag) = (entry.id(), entry.team(), entry.dag());
                 Some(StoredEntry { bytes: entry.bytes.to_vec(), id, team, dag, received, signature })
             }
-            Self::Body { .. } | Self::Signature { .. } | Self::Local { .. } => None,
+            Self::Body { .. } | Self::Signature { .. } | Self::Local { .. } | Self::Archive(_) => None,
         }
     }
 }
@@ -162,6 +165,8 @@ pub(crate) enum Contents<'a> {
     Write(&'a Write),
     /// An entry and its body; [`WholeEntry::read`] gave the rest.
     Whole(&'a StoredEntry, &'a [u8]),
+    /// Entries that were packed into an archive.
+    Archive(&'a ArchiveRef),
 }
 
 /// Appends the record of `contents` to `out`; returns the chain value after it.
@@ -183,6 +188,10 @@ pub(crate) fn encode(
         Contents::Whole(entry, body) => {
             encode_whole(out, entry, body);
             (RecordKind::Whole, *entry.id.as_bytes())
+        }
+        Contents::Archive(archive) => {
+            archive.encode(out);
+            (RecordKind::Archive, archive.digest)
         }
     };
     let record = &mut out[start..];
@@ -243,7 +252,7 @@ fn encode_payload(out: &mut Vec<u8>, write: &Write) -> RecordKind {
 /// The id that goes into the chain: the first 32 bytes of the payload, but for local facts, which have none.
 fn chained_id(kind: RecordKind, payload: &[u8]) -> [u8; 32] {
     match (kind, payload.first_chunk::<32>()) {
-        (RecordKind::Entry | RecordKind::Body | RecordKind::Signature, Some(id)) => *id,
+        (RecordKind::Entry | RecordKind::Body | RecordKind::Signature | RecordKind::Archive, Some(id)) => *id,
         _ => tagged("muster/local/1", &[payload]),
     }
 }
@@ -320,6 +329,7 @@ fn decode_payload(kind: RecordKind, payload: &[u8]) -> Result<Payload<'_>, BadRe
             let value = if fields.flag()? { Some(fields.0) } else { fields.end().map(|()| None)? };
             Ok(Payload::Local { key, value })
         }
+        RecordKind::Archive => ArchiveRef::decode(payload).map(Payload::Archive).ok_or(BadRecord::Payload),
     }
 }
 
@@ -407,6 +417,7 @@ mod tests {
 
     fn read_back(payload: Payload<'_>) -> Write {
         match payload {
+            Payload::Archive(_) => panic!("no write makes an archive"),
             Payload::Body { hash, bytes } => Write::Body { hash, bytes: bytes.to_vec() },
             Payload::Signature { entry, signature } => Write::Signature { entry, signature },
             Payload::Local { key, value } => Write::Local { key: key.to_owned(), value: value.map(<[u8]>::to_vec) },
@@ -469,7 +480,7 @@ mod tests {
 
         #[test]
         fn the_decoder_never_panics_on_payloads_with_a_good_checksum(
-            kind in 0u8..40, payload in proptest::collection::vec(any::<u8>(), 0..250),
+            kind in 0u8..32, payload in proptest::collection::vec(any::<u8>(), 0..250),
         ) {
             let mut bytes = vec![0; RECORD_HEAD];
             bytes.extend_from_slice(&payload);

@@ -1,6 +1,7 @@
 //! The contract of every store: stage, commit, read. Kept by [`crate::DiskStore`] and [`crate::MemoryStore`].
 
 use crate::StoreError;
+use crate::compact::{Compacted, CompactionStep};
 use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
 
 /// Bytes of one record's payload. Entries and bodies are far smaller; only a local fact could come near.
@@ -84,6 +85,41 @@ pub trait Storage {
     /// [`StoreError::Full`]; [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for [`Storage::commit`].
     fn check_room(&mut self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Begins to move the entries of these DAGs, with their signatures and bodies, to where they take less room. What comes
+    /// for them later is kept as always and can be moved another time. One that was under way is given up.
+    ///
+    /// Answers how many entries will be moved.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for [`Storage::commit`].
+    fn begin_compaction(&mut self, dags: &[DagId]) -> Result<u64, StoreError> {
+        let _ = dags;
+        Ok(0)
+    }
+
+    /// Goes on with what [`Storage::begin_compaction`] began, for some tenths of a second but in the last step. Between steps
+    /// the store is read and written as always. Whatever happens, it holds the same before and afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and those of reading: the compaction is given up, the store goes on as it was.
+    /// [`StoreError::Io`]: as for [`Storage::commit`], the store may be poisoned.
+    fn step_compaction(&mut self) -> Result<CompactionStep, StoreError> {
+        Ok(CompactionStep::Done(Compacted::default()))
+    }
+
+    /// Moves the entries of these DAGs to where they take less room, in one go.
+    ///
+    /// # Errors
+    /// As [`Storage::begin_compaction`] and [`Storage::step_compaction`].
+    fn compact(&mut self, dags: &[DagId]) -> Result<Compacted, StoreError> {
+        self.begin_compaction(dags)?;
+        loop {
+            if let CompactionStep::Done(compacted) = self.step_compaction()? {
+                return Ok(compacted);
+            }
+        }
     }
 
     /// Whether the entry is stored.

@@ -74,7 +74,8 @@ pub fn read_tail(dir: &Path) -> Option<Vec<u8>> {
 
 fn read(disk: Arc<dyn Disk>, dir: &Path) -> Option<Vec<u8>> {
     let home = Home::new(Arc::clone(&disk), dir);
-    let store = home.read_format().ok()??;
+    let format = home.read_format().ok()??;
+    let (home, store) = (home.of(format.generation), format.store);
     let file = disk.open(&home.tail(), How::Read).ok()?;
     let mut bytes = read_up_to(&*file, 0, HEAD + TAIL_BYTES_MAX + 4).ok()?;
     let (standing, contents) = Standing::read(bytes.first_chunk()?, store)?;
@@ -92,7 +93,7 @@ impl DiskStore {
         let found = || {
             let file = self.home.disk().open(&self.home.tail(), How::Read).ok()?;
             let head = read_up_to(&*file, 0, HEAD).ok()?;
-            Standing::read(head.first_chunk()?, self.store)
+            Standing::read(head.first_chunk()?, self.format.store)
         };
         self.standing().is_some_and(|now| found().is_some_and(|(standing, _)| standing == now))
     }
@@ -107,7 +108,7 @@ impl DiskStore {
             return Err(StoreError::TooLarge { what: "the tail", found, limit });
         }
         let standing = self.standing().ok_or_else(|| StoreError::ReadOnly { path: self.path().into() })?;
-        let mut bytes = [&standing.head(self.store, contents.len()), contents].concat();
+        let mut bytes = [&standing.head(self.format.store, contents.len()), contents].concat();
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
         let (path, new) = (self.home.tail(), self.path().join("tail.new"));

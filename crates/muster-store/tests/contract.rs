@@ -4,7 +4,10 @@
 
 mod sample;
 
-use muster_store::{DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write};
+use muster_store::{
+    Compacted, CompactionStep, DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write,
+};
+use sample::linked::{Line, lines};
 use sample::{body, check_filled, dag, entry, fill, hash, id, local, signature, stage, team};
 use std::path::Path;
 use std::sync::Arc;
@@ -100,6 +103,10 @@ contract![
     what_no_record_can_hold_is_refused_alone,
     a_page_has_the_entries_asked_for,
     a_commit_larger_than_a_segment_is_whole,
+    what_was_compacted_reads_as_before,
+    what_comes_after_compacting_is_kept_and_compacted_another_time,
+    a_store_goes_on_between_the_steps_of_a_compaction,
+    compacting_nothing_changes_nothing,
 ];
 
 mod promise {
@@ -271,5 +278,116 @@ mod promise {
         for n in 0..12 {
             assert_eq!(bench.store().body(&hash(2, n)).unwrap(), Some(vec![n as u8; 500_000]));
         }
+    }
+
+    fn put(store: &mut impl Storage, lines: &[Line]) {
+        for line in lines {
+            line.writes().into_iter().for_each(|write| store.stage(write).unwrap());
+            store.commit().unwrap();
+        }
+    }
+
+    #[track_caller]
+    fn check_lines(store: &impl Storage, lines: &[Line]) {
+        let dag = lines[0].entry.dag;
+        assert_eq!(store.count(&dag), lines.len() as u64);
+        let wanted: Vec<_> = lines.iter().map(|line| line.entry.clone()).collect();
+        assert!(store.entries(&dag).unwrap() == wanted);
+        for line in lines {
+            assert!(store.contains(&line.entry.id).unwrap() && store.contains_body(&line.hash).unwrap());
+            assert_eq!(store.entry(&line.entry.id).unwrap().as_ref(), Some(&line.entry));
+            assert_eq!(store.body(&line.hash).unwrap().as_ref(), Some(&line.body));
+        }
+    }
+
+    pub(super) fn what_was_compacted_reads_as_before(mut bench: impl Bench) {
+        let (one, other, third) = (lines(1, 40), lines(2, 25), lines(3, 4));
+        for n in 0..40 {
+            for dag in [&one, &other, &third] {
+                put(bench.store(), dag.get(n..=n).unwrap_or_default());
+            }
+            fill(bench.store(), 1, n as u32..n as u32 + 1);
+            bench.store().stage(local("count", &n.to_string())).unwrap();
+        }
+        for write in sample::whole(4) {
+            bench.store().stage(write).unwrap();
+        }
+        bench.store().commit().unwrap();
+        bench.store().compact(&[one[0].entry.dag, dag(1), third[0].entry.dag, dag(4), dag(77)]).unwrap();
+        for _ in 0..2 {
+            [&one, &other, &third].into_iter().for_each(|lines| check_lines(bench.store(), lines));
+            check_filled(bench.store(), 1, 40);
+            sample::check_whole(bench.store(), 4);
+            assert_eq!(bench.store().locals("").unwrap(), [("count".to_owned(), b"39".to_vec())]);
+            assert_eq!(bench.store().body(&hash(9, 9)).unwrap(), None);
+            assert_eq!(bench.store().entry(&id(9, 9)).unwrap(), None);
+            let page = bench.store().page(&dag(1), 38, 9).unwrap();
+            assert_eq!(page, [entry(1, 38), entry(1, 39)]);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn what_comes_after_compacting_is_kept_and_compacted_another_time(mut bench: impl Bench) {
+        let mut all = lines(1, 30);
+        put(bench.store(), &all[..12]);
+        for until in [20, 30] {
+            bench.store().compact(&[all[0].entry.dag]).unwrap();
+            put(bench.store(), &all[until - 8..until]);
+            if until == 20 {
+                put(bench.store(), &all[20..22]);
+            }
+            let unsigned = all.iter_mut().take(until).find(|line| line.entry.signature.is_none()).unwrap();
+            unsigned.entry.signature = Some(signature(5));
+            let late = Write::Signature { entry: unsigned.entry.id, signature: signature(5) };
+            bench.store().stage(late).unwrap();
+            bench.store().stage(Write::Entry(all[0].entry.clone())).unwrap();
+            bench.store().commit().unwrap();
+            check_lines(bench.store(), &all[..if until == 20 { 22 } else { 30 }]);
+            bench.reopen();
+        }
+        bench.store().compact(&[all[0].entry.dag]).unwrap();
+        for _ in 0..2 {
+            check_lines(bench.store(), &all);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn a_store_goes_on_between_the_steps_of_a_compaction(mut bench: impl Bench) {
+        let mut all = lines(1, 6_000);
+        for line in &all[..5_500] {
+            line.writes().into_iter().for_each(|write| bench.store().stage(write).unwrap());
+        }
+        bench.store().commit().unwrap();
+        bench.store().begin_compaction(&[all[0].entry.dag]).unwrap();
+        let (mut steps, mut written) = (0, 5_500);
+        while let CompactionStep::Packed { done, of } = bench.store().step_compaction().unwrap() {
+            assert!(done <= of && of == 5_500);
+            put(bench.store(), &all[written..written + 3]);
+            fill(bench.store(), 7, steps..steps + 1);
+            bench.store().stage(local("steps", &steps.to_string())).unwrap();
+            // The first of them may be packed already.
+            for line in [1, 5_497 - 4 * steps as usize] {
+                assert_eq!(all[line].entry.signature.replace(signature(1)).is_some(), line == 1 && steps > 0);
+                let late = Write::Signature { entry: all[line].entry.id, signature: signature(1) };
+                bench.store().stage(late).unwrap();
+            }
+            (steps, written) = (steps + 1, written + 3);
+        }
+        for _ in 0..2 {
+            assert_eq!(bench.store().count(&all[0].entry.dag), written as u64);
+            let wanted: Vec<_> = all[..written].iter().map(|line| line.entry.clone()).collect();
+            bench.store().commit().unwrap();
+            assert!(bench.store().entries(&all[0].entry.dag).unwrap() == wanted);
+            check_filled(bench.store(), 7, steps);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn compacting_nothing_changes_nothing(mut bench: impl Bench) {
+        fill(bench.store(), 1, 0..3);
+        assert_eq!(bench.store().compact(&[]).unwrap(), Compacted::default());
+        assert_eq!(bench.store().compact(&[dag(9)]).unwrap(), Compacted::default());
+        assert_eq!(bench.store().step_compaction().unwrap(), CompactionStep::Done(Compacted::default()));
+        check_filled(bench.store(), 1, 3);
     }
 }

@@ -159,20 +159,21 @@ fn an_index_left_behind_by_a_crash_is_caught_up() {
 #[test]
 fn a_newer_format_is_refused_and_nothing_is_touched() {
     let dir = filled();
-    fs::write(dir.path().join("format"), "muster-store 3\nsomething else\n").unwrap();
+    fs::write(dir.path().join("format"), "muster-store 9\nsomething else\n").unwrap();
     let before = contents(dir.path());
     for options in [OpenOptions::write([9; 16]), OpenOptions::read()] {
         let refused = DiskStore::open(dir.path(), options).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Newer { found: 9, known: 3, .. }), "{refused}");
     }
     assert!(contents(dir.path()) == before);
 }
 
 #[test]
 fn a_format_that_is_damaged_or_gone_is_refused_and_nothing_is_touched() {
-    for format in
-        [None, Some(""), Some("muster-store x\n"), Some("muster-store 1\n"), Some("muster-store 1\nstore 12\n")]
-    {
+    let generations = ["journal", "journal 0", "journal x", "journal 7", "index 2"];
+    let with_generation = generations.map(|line| format!("muster-store 3\nstore {}\n{line}\n", "09".repeat(16)));
+    let plain = ["", "muster-store x\n", "muster-store 1\n", "muster-store 1\nstore 12\n"].map(str::to_owned);
+    for format in plain.into_iter().chain(with_generation).map(Some).chain([None]) {
         let dir = filled();
         let path = dir.path().join("format");
         fs::remove_file(&path).unwrap();

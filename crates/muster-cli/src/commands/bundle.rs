@@ -2,10 +2,10 @@
 
 use crate::output;
 use crate::problem::Problem;
+use crate::progress::Bar;
 use crate::render::bundle;
 use crate::run::{made_printable, note};
 use crate::session::Session;
-use indicatif::{ProgressBar, ProgressStyle};
 use muster_node::bundle::{Order, ReadAccount, Target, WriteAccount, read, write};
 use muster_node::client;
 use muster_node::request::Failure;
@@ -13,10 +13,6 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// What is over sooner needs no progress shown.
-const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
 /// What `bundle` takes.
 #[derive(Debug, clap::Args)]
@@ -155,43 +151,4 @@ fn cannot_read(path: &Path, error: &str) -> Problem {
         format!("cannot read `{}`: {error}", path.display()),
         "name a file that `muster bundle write` wrote",
     )
-}
-
-/// Progress on stderr where that is a terminal, once it has taken a while.
-struct Bar {
-    began: Instant,
-    unit: &'static str,
-    bar: Option<ProgressBar>,
-}
-
-impl Bar {
-    fn new(unit: &'static str) -> Self {
-        Self { began: Instant::now(), unit, bar: None }
-    }
-
-    fn show(&mut self, done: u64, of: Option<u64>) {
-        if self.bar.is_none() && self.began.elapsed() < PROGRESS_AFTER {
-            return;
-        }
-        let unit = self.unit;
-        let bar = self.bar.get_or_insert_with(|| {
-            let template = match of {
-                Some(_) => format!("{{bar:40}} {{pos}}/{{len}} {unit}, {{eta}} to go"),
-                None => format!("{{spinner}} {{pos}} {unit}"),
-            };
-            let style = ProgressStyle::with_template(&template);
-            let bar = of.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        if let Some(of) = of {
-            bar.set_length(of);
-        }
-        bar.set_position(done);
-    }
-
-    fn end(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod linked;
+
 use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
 use muster_store::{Storage, StoredEntry, Write};
 
