@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, man, mark, need, net, peers, phase, role, roles, saw, say, seen, sev, status, team, timeline,
-    title, up, use_incident, verify, whohas, will,
+    export, invite, join, man, mark, need, net, peers, phase, proof, role, roles, saw, say, seen, sev, status, team,
+    timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -107,6 +107,10 @@ pub(crate) enum Command {
     Whohas(whohas::WhoHas),
     /// Check every signature and rule again
     Verify(verify::Verify),
+    /// Prove that a device wrote two entries under one number, or list such forks
+    Proof(proof::Proof),
+    /// Check such a proof; needs no home
+    VerifyProof(proof::VerifyProof),
     /// Carry incidents by hand: write them to a file, read one in
     Bundle(bundle::Bundle),
     /// Pack closed incidents, so that they take a fraction of the room

@@ -26,6 +26,7 @@ pub(crate) mod need;
 pub(crate) mod net;
 pub(crate) mod peers;
 pub(crate) mod phase;
+pub(crate) mod proof;
 pub(crate) mod role;
 pub(crate) mod roles;
 pub(crate) mod saw;
@@ -69,7 +70,9 @@ impl Command {
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
             Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Bundle(_) => return None,
-            Self::Compact(_) | Self::Completions(_) | Self::Man(_) | Self::Demo(_) => return None,
+            Self::Compact(_) | Self::Completions(_) | Self::Man(_) | Self::Demo(_) | Self::VerifyProof(_) => {
+                return None;
+            }
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,
@@ -97,6 +100,7 @@ impl Command {
             Self::Peers(command) => command,
             Self::Whohas(command) => command,
             Self::Verify(command) => command,
+            Self::Proof(command) => command,
             Self::Export(command) => command,
             Self::Team(command) => command,
             Self::Invite(command) => command,

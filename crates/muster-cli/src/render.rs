@@ -18,7 +18,7 @@ pub(crate) mod team;
 pub(crate) mod timeline;
 pub(crate) mod verify;
 pub(crate) mod whohas;
-mod wrap;
+pub(crate) mod wrap;
 
 pub(crate) use paint::Paint;
 

@@ -40,6 +40,7 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
             Ok(())
         }
         Command::Doctor(_) => doctor::run(&session),
+        Command::VerifyProof(verify) => verify.run(session.json, &session.page),
         Command::Config(config) if session.json => {
             output::print_json(&config.json(&session.setup.home, &session.setup.config))
         }

@@ -247,6 +247,27 @@ impl Dag {
         &self.logs
     }
 
+    /// Every number of a log under which several entries stand, with them by id.
+    pub fn forks(&self) -> impl Iterator<Item = Vec<EntryId>> {
+        let forked = self.logs.iter().filter(|log| log.first_fork.is_some());
+        forked.flat_map(|log| {
+            let same = log.entries.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
+            same.map(|same| {
+                let mut ids: Vec<EntryId> = same.iter().map(|(_, x)| self.node(*x).entry.id()).collect();
+                ids.sort_unstable();
+                ids
+            })
+        })
+    }
+
+    /// The entries that follow one in its log, on any branch.
+    pub fn followers(&self, id: &EntryId) -> Vec<EntryId> {
+        let Some(node) = self.find(id) else { return Vec::new() };
+        let Some(next) = node.entry.seq().checked_add(1) else { return Vec::new() };
+        let after = self.log(node.log).range(next, next).iter().map(|(_, x)| self.node(*x));
+        after.filter(|after| after.entry.backlink() == Some(*id)).map(|after| after.entry.id()).collect()
+    }
+
     /// Whether no fork is at or before the entry in its log.
     pub(crate) fn is_straight(&self, number: u32) -> bool {
         let node = self.node(number);

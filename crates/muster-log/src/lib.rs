@@ -18,6 +18,7 @@ pub mod device_offer;
 pub mod draft;
 pub mod entry;
 pub mod fact;
+pub mod fork_proof;
 pub mod ids;
 pub mod key;
 pub mod ledger;

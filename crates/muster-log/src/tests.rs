@@ -2,6 +2,7 @@
 
 mod account;
 mod admission;
+mod fork_proof;
 mod histories;
 mod pending;
 mod roster;

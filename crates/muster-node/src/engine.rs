@@ -9,6 +9,7 @@ mod decisions;
 mod devices;
 mod doctor;
 mod failure;
+mod forks;
 mod reads;
 mod resolve;
 mod status;
@@ -161,6 +162,8 @@ impl<S: Storage> Engine<S> {
             What::Peers => self.peers(),
             What::Verify => self.verify(),
             What::Doctor => self.doctor(),
+            What::Forks => self.forks(),
+            What::ForkProof => self.fork_proof(read.incident.as_deref().unwrap_or_default()),
             What::WhoHas => self.who_has(read.incident.as_deref().unwrap_or_default()),
             what => self.read_incident(read.incident.as_deref(), what),
         }

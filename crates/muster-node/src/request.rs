@@ -234,6 +234,10 @@ pub enum What {
     Peers,
     /// Who holds one entry; the incident field names the entry.
     WhoHas,
+    /// Entries that stand under one number of a log.
+    Forks,
+    /// The proof that the author of an entry wrote another under its number; the incident field names the entry.
+    ForkProof,
     /// The team and its members.
     Team,
     /// All teams on this device.

@@ -33,6 +33,7 @@ mod newest;
 mod only_here;
 mod pace;
 mod people;
+mod proof;
 mod read;
 mod recovery;
 mod removal;

@@ -50,8 +50,12 @@ impl Export {
 
 /// Writes a text to a file, durably.
 pub(crate) fn save(path: &Path, text: &str) -> Result<(), Problem> {
-    let written =
-        File::create(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    save_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes to a file, durably.
+pub(crate) fn save_bytes(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let written = File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())).into())
 }
 

@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The text in lines, the first behind `head`, the others indented to where it began.
 ///
 /// `head` may hold colour; `columns` says how wide it is on a screen.
-pub(super) fn wrapped(head: &str, columns: usize, text: &str) -> String {
+pub(crate) fn wrapped(head: &str, columns: usize, text: &str) -> String {
     let indent = " ".repeat(columns);
     let lines = lines(text, WIDTH.saturating_sub(columns).max(1));
     let drawn: Vec<String> = lines
