@@ -123,6 +123,8 @@ impl Peer {
         let arriving = Arriving { peer: self.key, stream: self.stream, number: packed.number, dag, logs, is_answer };
         self.arriving += 1;
         if is_known(&unpacked, &bodies, cx.view.all()) {
+            // What brings nothing new is not handed out, and yet it is here that the peer shows what it holds.
+            self.receipt(dag, unpacked.received.iter().map(|received| received.entry.id()).collect(), cx);
             cx.core.touched.insert((self.key, dag));
             return self.admitted(arriving, Admission::default(), cx);
         }

@@ -225,6 +225,29 @@ fn more_chunks_than_credit_end_the_stream() {
     mesh.run();
 }
 
+/// It was taken to be there and never shown to be: nobody compares what is taken to be equal.
+#[test]
+fn a_peer_that_sends_what_is_here_already_is_known_to_hold_it() {
+    let (mut mesh, frames) = recorded();
+    let (givers, takers) = mesh.desks.split_at_mut(2);
+    givers.iter().for_each(|giver| giver.copy_to(&mut takers[0]));
+    let (team, peer) = (mesh.desks[2].team(), mesh.desks[0].key());
+    let chunk = frames.iter().find(|frame| frame[1] == 7).unwrap().clone();
+    let Ok(Frame::Entries(dag, _)) = Frame::decode(&chunk, team.into()) else { panic!("type 7 is a chunk") };
+    let mut replicator = Replicator::new(Config { team, me: mesh.desks[2].key() });
+    let inputs = [
+        Input::Connected { peer, wall: Timestamp(0), nonce: [9; 16] },
+        Input::Frame { peer, bytes: frames[0].clone() },
+        Input::Frame { peer, bytes: chunk },
+    ];
+    inputs.into_iter().for_each(|input| replicator.handle_input(input, Tick(0), &mesh.desks[2]));
+    let outputs: Vec<Output> = std::iter::from_fn(|| replicator.poll_output()).collect();
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Admit { .. })), "{outputs:?}");
+    let is_shown =
+        |output: &Output| matches!(output, Output::Receipt { peer: of, dag: at, .. } if (*of, *at) == (peer, dag));
+    assert!(outputs.iter().any(is_shown), "{outputs:?}");
+}
+
 /// One entry of an incident that is not here, on a parent that does not exist.
 fn baseless(founder: &super::desk::Desk, number: u64) -> (DagId, Packed) {
     let mut other = super::desk::Desk::newcomer(1, founder.team());
