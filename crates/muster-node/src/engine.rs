@@ -203,12 +203,14 @@ impl<S: Storage> Engine<S> {
         self.found_team(name)
     }
 
-    /// Creates a team of this device's person.
+    /// Creates a team of this device's person, because something is declared and there is none.
     pub(crate) fn found_team(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
-        self.found_team_with(name, Vec::new())
+        let handle = name.unwrap_or(&self.around.handle).trim().to_owned();
+        let now = self.now();
+        Ok(self.replica.create_team(&handle, now)?)
     }
 
-    /// Creates a team of this device's person that these offline keys can recover.
+    /// Creates a team on purpose, that these offline keys can recover.
     pub(crate) fn found_team_with(
         &mut self,
         name: Option<&str>,

@@ -75,6 +75,7 @@ impl<S: Storage> Replica<S> {
             let texts: Vec<String> = own.map(|(_, address)| address.clone()).collect();
             self.save_addresses(device, &texts)?;
         }
+        self.let_come_along(team)?;
         self.set_local(crate::local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))?;
         let me = self.device();
         self.teams.entry(team).or_insert_with(|| crate::team::Team::new(team, me)).sponsors = sponsors;
