@@ -63,7 +63,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {
-                let answer = answer(ask, session)?;
+                let answer = ask.cut_short(answer(ask, session)?);
                 let is_bad = ask.is_bad(&answer);
                 if session.json {
                     output::print_json(&answer)?;
@@ -88,9 +88,13 @@ fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
     Ok(answer)
 }
 
-/// Tells the typist something besides the answer.
+/// Tells the typist something besides the answer: one note a line.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {}", printable(text));
+    let _ = io::stderr().write_all(notes(text).as_bytes());
+}
+
+fn notes(text: &str) -> String {
+    text.lines().map(|line| format!("note: {}\n", printable(line))).collect()
 }
 
 /// Nobody has what was piped in but us: if it was not written, it is kept, and the hint says where.
@@ -155,6 +159,7 @@ fn export_text(export: &export::Export, session: &mut Session) -> Result<(), Pro
             Ok(())
         }
         None if session.json && !export.is_json() => output::print_json(&answer),
+        None if session.json => output::print_json(&export.value(answer)?),
         None => {
             let text = export.text(answer)?;
             // A file or a pipe gets the bytes; a terminal must not obey them.
@@ -186,7 +191,8 @@ fn say_batch(file: &Path, session: &mut Session) -> Result<(), Problem> {
     bar.finish_and_clear();
     account.settle(&items, ended.err().map(|failure| failure.message))?;
     if !session.json {
-        stdout = output::print(&format!("{} entries\n", account.written));
+        stdout =
+            output::print(&format!("{} {}\n", account.written, if account.written == 1 { "entry" } else { "entries" }));
     }
     stdout
 }
@@ -217,6 +223,11 @@ mod tests {
     fn every_text_of_an_answer_is_made_printable_keys_included() {
         let value = made_printable(json!({"a\u{1b}": [{"b": "two\nlines\u{9b}2J"}, 1, null, true]}));
         assert_eq!(value, json!({"a\u{fffd}": [{"b": "two\nlines\u{fffd}2J"}, 1, null, true]}));
+    }
+
+    #[test]
+    fn each_note_stands_on_a_line_of_its_own() {
+        assert_eq!(notes("one\ntwo\u{1b}"), "note: one\nnote: two\u{fffd}\n");
     }
 
     #[test]

@@ -214,7 +214,11 @@ mod tests {
             assert!(peers[&key].is_spare);
             let addrs = vec!["/ip4/192.0.2.7/tcp/7001".parse().unwrap()];
             let peer = peers.get_mut(&key).unwrap();
-            if is_seen { peer.set_found(addrs, now) } else { peer.set_addrs(addrs, now) }
+            if is_seen {
+                peer.set_found(addrs, now)
+            } else {
+                peer.set_addrs(addrs, now)
+            }
             choose_whom_to_dial(&ME, &mut peers);
             assert!(!peers[&key].is_spare);
         }

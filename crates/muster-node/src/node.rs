@@ -502,7 +502,7 @@ impl Node {
                 Failure::new(error.to_string()).hint("copy the whole ticket; it begins with muster1")
             })?;
             engine.replica.check_room()?;
-            let handle = name.unwrap_or(&engine.around.handle).to_owned();
+            let handle = engine.own_handle(name)?;
             let now = engine.now();
             let request = engine.replica.join_request(&ticket, &handle, now)?;
             Ok((ticket, request))

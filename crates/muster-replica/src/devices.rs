@@ -30,10 +30,10 @@ impl<S: Storage> Replica<S> {
     /// commit; the team's roster comes once it was added.
     ///
     /// # Errors
-    /// [`ReplicaError::Ticket`] where this device is in the team already, [`ReplicaError::Store`].
+    /// [`ReplicaError::InTeam`], [`ReplicaError::Store`].
     pub fn accept_offer(&mut self, offer: &DeviceOffer) -> Result<DeviceAnswer, ReplicaError> {
         if self.person_in(&offer.team).is_some() {
-            return Err(ReplicaError::Ticket("this device is in that team already".into()));
+            return Err(ReplicaError::InTeam);
         }
         self.expect_roster(offer.team, &offer.addresses)?;
         Ok(DeviceAnswer::new(offer, &self.secret))

@@ -141,6 +141,12 @@ impl<S: Storage> Replica<S> {
         Ok(String::from_utf8_lossy(&saved).lines().map(str::to_owned).collect())
     }
 
+    /// The handle that this device's person gave in a team.
+    pub fn own_handle(&self, team: &TeamId) -> Option<String> {
+        let state = self.teams.get(team)?;
+        state.handles.given(&state.person_of(&self.device())?)
+    }
+
     /// The person of this device in a team.
     pub fn person_in(&self, team: &TeamId) -> Option<PersonId> {
         self.teams.get(team)?.person_of(&self.device())

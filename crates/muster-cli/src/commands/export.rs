@@ -46,6 +46,12 @@ impl Export {
         }
         Ok(text)
     }
+
+    /// The exported JSON as one value.
+    pub(crate) fn value(&self, answer: Value) -> Result<Value, Problem> {
+        let Exported { text } = read(answer)?;
+        serde_json::from_str(&text).map_err(|error| Failure::new(format!("the export is no JSON: {error}")).into())
+    }
 }
 
 /// Writes a text to a file, durably.

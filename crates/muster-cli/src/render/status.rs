@@ -52,7 +52,7 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
     if left_out > 0 {
         drawn.push_str(&format!("  and {left_out} more open; `muster status --all` lists every incident\n"));
     }
-    drawn.push_str(&local_lines(status.only_here, status.late));
+    drawn.push_str(&local_lines(status.only_here, status.late, status.node));
     if !status.cut.is_empty() {
         drawn.push_str(&cut_line(&cut_names(&status.cut, &[]), page));
     } else if !status.node {
@@ -62,9 +62,13 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
 }
 
 /// What only this device knows: what nobody else is known to hold, and what arrived late.
-pub(super) fn local_lines(only_here: usize, late: usize) -> String {
+///
+/// What others hold is heard by a running node and gone with it; without one nobody can say.
+pub(super) fn local_lines(only_here: usize, late: usize, node: bool) -> String {
     let mut drawn = String::new();
-    if only_here > 0 {
+    if only_here > 0 && !node {
+        drawn.push_str(&format!("not known to be elsewhere: {only_here}; `muster up` hears what others hold\n"));
+    } else if only_here > 0 {
         drawn.push_str(&format!("only on this device, as far as is known: {only_here}\n"));
     }
     if late > 0 {
@@ -130,8 +134,9 @@ pub(super) mod tests {
 
     #[test]
     fn what_only_this_device_holds_and_what_arrived_late_is_counted() {
-        assert_eq!(local_lines(0, 0), "");
-        insta::assert_snapshot!(local_lines(3, 2), @r"
+        assert_eq!(local_lines(0, 0, true), "");
+        assert!(local_lines(3, 0, false).starts_with("not known to be elsewhere: 3"));
+        insta::assert_snapshot!(local_lines(3, 2, true), @r"
         only on this device, as far as is known: 3
         arrived late: 2; `muster board` lists them, `muster seen` marks them
         ");

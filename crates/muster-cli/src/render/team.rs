@@ -138,7 +138,11 @@ pub(crate) fn list(teams: &[Here], page: &Page) -> String {
         let (id, current) = (short(&here.team), if here.current { "current  " } else { "         " });
         let id = if here.current { page.paint.bold(id) } else { id.to_owned() };
         let (members, incidents) = (here.members.join(", "), here.incidents);
-        wrapped(&format!("{id}  {current}"), 19, &format!("{members}; {incidents} incidents"))
+        wrapped(
+            &format!("{id}  {current}"),
+            19,
+            &format!("{members}; {incidents} {}", if incidents == 1 { "incident" } else { "incidents" }),
+        )
     };
     teams.iter().map(draw).collect()
 }

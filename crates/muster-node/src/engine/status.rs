@@ -75,6 +75,7 @@ impl<S: Storage> Engine<S> {
                 "person": peer.person,
                 "device": peer.device.to_string(),
                 "connected": peer.connected,
+                "node": self.around.is_node,
                 "path": self.around.paths.get(&peer.device).map(ToString::to_string),
                 "last_heard_ms": peer.last_heard.map(|at| at.0),
                 "missing_here": peer.missing_here,

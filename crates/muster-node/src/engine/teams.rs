@@ -44,11 +44,12 @@ impl<S: Storage> Engine<S> {
             return Err(Failure::new("a ticket is good for one minute at least and one day at most")
                 .hint("--for 30m, --for 24h; whoever has not joined by then asks again"));
         }
+        // First what may be refused: nothing is founded for a ticket that is not made.
+        let addresses = self.own_addresses()?;
         let team = match self.replica.current_team()? {
             Some(team) => team,
             None => self.found_team(None)?,
         };
-        let addresses = self.own_addresses()?;
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
         let ticket = self.replica.invite(team, capability, expires, &reachable(&addresses), now)?;
