@@ -296,7 +296,7 @@ fn the_package_is_configured_even_where_the_service_does_not_start_again() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     // As on a machine where systemd runs, whatever runs here.
-    let script = fs::read_to_string(root().join("packaging/deb/postinst")).unwrap();
+    let script = fs::read_to_string(packaging().join("deb/postinst")).unwrap();
     let script = script.replace("/run/systemd/system", &dir.path().display().to_string());
     let mut shell = Command::new("sh");
     shell

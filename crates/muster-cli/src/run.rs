@@ -20,6 +20,9 @@ use std::time::Duration;
 /// How often `board --watch` draws where nothing happens: ages are on it.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// Rows below which a terminal is not believed to have told its height.
+const ROWS_MIN: usize = 5;
+
 /// Carries out a command line.
 pub(crate) fn run(args: Args) -> Result<(), Problem> {
     if let Command::Completions(completions) = &args.command {
@@ -139,9 +142,21 @@ fn watch(board: &board::Board, session: &mut Session) -> Result<(), Problem> {
             Err(problem) => return Err(problem),
         };
         drawn = true;
-        output::print(&if is_terminal { redraw(&screen) } else { screen })?;
+        let rows = terminal_size::terminal_size().map(|(_, rows)| usize::from(rows.0));
+        output::print(&if is_terminal { redraw(&clipped(screen, rows)) } else { screen })?;
         seen = client::wait_for_change(&session.setup, seen, WATCH_EVERY);
     }
+}
+
+/// What fits on a terminal of so many rows: the top, where title, what is contested and the roles are, and how much is
+/// left out. What scrolled away would be drawn again each second.
+fn clipped(screen: String, rows: Option<usize>) -> String {
+    let Some(rows) = rows.filter(|rows| *rows >= ROWS_MIN && screen.lines().count() >= *rows) else { return screen };
+    // The cursor stands on the last row.
+    let shown = rows - 2;
+    let left_out = screen.lines().count() - shown;
+    let top: Vec<&str> = screen.lines().take(shown).collect();
+    format!("{}\n{left_out} more lines: `muster board` prints all\n", top.join("\n"))
 }
 
 /// Home, each line cleared to its end, the rest of the screen cleared: no flicker.
@@ -154,7 +169,7 @@ fn export_text(export: &export::Export, session: &mut Session) -> Result<(), Pro
     match &export.output {
         Some(path) => {
             let text = export.text(answer)?;
-            export::save(path, &text)?;
+            export::save(path, &text, export.force)?;
             note(&format!("{} bytes are in {}", text.len(), path.display()));
             Ok(())
         }
@@ -223,6 +238,20 @@ mod tests {
     fn every_text_of_an_answer_is_made_printable_keys_included() {
         let value = made_printable(json!({"a\u{1b}": [{"b": "two\nlines\u{9b}2J"}, 1, null, true]}));
         assert_eq!(value, json!({"a\u{fffd}": [{"b": "two\nlines\u{fffd}2J"}, 1, null, true]}));
+    }
+
+    #[test]
+    fn a_board_that_is_longer_than_the_terminal_keeps_its_top_and_counts_the_rest() {
+        let screen: String = (1..=40).map(|n| format!("{n}\n")).collect();
+        let drawn = clipped(screen.clone(), Some(10));
+        assert_eq!(drawn.lines().count(), 9, "the cursor has a row of its own");
+        assert!(
+            drawn.starts_with("1\n2\n") && drawn.ends_with("8\n32 more lines: `muster board` prints all\n"),
+            "{drawn}"
+        );
+        for rows in [None, Some(0), Some(41)] {
+            assert_eq!(clipped(screen.clone(), rows), screen, "{rows:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ impl<S: Storage> Replica<S> {
     /// This device joins `to`: what was declared alone until then is to come along there. Teams that were made on purpose
     /// stay what they are. Durable with the next commit.
     pub(crate) fn let_come_along(&mut self, to: TeamId) -> Result<(), ReplicaError> {
-        let alone: Vec<TeamId> = self.teams.iter().filter(|(_, team)| team.is_solo()).map(|(id, _)| *id).collect();
+        let me = self.device();
+        let alone: Vec<TeamId> = self.teams.iter().filter(|(_, team)| team.is_solo(&me)).map(|(id, _)| *id).collect();
         for from in alone.into_iter().filter(|from| *from != to) {
             if self.store.local(&local::made_on_purpose(&from))?.is_none() {
                 self.set_local(local::coming(&from), Some(to.to_string().into_bytes()))?;
@@ -69,8 +70,8 @@ impl<S: Storage> Replica<S> {
 
     /// Incidents of a team of one that did not go anywhere yet.
     fn to_come(&self, from: &TeamId) -> Result<Vec<IncidentId>, ReplicaError> {
-        let mut due = Vec::new();
-        for incident in self.teams.get(from).filter(|team| team.is_solo()).map(Team::incidents).unwrap_or_default() {
+        let (mut due, me) = (Vec::new(), self.device());
+        for incident in self.teams.get(from).filter(|team| team.is_solo(&me)).map(Team::incidents).unwrap_or_default() {
             if self.store.local(&local::carried(&incident))?.is_none() && !self.left_behind.contains(&incident) {
                 due.push(incident);
             }

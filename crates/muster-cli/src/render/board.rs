@@ -5,7 +5,7 @@ use super::moment::{self, Moment, since};
 use super::peers::{Peer, cut_names};
 use super::roles::{self, Roles};
 use super::status::{cut_line, local_lines};
-use super::summary::Summary;
+use super::summary::{Summary, shortened};
 use super::timeline::{self, Row};
 use super::wrap::{lines, wrapped};
 use super::{Page, WIDTH, short};
@@ -79,7 +79,8 @@ pub(crate) fn show(board: &Board, page: &Page) -> String {
 
 fn head(board: &Board, page: &Page) -> String {
     let summary = &board.summary;
-    let mut drawn: String = lines(&summary.title, WIDTH).iter().map(|line| page.paint.bold(line) + "\n").collect();
+    let mut drawn: String =
+        lines(&shortened(&summary.title), WIDTH).iter().map(|line| page.paint.bold(line) + "\n").collect();
     let mut facts = summary.standing();
     if let Some(declared) = summary.declared_time.as_deref().and_then(moment::read) {
         facts.push(format!("since {} ({})", moment::day_and_clock(declared, page), since(declared, page)));

@@ -12,6 +12,9 @@ pub(crate) struct Status {
     node: bool,
     #[serde(default)]
     cut: Vec<String>,
+    /// Whether nobody else is known to be in the team, or there is none.
+    #[serde(default = "yes")]
+    alone: bool,
     chosen: Option<String>,
     incidents: Vec<Summary>,
     #[serde(default)]
@@ -21,6 +24,10 @@ pub(crate) struct Status {
     /// How many incidents are over.
     #[serde(default)]
     over: usize,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Incidents that are drawn where not all were asked for: a screen with a line or two each.
@@ -37,6 +44,9 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
         open.truncate(LINES_MAX);
     }
     let mut drawn = match (open.is_empty(), status.over) {
+        (true, 0) if !status.node && !status.alone => {
+            "no incident is here yet; `muster up` brings what the team has\n".to_owned()
+        }
         (true, 0) => "no incident; `muster declare TITLE` begins one\n".to_owned(),
         (true, over) => format!("no open incident, {over} over; `muster declare TITLE` begins one\n"),
         _ => String::new(),
@@ -164,5 +174,8 @@ pub(super) mod tests {
         LINKS ARE CUT to everybody by `muster net cut`; `muster net heal` undoes it
         ");
         assert!(check(true, &[], None, json!([])).starts_with("no incident; "));
+        let joined = json!({"node": false, "alone": false, "chosen": null, "incidents": []});
+        let text = show(&from(joined), false, &page());
+        assert!(text.starts_with("no incident is here yet; `muster up` brings what the team has\n"), "{text}");
     }
 }

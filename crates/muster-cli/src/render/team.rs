@@ -177,7 +177,7 @@ mod tests {
             {"team": "8f".repeat(32), "current": true, "members": ["alice", "bob"], "capability": null, "incidents": 0},
         ]));
         insta::assert_snapshot!(fits(list(&teams, &page())), @r"
-        7e7e7e7e           alice; 1 incidents
+        7e7e7e7e           alice; 1 incident
         8f8f8f8f  current  alice, bob; 0 incidents
         ");
         assert!(list(&[], &page()).contains("no team yet"));

@@ -5,7 +5,7 @@ use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
 use muster_log::fact::Capability;
 use muster_log::limits::RECOVERY_KEYS_MAX;
-use muster_log::{DeviceKey, DeviceSecret, PersonId};
+use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId};
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -134,7 +134,14 @@ impl<S: Storage> Engine<S> {
         let mut saved = self.replica.addresses(&device)?;
         saved = crate::addresses::merged(parsed.iter().map(ToString::to_string).collect(), &saved);
         self.replica.save_addresses(&device, &saved)?;
-        Ok(json!({ "device": device.to_string(), "addresses": saved }))
+        let mut added = json!({ "device": device.to_string(), "addresses": saved });
+        let is_member =
+            |team: &TeamId| self.replica.ledger(team).is_ok_and(|it| it.roster().person_of(&device).is_some());
+        if !self.replica.teams().iter().any(is_member) {
+            let note = "that device is in no team here: it is not dialled before it has joined one";
+            added["note"] = json!(note);
+        }
+        Ok(added)
     }
 }
 
