@@ -265,6 +265,10 @@ fn the_debian_package_is_reproducible_and_what_it_unpacks_works() {
         let mode = if file == "usr/bin/muster" { 0o755 } else { 0o644 };
         assert_eq!(about.permissions().mode() & 0o7777, mode, "{file}");
     }
+    // It links to pages that are not in the package.
+    assert!(!tree.join("usr/share/doc/muster/README.md").exists());
+    let sections = run(Command::new("readelf").arg("-S").arg(tree.join("usr/bin/muster"))).stdout;
+    assert!(!String::from_utf8(sections).unwrap().contains(".symtab"), "the binary is stripped");
     for script in ["postinst", "prerm", "postrm"] {
         run(Command::new("sh").arg("-n").arg(packaging().join("deb").join(script)));
     }
@@ -281,4 +285,23 @@ fn the_debian_package_is_reproducible_and_what_it_unpacks_works() {
     muster(&["declare", "Checkout is down"]);
     assert!(muster(&["doctor"]).contains("ok    store     whole, 2 entries"));
     assert!(muster(&["timeline"]).contains("Checkout is down"));
+}
+
+#[test]
+fn the_package_is_configured_even_where_the_service_does_not_start_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for (program, code) in [("systemctl", 1), ("systemd-sysusers", 0)] {
+        let path = dir.path().join(program);
+        fs::write(&path, format!("#!/bin/sh\nexit {code}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // As on a machine where systemd runs, whatever runs here.
+    let script = fs::read_to_string(packaging().join("deb/postinst")).unwrap();
+    let script = script.replace("/run/systemd/system", &dir.path().display().to_string());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script, "postinst", "configure"])
+        .env("PATH", dir.path().display().to_string() + ":/usr/bin:/bin");
+    let output = run(&mut shell);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the service did not start again"));
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a Debian package of a muster that is built already. Needs dpkg-deb and a POSIX shell, no debhelper.
+# Makes a Debian package of a muster that is built already. Needs dpkg-deb, strip and a POSIX shell, no debhelper.
 #
 #   packaging/deb/build.sh BINARY DIRECTORY
 #
@@ -21,6 +21,7 @@ binary=$1
 out=$2
 [ -x "$binary" ] || fail "$binary is no program"
 command -v dpkg-deb >/dev/null || fail "dpkg-deb is missing (package dpkg)"
+command -v strip >/dev/null || fail "strip is missing (package binutils)"
 root=$(cd "$(dirname "$0")/../.." && pwd)
 packaging=$root/packaging
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -c safe.directory='*' -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
@@ -38,6 +39,8 @@ doc=$tree/usr/share/doc/muster
 
 put() { install -D -m "$1" "$2" "$tree/$3"; }
 put 0755 "$binary" usr/bin/muster
+# Symbols are nine tenths of the file and of no use to whoever runs it.
+strip --strip-unneeded --remove-section=.comment --remove-section=.note "$tree/usr/bin/muster"
 put 0644 "$packaging/systemd/muster.service" usr/lib/systemd/system/muster.service
 put 0644 "$packaging/systemd/user/muster.service" usr/lib/systemd/user/muster.service
 put 0644 "$packaging/systemd/sysusers.conf" usr/lib/sysusers.d/muster.conf
@@ -45,7 +48,6 @@ put 0644 "$packaging/deb/copyright" usr/share/doc/muster/copyright
 for page in commands operating glossary protocol storage threat-model; do
     put 0644 "$root/docs/$page.md" "usr/share/doc/muster/$page.md"
 done
-put 0644 "$root/README.md" usr/share/doc/muster/README.md
 put 0644 "$root/CHANGELOG.md" usr/share/doc/muster/changelog
 gzip -9n "$doc/changelog"
 

@@ -4,11 +4,10 @@
 
 use crate::problem::Problem;
 use crate::setting::Setting;
-use muster_log::body::{BodyPlace, BodyText, Part};
-use muster_log::limits::BODY_BYTES_MAX;
-use muster_log::{Body, DeviceKey, IncidentId, SessionId, TeamId};
+use crate::size;
 use muster_node::request::{Act, Request, Write};
 use serde::Deserialize;
+use serde_json::error::Category;
 use std::fmt::Write as _;
 
 /// Bytes of one file: some hundred thousand lines. More is several files.
@@ -82,9 +81,8 @@ fn request(bytes: &[u8], setting: &mut Setting) -> Result<Request, String> {
     if text.trim().is_empty() {
         return Err("the text is empty".into());
     }
-    let size = body_size(&text, at.as_deref(), who.as_deref(), link.as_deref());
-    if size > BODY_BYTES_MAX {
-        return Err(format!("the text needs {size} bytes, an entry holds at most {BODY_BYTES_MAX}"));
+    if let Some(fault) = size::fault(&text, at.as_deref(), who.as_deref(), link.as_deref()) {
+        return Err(fault);
     }
     let at = at.as_deref().map(|at| setting.at(at)).transpose().map_err(|problem| problem.to_string())?;
     let act = match kind {
@@ -97,37 +95,26 @@ fn request(bytes: &[u8], setting: &mut Setting) -> Result<Request, String> {
     Ok(Request::Write(Write { incident, act, at, who, link, name }))
 }
 
-/// Bytes of the body that the line becomes. Salt and place do not change its size.
-fn body_size(text: &str, at: Option<&str>, who: Option<&str>, link: Option<&str>) -> usize {
-    let parts = [(Part::Text, Some(text)), (Part::When, at), (Part::Who, who), (Part::Link, link)];
-    let typed: usize = parts.iter().filter_map(|(_, text)| text.map(str::len)).sum();
-    let body =
-        parts.into_iter().fold(BodyText::default(), |body, (part, text)| body.with(part, text.unwrap_or_default()));
-    let place = BodyPlace {
-        team: TeamId::from_bytes([0; 32]),
-        incident: IncidentId::from_bytes([0; 32]),
-        key: DeviceKey::from_bytes([0; 32]),
-        session: SessionId::from_bytes([0; 16]),
-        seq: 1,
-    };
-    match Body::write(&body, [0; 16], &place) {
-        Ok(body) => body.reference().size as usize,
-        Err(muster_log::body::BodyError::TooLarge { size }) => size,
-        Err(_) => typed,
-    }
-}
-
-/// What is wrong with a line's JSON, without the position in a text of one line.
+/// What is wrong with a line, in words, and at which character.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rsplit_once(" at line 1 column ") {
-        Some((what, column)) => format!("{what} (column {column})"),
-        None => text,
-    }
+    let (what, column) = text.rsplit_once(" at line 1 column ").unwrap_or((&text, ""));
+    let what = match error.classify() {
+        Category::Syntax => "this is not JSON, as in {\"text\": \"..\"}".to_owned(),
+        Category::Eof => "the line ends within its JSON".to_owned(),
+        _ => what
+            .replace("unknown variant", "unknown kind")
+            .replace("unknown field", "unknown key")
+            .replace("missing field", "there is no"),
+    };
+    if column.is_empty() { what } else { format!("{what} (column {column})") }
 }
 
 fn refusal(faults: &[String]) -> Problem {
-    let mut message = format!("nothing was written: {} of the lines cannot be read", faults.len());
+    let mut message = format!(
+        "nothing was written: {} cannot be read",
+        if faults.len() == 1 { "a line".to_owned() } else { format!("{} of the lines", faults.len()) }
+    );
     for fault in faults.iter().take(FAULTS_LISTED_MAX) {
         let _ = write!(message, "\n{fault}");
     }
@@ -222,20 +209,20 @@ mod tests {
 
     #[test]
     fn one_bad_line_keeps_all_from_being_written_and_every_bad_line_is_named() {
-        let long = "x".repeat(BODY_BYTES_MAX);
+        let long = "x".repeat(16_384);
         let file = format!(
             "{{\"text\":\"fine\"}}\n{{\"txt\":\"a\"}}\n{{\"text\":\" \"}}\nnot json\n{{\"text\":\"b\",\"kind\":\"joke\"}}\n\
              {{\"text\":\"c\",\"at\":\"teatime\"}}\n{{\"text\":\"{long}\"}}\n"
         );
-        insta::assert_snapshot!(fault(&file), @r"
+        insta::assert_snapshot!(fault(&file), @r#"
         nothing was written: 6 of the lines cannot be read
-        line 2: unknown field `txt`, expected one of `text`, `kind`, `at`, `who`, `link` (column 6)
+        line 2: unknown key `txt`, expected one of `text`, `kind`, `at`, `who`, `link` (column 6)
         line 3: the text is empty
-        line 4: expected ident (column 2)
-        line 5: unknown variant `joke`, expected one of `note`, `observation`, `decision`, `request` (column 25)
+        line 4: this is not JSON, as in {"text": ".."} (column 2)
+        line 5: unknown kind `joke`, expected one of `note`, `observation`, `decision`, `request` (column 25)
         line 6: cannot read `teatime` as a time
-        line 7: the text needs 16416 bytes, an entry holds at most 16384
-        ");
+        line 7: the text has 16384 bytes, an entry holds 16352 at most
+        "#);
     }
 
     #[test]

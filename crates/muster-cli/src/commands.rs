@@ -59,6 +59,11 @@ pub(crate) trait Ask {
     /// The answer for a person; every text in `answer` is printable already.
     fn show(&self, answer: Value, page: &Page) -> Result<String, Problem>;
 
+    /// The answer without what was not asked for, where a request cannot say that.
+    fn cut_short(&self, answer: Value) -> Value {
+        answer
+    }
+
     /// Whether an answer that was shown counts as a failure all the same.
     fn is_bad(&self, _answer: &Value) -> bool {
         false

@@ -3,7 +3,7 @@
 //! What a person piped in exists nowhere else, so no refusal may lose it.
 
 use crate::problem::Problem;
-use muster_log::limits::BODY_BYTES_MAX;
+use crate::size;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -30,20 +30,16 @@ impl Input {
     /// Reads all of it as one text, without the line feeds at its end.
     pub(crate) fn text(&mut self) -> Result<String, Problem> {
         self.fill()?;
-        let size = self.read.len();
-        if size > BODY_BYTES_MAX {
-            return Err(Problem::refused(
-                format!("the text has {size} bytes, an entry holds at most {BODY_BYTES_MAX}"),
-                "say it in several entries, or save it in a file and point to that with `--link URL`",
-            ));
-        }
         let text = std::str::from_utf8(&self.read).map_err(|error| {
             let at = error.valid_up_to();
             Problem::refused(format!("the text is not UTF-8 (byte {at})"), "convert it, as with `iconv -t UTF-8`")
         })?;
         match text.trim_end_matches(['\n', '\r']) {
             text if text.trim().is_empty() => Err(Problem::refused("stdin held no text", "pipe some in")),
-            text => Ok(text.to_owned()),
+            text => {
+                size::check(text)?;
+                Ok(text.to_owned())
+            }
         }
     }
 
@@ -73,7 +69,7 @@ impl Input {
     /// Saves what was read, durably and for the owner only: in the home, else among the temporary files. `None`: nothing
     /// was read, or it can be saved nowhere.
     pub(crate) fn keep(&self, home: &Path) -> Option<PathBuf> {
-        if self.read.is_empty() {
+        if self.read.iter().all(u8::is_ascii_whitespace) {
             return None;
         }
         // A home that is not there yet is made as the node would make it.
@@ -86,9 +82,12 @@ impl Input {
             let path = dir.join(format!("unsent-{number}.txt"));
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(mut file) => {
-                    file.write_all(&self.read)?;
-                    file.sync_all()?;
-                    return Ok(path);
+                    let kept = file.write_all(&self.read).and_then(|()| file.sync_all());
+                    if kept.is_err() {
+                        // Part of it, or nothing at all, would be taken for what was typed.
+                        let _ = std::fs::remove_file(&path);
+                    }
+                    return kept.map(|()| path);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -114,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_text_that_no_entry_holds_is_refused_and_kept_whole() {
-        let typed = vec![b'x'; BODY_BYTES_MAX + 1];
+        let typed = vec![b'x'; 16_353];
         let mut input = input(&typed);
         let problem = input.text().unwrap_err().to_string();
-        assert_eq!(problem, "the text has 16385 bytes, an entry holds at most 16384");
+        assert_eq!(problem, "the text has 16353 bytes, an entry holds 16352 at most");
         let home = tempfile::tempdir().unwrap();
         let kept = input.keep(home.path()).unwrap();
         assert_eq!(fs::read(&kept).unwrap(), typed);
@@ -130,6 +129,10 @@ mod tests {
             assert!(input(bytes).text().is_err(), "{bytes:?}");
         }
         assert_eq!(input(b"").keep(Path::new("/nowhere")), None);
+        let home = tempfile::tempdir().unwrap();
+        let mut blank = input(b" \n");
+        assert!(blank.text().is_err());
+        assert_eq!(blank.keep(home.path()), None);
     }
 
     #[test]

@@ -20,14 +20,20 @@ mod render;
 mod run;
 mod session;
 mod setting;
+mod size;
 mod text;
+mod usage;
 
 use args::Args;
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run::run(Args::parse()) {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage::tell(&error),
+    };
+    match run::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             problem.tell();

@@ -46,6 +46,11 @@ pub(crate) fn short(id: &str) -> &str {
     id.get(..SHORT_DIGITS).unwrap_or(id)
 }
 
+/// Names behind a head of plain text, on as many lines as they need.
+pub(crate) fn list_behind(head: &str, names: &[String]) -> String {
+    wrap::wrapped(head, head.len(), &names.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +64,12 @@ mod tests {
     #[track_caller]
     pub(crate) fn from<T: serde::de::DeserializeOwned>(answer: serde_json::Value) -> T {
         serde_json::from_value(crate::run::made_printable(answer)).unwrap()
+    }
+
+    #[test]
+    fn many_names_take_several_lines() {
+        let names: Vec<String> = (0..20).map(|n| format!("person-{n}")).collect();
+        assert!(fits(list_behind("chosen team 7f7f7f7f  ", &names)).lines().count() > 2);
     }
 
     /// What was drawn, if it fits on a screen's width.

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// How often `board --watch` draws where nothing happens: ages are on it.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// Rows below which a terminal is not believed to have told its height.
+const ROWS_MIN: usize = 5;
+
 /// Carries out a command line.
 pub(crate) fn run(args: Args) -> Result<(), Problem> {
     if let Command::Completions(completions) = &args.command {
@@ -64,7 +67,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {
-                let answer = answer(ask, session)?;
+                let answer = ask.cut_short(answer(ask, session)?);
                 let is_bad = ask.is_bad(&answer);
                 if session.json {
                     output::print_json(&answer)?;
@@ -89,9 +92,13 @@ fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
     Ok(answer)
 }
 
-/// Tells the typist something besides the answer.
+/// Tells the typist something besides the answer: one note a line.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {}", printable(text));
+    let _ = io::stderr().write_all(notes(text).as_bytes());
+}
+
+fn notes(text: &str) -> String {
+    text.lines().map(|line| format!("note: {}\n", printable(line))).collect()
 }
 
 /// Nobody has what was piped in but us: if it was not written, it is kept, and the hint says where.
@@ -136,9 +143,21 @@ fn watch(board: &board::Board, session: &mut Session) -> Result<(), Problem> {
             Err(problem) => return Err(problem),
         };
         drawn = true;
-        output::print(&if is_terminal { redraw(&screen) } else { screen })?;
+        let rows = terminal_size::terminal_size().map(|(_, rows)| usize::from(rows.0));
+        output::print(&if is_terminal { redraw(&clipped(screen, rows)) } else { screen })?;
         seen = client::wait_for_change(&session.setup, seen, WATCH_EVERY);
     }
+}
+
+/// What fits on a terminal of so many rows: the top, where title, what is contested and the roles are, and how much is
+/// left out. What scrolled away would be drawn again each second.
+fn clipped(screen: String, rows: Option<usize>) -> String {
+    let Some(rows) = rows.filter(|rows| *rows >= ROWS_MIN && screen.lines().count() >= *rows) else { return screen };
+    // The cursor stands on the last row.
+    let shown = rows - 2;
+    let left_out = screen.lines().count() - shown;
+    let top: Vec<&str> = screen.lines().take(shown).collect();
+    format!("{}\n{left_out} more lines: `muster board` prints all\n", top.join("\n"))
 }
 
 /// Home, each line cleared to its end, the rest of the screen cleared: no flicker.
@@ -151,11 +170,12 @@ fn export_text(export: &export::Export, session: &mut Session) -> Result<(), Pro
     match &export.output {
         Some(path) => {
             let text = export.text(answer)?;
-            export::save(path, &text)?;
+            export::save(path, text.as_bytes(), export.force)?;
             note(&format!("{} bytes are in {}", text.len(), path.display()));
             Ok(())
         }
         None if session.json && !export.is_json() => output::print_json(&answer),
+        None if session.json => output::print_json(&export.value(answer)?),
         None => {
             let text = export.text(answer)?;
             // A file or a pipe gets the bytes; a terminal must not obey them.
@@ -187,7 +207,8 @@ fn say_batch(file: &Path, session: &mut Session) -> Result<(), Problem> {
     bar.finish_and_clear();
     account.settle(&items, ended.err().map(|failure| failure.message))?;
     if !session.json {
-        stdout = output::print(&format!("{} entries\n", account.written));
+        stdout =
+            output::print(&format!("{} {}\n", account.written, if account.written == 1 { "entry" } else { "entries" }));
     }
     stdout
 }
@@ -218,6 +239,25 @@ mod tests {
     fn every_text_of_an_answer_is_made_printable_keys_included() {
         let value = made_printable(json!({"a\u{1b}": [{"b": "two\nlines\u{9b}2J"}, 1, null, true]}));
         assert_eq!(value, json!({"a\u{fffd}": [{"b": "two\nlines\u{fffd}2J"}, 1, null, true]}));
+    }
+
+    #[test]
+    fn a_board_that_is_longer_than_the_terminal_keeps_its_top_and_counts_the_rest() {
+        let screen: String = (1..=40).map(|n| format!("{n}\n")).collect();
+        let drawn = clipped(screen.clone(), Some(10));
+        assert_eq!(drawn.lines().count(), 9, "the cursor has a row of its own");
+        assert!(
+            drawn.starts_with("1\n2\n") && drawn.ends_with("8\n32 more lines: `muster board` prints all\n"),
+            "{drawn}"
+        );
+        for rows in [None, Some(0), Some(41)] {
+            assert_eq!(clipped(screen.clone(), rows), screen, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn each_note_stands_on_a_line_of_its_own() {
+        assert_eq!(notes("one\ntwo\u{1b}"), "note: one\nnote: two\u{fffd}\n");
     }
 
     #[test]

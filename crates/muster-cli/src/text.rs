@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::setting::Setting;
+use crate::size;
 use muster_node::request::{Act, Request, Write};
 
 /// A text of one or more words; quotes may be forgotten. `-` alone means stdin.
@@ -45,6 +46,7 @@ pub(crate) fn read(words: &[String], setting: &mut Setting) -> Result<String, Pr
     if text.trim().is_empty() {
         return Err(Problem::usage("the text is empty", "write it behind the command, or `-` to read stdin"));
     }
+    size::check(&text)?;
     Ok(text)
 }
 

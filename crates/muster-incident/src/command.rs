@@ -149,6 +149,12 @@ impl Context<'_> {
         let letter = Letter::from_word(&word.to_lowercase())
             .or_else(|| Letter::from_word(&word.to_uppercase()))
             .ok_or_else(|| CommandError::UnknownMilestone { typed: crate::printable(word) })?;
+        // It would end an incident that is over already, apart from the word that ended it, and so contest it.
+        let now = state::phase(self.doc);
+        if letter == Letter::Resolved && now.phases == [Phase::Dismissed] {
+            let phases = vec![Phase::Dismissed.word()];
+            return Err(CommandError::WrongPhase { to: Phase::Resolved.word(), phases });
+        }
         let claimed = state::milestones(self.doc).iter().any(|known| known.letter == letter);
         let prepared = Prepared::new(What::Milestone { letter }, optional(text));
         Ok(if claimed { prepared.note("this milestone has another claim; both are kept") } else { prepared })
@@ -197,7 +203,9 @@ fn say(saying: Saying, text: &str) -> Result<Prepared, CommandError> {
 
 /// What was typed, unless that is nothing.
 fn typed<'a>(what: &'static str, text: &'a str) -> Result<&'a str, CommandError> {
-    Some(text.trim()).filter(|text| !text.is_empty()).ok_or(CommandError::Empty { what })
+    // Control characters are shown to nobody.
+    let says = |text: &&str| !text.chars().all(|c| c.is_control() || c.is_whitespace());
+    Some(text.trim()).filter(says).ok_or(CommandError::Empty { what })
 }
 
 fn optional(text: Option<&str>) -> BodyText {

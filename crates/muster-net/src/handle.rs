@@ -28,6 +28,7 @@ pub struct NetHandle {
 pub(crate) enum Command {
     SetMembers(BTreeSet<DeviceKey>),
     SetAddresses(DeviceKey, Vec<Multiaddr>),
+    Want(DeviceKey),
     Listen(Multiaddr),
     Cut(Option<DeviceKey>),
     Heal(Option<DeviceKey>),
@@ -80,6 +81,14 @@ impl NetHandle {
     /// [`NetClosed`].
     pub async fn set_addresses(&self, peer: DeviceKey, addrs: Vec<Multiaddr>) -> Result<(), NetClosed> {
         self.tell(Command::SetAddresses(peer, addrs)).await
+    }
+
+    /// Dials a device whose address a person has just named, at once, and even where enough links stand without it.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn want(&self, peer: DeviceKey) -> Result<(), NetClosed> {
+        self.tell(Command::Want(peer)).await
     }
 
     /// Listens on one more address; answered by [`crate::NetEvent::Listening`] or [`crate::NetEvent::NotListening`].

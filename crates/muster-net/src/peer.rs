@@ -55,6 +55,8 @@ pub(crate) struct Peer {
     find_at: Option<Instant>,
     /// Enough links stand without this one.
     pub(crate) is_spare: bool,
+    /// Somebody named an address of it by hand: it is dialled whatever links stand, until there was a link.
+    pub(crate) is_wanted: bool,
     /// There are other members through whom it may be reached.
     pub(crate) has_way_round: bool,
     /// Since when it is without a link.
@@ -82,6 +84,7 @@ impl Peer {
             found: Vec::new(),
             find_at: None,
             is_spare: false,
+            is_wanted: false,
             has_way_round: false,
             unlinked_since: None,
             claimed_addrs: Vec::new(),
@@ -205,7 +208,7 @@ impl Peer {
         self.connections[index].phase = Phase::Up { line: line.clone(), up_since: now, until: None };
         let older: Vec<_> = self.connections[..index].iter().filter(|it| !it.is_refused()).map(|it| it.id).collect();
         let mut steps: Vec<_> = older.into_iter().flat_map(|id| self.remove_id(id, LinkEnd::Replaced)).collect();
-        self.unlinked_since = None;
+        (self.unlinked_since, self.is_wanted) = (None, false);
         let path = path_by(&addr);
         self.next_dial = (path == Path::Relayed).then_some(now + DIRECT_FIRST);
         if path == Path::Relayed {

@@ -17,6 +17,7 @@ impl NetTask {
         match command {
             Command::SetMembers(members) => self.set_members(members, now),
             Command::SetAddresses(peer, addrs) => self.set_addresses(peer, &addrs, now),
+            Command::Want(peer) => self.want(peer, now),
             Command::Listen(addr) => self.listen_on(addr),
             Command::Cut(peer) => self.cut(peer, now),
             Command::Heal(peer) => self.heal(peer, now),
@@ -50,7 +51,18 @@ impl NetTask {
             let me = self.me;
             self.peers.entry(key).or_insert_with(|| Peer::new(me, key)).set_addrs(kept, now);
         }
+        self.reach.is_stale = true;
         self.forget_blanks();
+    }
+
+    fn want(&mut self, key: DeviceKey, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&key)
+            && peer.line().is_none()
+        {
+            peer.is_wanted = true;
+            peer.retry(now);
+            self.reach.is_stale = true;
+        }
     }
 
     fn cut(&mut self, peer: Option<DeviceKey>, now: Instant) {

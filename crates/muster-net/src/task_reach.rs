@@ -1,7 +1,8 @@
 //! Whom to dial, by which ways, and how to be reached: the part of the task that looks at all peers together.
 //!
 //! - Up to [`FULL_MESH`] other members everybody is linked with everybody; beyond, a node dials until it has
-//!   [`LINKS_WANTED`] links, those that failed least first, and takes whoever calls.
+//!   [`LINKS_WANTED`] links, those first that it knows a way to and that failed least, and takes whoever calls. A member
+//!   whose address a person typed is dialled in any case.
 //! - A member that cannot be dialled is tried through those that this node is linked with, who relay if that member asked
 //!   them to; and while a member is without a link, this node asks two of those it is linked with to relay for it. On a
 //!   relayed link members tell each other where they listen, and go on by a direct way if there is one: so members who
@@ -53,30 +54,13 @@ impl NetTask {
         for (key, peer) in &mut self.peers {
             peer.has_way_round = carriers.iter().any(|carrier| carrier != key);
         }
-        self.choose_whom_to_dial();
+        choose_whom_to_dial(&self.me, &mut self.peers);
         self.ask_for_relays(now);
     }
 
     /// Members linked directly, with the address of the link.
     fn carriers(&self) -> impl Iterator<Item = (&DeviceKey, &Multiaddr)> {
         self.peers.iter().filter_map(|(key, peer)| Some((key, peer.direct_link()?)))
-    }
-
-    fn choose_whom_to_dial(&mut self) {
-        let members = self.peers.values().filter(|peer| peer.is_allowed()).count();
-        let linked = self.peers.values().filter(|peer| peer.line().is_some()).count();
-        let wanted = LINKS_WANTED.saturating_sub(linked);
-        let mut unlinked: Vec<(u32, u32, DeviceKey)> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.is_allowed() && peer.line().is_none())
-            .map(|(key, peer)| (peer.failures(), spread(&self.me, key, 0), *key))
-            .collect();
-        unlinked.sort_unstable();
-        let chosen: BTreeSet<DeviceKey> = unlinked.into_iter().take(wanted).map(|(_, _, key)| key).collect();
-        for (key, peer) in &mut self.peers {
-            peer.is_spare = members > FULL_MESH && peer.line().is_none() && !chosen.contains(key);
-        }
     }
 
     /// Asks members to relay for us, while somebody wanted is without a link.
@@ -127,6 +111,7 @@ impl NetTask {
     pub(crate) fn on_found(&mut self, Found { peer, addrs }: Found) {
         tracing::debug!(peer = short(&peer), ?addrs, "seen on the local network");
         if let Some(peer) = self.peers.get_mut(&peer) {
+            self.reach.is_stale |= !peer.has_way();
             peer.set_found(addrs, Instant::now());
             self.stale = true;
         }
@@ -175,5 +160,85 @@ impl NetTask {
 
     pub(crate) fn reach_deadline(&self) -> Option<Instant> {
         self.reach.relays_at.into_iter().chain(self.next_find()).min()
+    }
+}
+
+/// Marks those that need not be dialled, because enough links stand or are tried without them.
+fn choose_whom_to_dial(me: &DeviceKey, peers: &mut BTreeMap<DeviceKey, Peer>) {
+    let members = peers.values().filter(|peer| peer.is_allowed()).count();
+    let linked = peers.values().filter(|peer| peer.line().is_some()).count();
+    let wanted = LINKS_WANTED.saturating_sub(linked);
+    // One without any way would never be dialled, never fail, and so hold its place for good: they come last.
+    let mut unlinked: Vec<(bool, u32, u32, DeviceKey)> = peers
+        .iter()
+        .filter(|(_, peer)| peer.is_allowed() && peer.line().is_none())
+        .map(|(key, peer)| (!peer.has_way(), peer.failures(), spread(me, key, 0), *key))
+        .collect();
+    unlinked.sort_unstable();
+    let chosen: BTreeSet<DeviceKey> = unlinked.into_iter().take(wanted).map(|(.., key)| key).collect();
+    for (key, peer) in peers {
+        peer.is_spare = members > FULL_MESH && peer.line().is_none() && !peer.is_wanted && !chosen.contains(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: DeviceKey = DeviceKey::from_bytes([0; 32]);
+
+    /// Members without an address, as many as hold every place that may be dialled, and one more.
+    fn members() -> BTreeMap<DeviceKey, Peer> {
+        let now = Instant::now();
+        let keys = (1..=40).map(|n| DeviceKey::from_bytes([n; 32]));
+        keys.map(|key| {
+            let mut peer = Peer::new(ME, key);
+            peer.allow(now);
+            (key, peer)
+        })
+        .collect()
+    }
+
+    /// The one that the hash puts last.
+    fn last(peers: &BTreeMap<DeviceKey, Peer>) -> DeviceKey {
+        *peers.keys().max_by_key(|key| spread(&ME, key, 0)).unwrap()
+    }
+
+    #[test]
+    fn members_without_an_address_leave_their_place_to_one_that_can_be_dialled() {
+        let now = Instant::now();
+        for is_seen in [false, true] {
+            let mut peers = members();
+            let key = last(&peers);
+            choose_whom_to_dial(&ME, &mut peers);
+            assert!(peers[&key].is_spare);
+            let addrs = vec!["/ip4/192.0.2.7/tcp/7001".parse().unwrap()];
+            let peer = peers.get_mut(&key).unwrap();
+            if is_seen {
+                peer.set_found(addrs, now)
+            } else {
+                peer.set_addrs(addrs, now)
+            }
+            choose_whom_to_dial(&ME, &mut peers);
+            assert!(!peers[&key].is_spare);
+        }
+    }
+
+    #[test]
+    fn a_member_that_somebody_named_is_dialled_whatever_failed_before() {
+        let now = Instant::now();
+        let mut peers = members();
+        let key = last(&peers);
+        for (other, peer) in &mut peers {
+            peer.set_addrs(vec!["/ip4/192.0.2.7/tcp/7001".parse().unwrap()], now);
+            if *other == key {
+                peer.dial_failed(None, now);
+            }
+        }
+        choose_whom_to_dial(&ME, &mut peers);
+        assert!(peers[&key].is_spare);
+        peers.get_mut(&key).unwrap().is_wanted = true;
+        choose_whom_to_dial(&ME, &mut peers);
+        assert!(!peers[&key].is_spare);
     }
 }

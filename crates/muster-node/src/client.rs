@@ -4,7 +4,7 @@ use crate::control::REQUEST_BYTES_MAX;
 use crate::engine::Engine;
 use crate::home::Home;
 use crate::opening::{self, Opened, Setup};
-use crate::request::{Failure, Reply, Request};
+use crate::request::{Failure, Reply, Request, What};
 use crate::tail;
 use crate::up;
 use muster_store::DiskStore;
@@ -21,6 +21,16 @@ const END_WAIT: Duration = Duration::from_secs(30);
 
 /// How much longer than asked a node may take to say that nothing changed.
 const ANSWER_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a node may take over what is done in milliseconds; its disk may be slow, and others may be before us. One that
+/// hangs must not keep a person waiting who does not know of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it may take over what goes through a whole incident, team or file.
+const LONG_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long it may take over joining: it tries each address of the ticket, and waits for the roster.
+const JOIN_PATIENCE: Duration = Duration::from_secs(360);
 
 /// A home, ready for requests.
 pub struct Client {
@@ -57,8 +67,6 @@ pub fn open(setup: &Setup) -> Result<Client, Failure> {
 pub fn wait_for_change(setup: &Setup, seen: u64, longest: Duration) -> u64 {
     let began = Instant::now();
     let answer = connect(&setup.home).and_then(|(read, write)| {
-        // A node that hangs must not keep a screen from saying so.
-        read.get_ref().set_read_timeout(Some(longest + ANSWER_GRACE)).ok()?;
         let request = Request::Watch { seen, wait_ms: longest.as_millis() as u64 };
         Client { way: Way::Node { read, write }, setup: setup.clone() }.call(&request).ok()
     });
@@ -92,15 +100,10 @@ fn connect(home: &Home) -> Option<(BufReader<UnixStream>, UnixStream)> {
 pub(crate) fn ask_node(home: &Home, request: &Request, patience: Duration) -> Option<Result<Value, Failure>> {
     let (mut read, mut write) = connect(home)?;
     let mut answer = None;
-    let asked = read.get_ref().set_read_timeout(Some(patience)).map_err(|_| lost());
-    let asked = asked.and_then(|()| {
-        pipeline(&mut read, &mut write, std::slice::from_ref(request), &mut |_, done| answer = Some(done))
+    let asked = pipeline(&mut read, &mut write, std::slice::from_ref(request), patience, &mut |_, done| {
+        answer = Some(done);
     });
-    let silent = |_| {
-        Failure::new("the node does not answer")
-            .hint("look at muster.log in its home; stop it with `muster down`, else kill it")
-    };
-    Some(asked.map_err(silent).and_then(|()| answer.unwrap_or_else(|| Err(lost()))))
+    Some(asked.and_then(|()| answer.unwrap_or_else(|| Err(lost()))))
 }
 
 impl Drop for Client {
@@ -154,7 +157,10 @@ impl Client {
         each: &mut dyn FnMut(usize, Result<Value, Failure>),
     ) -> Result<(), Failure> {
         match &mut self.way {
-            Way::Node { read, write } => pipeline(read, write, &requests, each),
+            Way::Node { read, write } => {
+                let longest = requests.iter().map(patience).max().unwrap_or(PATIENCE);
+                pipeline(read, write, &requests, longest, each)
+            }
             Way::Store { .. } => {
                 for (number, request) in requests.iter().enumerate() {
                     let done = match request {
@@ -194,20 +200,39 @@ impl Client {
     }
 }
 
+/// How long the answer to a request is waited for.
+fn patience(request: &Request) -> Duration {
+    match request {
+        // A screen that watches is to say so soon if the node hangs.
+        Request::Watch { wait_ms, .. } => Duration::from_millis(*wait_ms) + ANSWER_GRACE,
+        Request::Join { .. } => JOIN_PATIENCE,
+        Request::Bundle(_) => LONG_PATIENCE,
+        Request::Read(read) => match read.what {
+            What::Timeline { .. } | What::ExportJson | What::ExportMarkdown | What::Verify => LONG_PATIENCE,
+            _ => PATIENCE,
+        },
+        _ => PATIENCE,
+    }
+}
+
+/// Sends requests and takes their answers, none of which may take longer than `patience`.
 fn pipeline(
     read: &mut BufReader<UnixStream>,
     write: &mut UnixStream,
     requests: &[Request],
+    patience: Duration,
     each: &mut dyn FnMut(usize, Result<Value, Failure>),
 ) -> Result<(), Failure> {
+    let limited = read.get_ref().set_read_timeout(Some(patience));
+    limited.and_then(|()| write.set_write_timeout(Some(patience))).map_err(|_| lost())?;
     let mut sent = 0;
     for answered in 0..requests.len() {
         while sent < requests.len() && sent - answered < AHEAD_MAX {
-            send(write, &requests[sent])?;
+            send(write, &requests[sent], requests)?;
             sent += 1;
         }
         let mut line = String::new();
-        let taken = read.read_line(&mut line).map_err(|_| lost())?;
+        let taken = read.read_line(&mut line).map_err(|error| broken(&error, write, requests))?;
         if taken == 0 {
             return Err(lost());
         }
@@ -219,17 +244,64 @@ fn pipeline(
     Ok(())
 }
 
-fn send(write: &mut UnixStream, request: &Request) -> Result<(), Failure> {
+fn send(write: &mut UnixStream, request: &Request, all: &[Request]) -> Result<(), Failure> {
     let mut line = serde_json::to_vec(request).map_err(|error| Failure::new(error.to_string()))?;
     line.push(b'\n');
     if line.len() as u64 > REQUEST_BYTES_MAX {
         return Err(Failure::new("the text is too long for one entry")
             .hint("say it in several entries, or keep it in a file and log where that is (--link)"));
     }
-    write.write_all(&line).map_err(|_| lost())
+    write.write_all(&line).map_err(|error| broken(&error, write, all))
+}
+
+/// What it means that the way to the node broke.
+fn broken(error: &std::io::Error, way: &UnixStream, requests: &[Request]) -> Failure {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    if matches!(error.kind(), TimedOut | WouldBlock) { silent(way, requests) } else { lost() }
+}
+
+/// A node that took the request and says nothing: stopped, without a disk, or at work for longer than it should be.
+fn silent(way: &UnixStream, requests: &[Request]) -> Failure {
+    let pid = rustix::net::sockopt::socket_peercred(way).ok().map(|cred| cred.pid.as_raw_nonzero());
+    let (node, pid) = match pid {
+        Some(pid) => (format!("the node (process {pid})"), pid.to_string()),
+        None => ("the node".to_owned(), "PID".to_owned()),
+    };
+    let writes = requests.iter().any(Request::writes);
+    let unknown = if writes { "; whether it was written is not known" } else { "" };
+    let look = if writes { "; then `muster timeline` tells whether to say it again" } else { "" };
+    Failure::new(format!("{node} does not answer{unknown}")).hint(format!(
+        "it may be stopped (`kill -CONT {pid}` wakes it) or wait for a disk; muster.log in the home may say why\n\
+         `kill -9 {pid}` ends it, and what was acknowledged is safe: `muster up` starts it again{look}"
+    ))
 }
 
 fn lost() -> Failure {
     Failure::new("the node went away before it answered")
         .hint("see `muster timeline` whether it was logged before you say it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Read;
+
+    /// Has requests done by a node that takes them and says nothing, as one does that was stopped.
+    fn asked(request: &Request) -> Failure {
+        let (mut write, _node) = UnixStream::pair().unwrap();
+        let mut read = BufReader::new(write.try_clone().unwrap());
+        let patience = Duration::from_millis(1);
+        let one = std::slice::from_ref(request);
+        pipeline(&mut read, &mut write, one, patience, &mut |_, _| panic!("nobody answered")).unwrap_err()
+    }
+
+    #[test]
+    fn a_node_that_says_nothing_is_told_by_its_process_and_a_write_is_not_called_lost() {
+        let read = asked(&Request::Read(Read { incident: None, what: What::Status }));
+        let pid = std::process::id();
+        assert_eq!(read.message, format!("the node (process {pid}) does not answer"));
+        assert!(read.hint.unwrap().contains(&format!("kill -CONT {pid}")));
+        let write = asked(&Request::Use { incident: None });
+        assert!(write.message.ends_with("whether it was written is not known"), "{write}");
+    }
 }

@@ -34,22 +34,32 @@ struct Key {
     name: &'static str,
     env: &'static str,
     flag: &'static str,
+    /// In the file.
     example: &'static str,
+    /// As a flag or variable has it.
+    plain: &'static str,
 }
 
-const fn key(name: &'static str, env: &'static str, flag: &'static str, example: &'static str) -> Key {
-    Key { name, env, flag, example }
+const fn key(
+    name: &'static str,
+    env: &'static str,
+    flag: &'static str,
+    example: &'static str,
+    plain: &'static str,
+) -> Key {
+    Key { name, env, flag, example, plain }
 }
 
-static NAME: Key = key("name", "MUSTER_NAME", "--as", "name = \"alice\"");
-static LISTEN: Key = key("listen", "MUSTER_LISTEN", "--listen", "listen = [\"0.0.0.0:7001\"]");
-static MDNS: Key = key("mdns", "MUSTER_MDNS", "--no-mdns", "mdns = true");
-static MDNS_WAIT_S: Key = key("mdns_wait_s", "MUSTER_MDNS_WAIT_S", "mdns_wait_s", "mdns_wait_s = 30");
-static LOG: Key = key("log", "MUSTER_LOG", "--log", "log = \"info,libp2p=warn\"");
-static LOG_FORMAT: Key = key("log_format", "MUSTER_LOG_FORMAT", "--log-format", "log_format = \"json\"");
+static NAME: Key = key("name", "MUSTER_NAME", "--as", "name = \"alice\"", "alice");
+static LISTEN: Key = key("listen", "MUSTER_LISTEN", "--listen", "listen = [\"0.0.0.0:7001\"]", "0.0.0.0:7001");
+static MDNS: Key = key("mdns", "MUSTER_MDNS", "--no-mdns", "mdns = true", "true");
+static MDNS_WAIT_S: Key = key("mdns_wait_s", "MUSTER_MDNS_WAIT_S", "mdns_wait_s", "mdns_wait_s = 30", "30");
+static LOG: Key = key("log", "MUSTER_LOG", "--log", "log = \"info,libp2p=warn\"", "info,libp2p=warn");
+static LOG_FORMAT: Key = key("log_format", "MUSTER_LOG_FORMAT", "--log-format", "log_format = \"json\"", "json");
 static LOG_FILE_MAX_MIB: Key =
-    key("log_file_max_mib", "MUSTER_LOG_FILE_MAX_MIB", "--log-file-max-mib", "log_file_max_mib = 8");
-static TIME_ZONE: Key = key("time_zone", "MUSTER_TIME_ZONE", "--time-zone", "time_zone = \"Europe/Berlin\"");
+    key("log_file_max_mib", "MUSTER_LOG_FILE_MAX_MIB", "--log-file-max-mib", "log_file_max_mib = 8", "8");
+static TIME_ZONE: Key =
+    key("time_zone", "MUSTER_TIME_ZONE", "--time-zone", "time_zone = \"Europe/Berlin\"", "Europe/Berlin");
 static KEYS: [&Key; 8] = [&NAME, &LISTEN, &MDNS, &MDNS_WAIT_S, &LOG, &LOG_FORMAT, &LOG_FILE_MAX_MIB, &TIME_ZONE];
 
 /// Why the settings cannot be used. Always the owner's to mend; [`ConfigError::hint`] says how.
@@ -82,7 +92,7 @@ pub enum ConfigError {
         found: &'static str,
     },
     /// A value of the right type that cannot be used.
-    #[error("{place}: `{key}` {reason}")]
+    #[error("{} {reason}", subject(place, key))]
     BadValue {
         /// Flag, variable, or file with line and column.
         place: String,
@@ -112,6 +122,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Whether the command line is at fault, not a file or variable.
+    pub fn is_of_flag(&self) -> bool {
+        matches!(self, Self::BadValue { place, .. } if place.starts_with("--"))
+    }
+
     /// What to do about it: one line, without the word "hint".
     pub fn hint(&self) -> String {
         match self {
@@ -119,14 +134,29 @@ impl ConfigError {
             Self::UnknownKey { near: None, .. } => {
                 format!("the keys are {}", KEYS.map(|key| format!("`{}`", key.name)).join(", "))
             }
-            Self::WrongType { key, .. } | Self::BadValue { key, .. } => {
-                let example = KEYS.iter().find(|known| known.name == *key).map_or("", |known| known.example);
-                format!("for example `{example}`")
+            Self::WrongType { key, .. } => format!("for example `{}`", known(key).example),
+            Self::BadValue { key, place, .. } => {
+                let key = known(key);
+                match place {
+                    place if place == key.flag => format!("for example `{} {}`", key.flag, key.plain),
+                    place if place == key.env => format!("for example `{}={}`", key.env, key.plain),
+                    _ => format!("for example `{}`", key.example),
+                }
             }
             Self::Syntax { .. } => "the file is TOML (toml.io), one `key = value` a line".into(),
             Self::Unreadable { .. } => "check the file's permissions, or move it away to use the defaults".into(),
         }
     }
+}
+
+/// The setting of that name.
+fn known(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).unwrap_or(&KEYS[0])
+}
+
+/// What is at fault, in the words of the place where it stands.
+fn subject(place: &str, key: &str) -> String {
+    if place.starts_with("--") { format!("`{place}`") } else { format!("{place}: `{key}`") }
 }
 
 /// Where a value came from.
@@ -204,6 +234,23 @@ pub struct Config {
     /// IANA name of the zone in which times are read and shown; empty: the system's.
     pub time_zone: Resolved<String>,
     zone: TimeZone,
+    /// What was wrong and does not keep anybody from logging.
+    pub warning: Option<Warning>,
+}
+
+/// Something in the settings that is wrong and is done without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What and where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl From<&ConfigError> for Warning {
+    fn from(error: &ConfigError) -> Self {
+        Self { message: crate::engine::chain(error), hint: error.hint() }
+    }
 }
 
 impl Config {
@@ -212,10 +259,19 @@ impl Config {
     /// `env` looks up a variable; an empty one counts as unset. `MUSTER_LISTEN` separates addresses by commas.
     ///
     /// # Errors
-    /// [`ConfigError`]; every value in the file is checked, even one that a flag or a variable outranks in this run.
+    /// [`ConfigError`]; every value in the file is checked, even one that a flag or a variable outranks in this run. A time
+    /// zone that this machine does not know is a [`Warning`]: times are shown in the system's, and logging goes on.
     pub fn load(file: &Path, flags: Overrides, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text = file::read(file)?;
         Self::resolve(file, &text, flags, &env)
+    }
+
+    /// The settings of this command line alone, for commands that must work whatever stands in the file.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadValue`] of a flag.
+    pub fn without_file(flags: Overrides) -> Result<Self, ConfigError> {
+        Self::resolve(Path::new(""), "", flags, &|_| None)
     }
 
     fn resolve(
@@ -227,9 +283,16 @@ impl Config {
         let found = file::parse(path, text, &KEYS.map(|key| key.name))?;
         let from = Sources { path, found, env };
         let some = |name: String| check_name(name).map(Some);
-        let time_zone = from.pick(&TIME_ZONE, flags.time_zone, |name| find_zone(&name).map(|_| name), String::new)?;
+        let time_zone = from.pick(&TIME_ZONE, flags.time_zone, |name| find_zone(&name).map(|_| name), String::new);
+        let (time_zone, warning) = match time_zone {
+            Err(error @ ConfigError::BadValue { .. }) if !error.is_of_flag() => {
+                (Resolved { value: String::new(), origin: Origin::Default }, Some(Warning::from(&error)))
+            }
+            found => (found?, None),
+        };
         let bad_zone = |reason| ConfigError::BadValue { place: "time zone".into(), key: TIME_ZONE.name, reason };
         Ok(Self {
+            warning,
             name: from.pick(&NAME, flags.name, some, || None)?,
             listen: from.pick(&LISTEN, flags.listen, check_listen, || vec!["0.0.0.0:0".into()])?,
             mdns: from.pick(&MDNS, flags.mdns, Ok, || true)?,
@@ -488,9 +551,31 @@ mod tests {
     }
 
     #[test]
+    fn a_time_zone_that_is_not_known_here_keeps_nobody_from_logging() {
+        let config = resolve("time_zone = \"Mars/Base\"", Overrides::default(), &[]).unwrap();
+        let Warning { message, hint } = config.warning.unwrap();
+        assert_eq!(message, "config.toml:1:13: `time_zone` names no time zone: `Mars/Base`");
+        assert_eq!(hint, "for example `time_zone = \"Europe/Berlin\"`");
+        assert_eq!(config.time_zone, Resolved { value: String::new(), origin: Origin::Default });
+    }
+
+    #[test]
+    fn a_hint_is_in_the_words_of_the_place_at_fault() {
+        let listen = Some(vec!["0.0.0.0".to_owned()]);
+        let flag = resolve("", Overrides { listen, ..Overrides::default() }, &[]).unwrap_err();
+        assert_eq!(
+            (flag.to_string().as_str(), flag.hint().as_str()),
+            (
+                "`--listen` has `0.0.0.0`, which is no IP address with a port and no multiaddr",
+                "for example `--listen 0.0.0.0:7001`"
+            )
+        );
+        let variable = resolve("", Overrides::default(), &[("MUSTER_LOG", "x=loud")]).unwrap_err();
+        assert_eq!(variable.hint(), "for example `MUSTER_LOG=info,libp2p=warn`");
+    }
+
+    #[test]
     fn values_that_cannot_be_used_are_refused_where_they_stand() {
-        let zone = "for example `time_zone = \"Europe/Berlin\"`";
-        check("time_zone = \"Mars/Base\"", "config.toml:1:13: `time_zone` names no time zone: `Mars/Base`", zone);
         for (vars, error) in [
             (("MUSTER_MDNS", "maybe"), "MUSTER_MDNS: `mdns` must be true or false"),
             (("MUSTER_NAME", " x"), "MUSTER_NAME: `name` is empty or begins or ends with a space"),
@@ -506,7 +591,7 @@ mod tests {
             assert_eq!(resolve("", Overrides::default(), &[vars]).unwrap_err().to_string(), error);
         }
         let flags = Overrides { log: Some("muster=lots".into()), ..Overrides::default() };
-        assert!(resolve("", flags, &[]).unwrap_err().to_string().starts_with("--log: `log` "));
+        assert!(resolve("", flags, &[]).unwrap_err().to_string().starts_with("`--log` "));
     }
 
     #[test]

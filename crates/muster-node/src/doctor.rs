@@ -6,6 +6,7 @@
 mod files;
 
 use crate::client;
+use crate::config::Warning;
 use crate::engine::Engine;
 use crate::home::Access;
 use crate::keystore;
@@ -99,11 +100,18 @@ pub(crate) struct Inside {
     pub(crate) checks: Vec<Check>,
 }
 
-/// Looks at everything.
-pub fn examine(setup: &Setup) -> Report {
+/// Looks at everything. `unread` is what is wrong with the settings, where the defaults had to be taken instead.
+pub fn examine(setup: &Setup, unread: Option<&Warning>) -> Report {
     let home = &setup.home;
     let mut checks = vec![files::home(home)];
     let access = home.inspect();
+    // Settings in a home that is not to be used are nobody's concern.
+    if let Some(wrong) = unread.or(setup.config.warning.as_ref()).filter(|_| access.is_ok()) {
+        let taken =
+            if unread.is_some() { "the defaults hold here, other commands refuse" } else { "the system's holds" };
+        let text = format!("{} ({taken})", wrong.message);
+        checks.push(Check::bad("config", text, &wrong.hint).with(json!({ "path": home.config_file() })));
+    }
     let (mut device, mut node) = (None, false);
     if access.is_ok() {
         let (found, secret) = match keystore::load(&home.key_file()) {

@@ -24,6 +24,7 @@ pub(crate) use summaries::SummaryFile;
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
+use muster_incident::printable;
 use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
@@ -49,8 +50,8 @@ impl Entropy for OsEntropy {
 pub(crate) struct Surroundings {
     /// The clock.
     pub(crate) clock: SystemClock,
-    /// The handle this device's person gets in a team it creates.
-    pub(crate) handle: String,
+    /// The handle that this process was told to use, by flag or settings.
+    pub(crate) given_handle: Option<String>,
     /// The home, for people.
     pub(crate) home: String,
     /// Where summaries are kept between processes.
@@ -130,6 +131,11 @@ impl<S: Storage> Engine<S> {
                 (team, Some(incident))
             }
         };
+        if self.replica.ledger(&team)?.roster().capability_of(&self.replica.device()) == Some(Capability::Observer) {
+            let name = self.replica.own_handle(&team).unwrap_or_else(|| "NAME".to_owned());
+            return Err(Failure::new("you are an observer in this team: you may read and not write")
+                .hint(format!("an admin can change that: `muster team set {} responder`", printable(&name))));
+        }
         let when = match &write.at {
             None => None,
             Some(at) => Some(at.when().ok_or_else(|| Failure::new("the event's time contradicts itself"))?),
@@ -206,18 +212,34 @@ impl<S: Storage> Engine<S> {
         self.found_team(name)
     }
 
-    /// Creates a team of this device's person.
-    pub(crate) fn found_team(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
-        self.found_team_with(name, Vec::new())
+    /// The handle for a team that is created or joined now: as asked for, else the one that this device has already,
+    /// else the login name.
+    pub(crate) fn own_handle(&self, asked: Option<&str>) -> Result<String, Failure> {
+        if let Some(asked) = asked.or(self.around.given_handle.as_deref()) {
+            return Ok(asked.trim().to_owned());
+        }
+        for team in self.replica.current_team()?.into_iter().chain(self.replica.teams()) {
+            if let Some(handle) = self.replica.own_handle(&team) {
+                return Ok(handle);
+            }
+        }
+        Ok(crate::login::name())
     }
 
-    /// Creates a team of this device's person that these offline keys can recover.
+    /// Creates a team of this device's person, because something is declared and there is none.
+    pub(crate) fn found_team(&mut self, name: Option<&str>) -> Result<TeamId, Failure> {
+        let handle = self.own_handle(name)?;
+        let now = self.now();
+        Ok(self.replica.create_team(&handle, now)?)
+    }
+
+    /// Creates a team on purpose, that these offline keys can recover.
     pub(crate) fn found_team_with(
         &mut self,
         name: Option<&str>,
         recovery_keys: Vec<DeviceKey>,
     ) -> Result<TeamId, Failure> {
-        let handle = name.unwrap_or(&self.around.handle).trim().to_owned();
+        let handle = self.own_handle(name)?;
         let now = self.now();
         Ok(self.replica.create_team_with(&handle, recovery_keys, now)?)
     }

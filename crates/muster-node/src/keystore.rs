@@ -88,7 +88,10 @@ impl KeyError {
         match self {
             Self::Symlink { .. } | Self::NotAFile { .. } => "put the key itself there, as a file of mode 0600".into(),
             Self::OthersHaveAccess { path, .. } => {
-                format!("run `chmod 600 '{}'`; if others may have read it, have the device revoked", path.display())
+                format!(
+                    "run `chmod 600 '{}'`; if others may have read it, have an admin run `muster team revoke DEVICE`",
+                    path.display()
+                )
             }
             Self::WrongType { .. } => "only ed25519 keys work; move the file away and a new key is made".into(),
             Self::Passphrase { path } => {

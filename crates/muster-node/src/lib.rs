@@ -19,6 +19,7 @@ mod engine;
 pub mod home;
 pub mod keystore;
 pub mod logging;
+mod login;
 mod lookalike;
 mod mailbox;
 mod node;

@@ -226,6 +226,7 @@ impl Node {
         let addrs = texts.filter_map(|text| parse_address(text).ok()).collect();
         if let Some(device) = device {
             self.tell_net(self.net.set_addresses(device, addrs));
+            self.tell_net(self.net.want(device));
         }
     }
 
@@ -501,7 +502,7 @@ impl Node {
                 Failure::new(error.to_string()).hint("copy the whole ticket; it begins with muster1")
             })?;
             engine.replica.check_room()?;
-            let handle = name.unwrap_or(&engine.around.handle).to_owned();
+            let handle = engine.own_handle(name)?;
             let now = engine.now();
             let request = engine.replica.join_request(&ticket, &handle, now)?;
             Ok((ticket, request))
@@ -612,13 +613,16 @@ fn join_result(engine: &Engine<DiskStore>, team: TeamId) -> Result<Value, Failur
         .replica
         .carried()?
         .iter()
+        .filter(|(_, to)| engine.replica.team_of(to) == Some(team))
         .map(|(from, to)| json!({ "from": from.to_string(), "to": to.to_string() }))
         .collect();
+    let coming: Vec<String> = engine.replica.coming_to(&team)?.iter().map(ToString::to_string).collect();
     let person = engine.replica.person_in(&team);
     Ok(json!({
         "team": team.to_string(),
         "person": person.map(|person| person.to_string()),
         "synced": person.is_some(),
         "carried": carried,
+        "coming": coming,
     }))
 }

@@ -31,11 +31,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The handle for a team that is created now: the flag, else the settings, else the login name.
-    pub(crate) fn handle(&self) -> String {
-        let configured = self.name.clone().or_else(|| self.config.name.value.clone());
-        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        configured.or_else(login).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "responder".into())
+    /// The handle that was asked for, by flag or settings.
+    pub(crate) fn given_handle(&self) -> Option<String> {
+        self.name.clone().or_else(|| self.config.name.value.clone())
     }
 }
 
@@ -134,7 +132,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         damage: told_damage(&report),
         report,
         clock: opened.clock.clone(),
-        handle: opened.setup.handle(),
+        given_handle: opened.setup.given_handle(),
         home: opened.setup.home.root().display().to_string(),
         summaries: SummaryFile {
             path: opened.setup.home.store().join("summaries"),
@@ -160,7 +158,7 @@ pub(crate) fn engine_to_read(
         damage: told_damage(&report),
         report,
         clock: SystemClock::new(setup.config.zone().clone()),
-        handle: setup.handle(),
+        given_handle: setup.given_handle(),
         home: setup.home.root().display().to_string(),
         summaries: SummaryFile { path: setup.home.store().join("summaries"), is_writable: false, is_read: false },
         is_node: false,

@@ -30,8 +30,8 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     let runtime = runtime()?;
     let (opened, mut engine) = opening::open(&setup, true)?;
     if engine.replica.teams().is_empty() {
+        engine.found_team(None)?;
         let now = engine.now();
-        engine.replica.create_team(&setup.handle(), now)?;
         engine.replica.commit(now)?;
     }
     let configured = if listen.is_empty() { setup.config.listen.value.clone() } else { listen };

@@ -1,5 +1,6 @@
 //! What was declared alone comes along: when its author joins a team, this device writes its own entries of a team of
-//! one again there, each naming the original and the time it claimed then (ADR 0003).
+//! one again there, each naming the original and the time it claimed then (ADR 0003). Only what was declared before the
+//! team was joined, and only out of a team that came to be by declaring: one made with `team create` is another team.
 //!
 //! The originals stay where they are. The old ids go on to resolve: views find an entry by the origin it names, and the
 //! incident by a local fact.
@@ -14,36 +15,80 @@ use muster_store::Storage;
 use std::collections::BTreeMap;
 
 impl<S: Storage> Replica<S> {
-    /// Carries the incidents of teams of one into the current team, as soon as this device may write there.
-    ///
-    /// An incident goes in one batch with the fact that it went, so a crash leaves it gone as a whole or not at all.
-    pub(crate) fn carry_along(&mut self, now: Now) -> Result<(), ReplicaError> {
-        let Some(to) = self.current_team()? else { return Ok(()) };
-        let Some(new_person) = self.person_in(&to) else { return Ok(()) };
-        let may_write = |team: &Team| team.ledger.roster().capability(&new_person) >= Some(Capability::Responder);
-        if self.teams.get(&to).is_none_or(|team| team.is_solo() || !may_write(team)) {
-            return Ok(());
-        }
-        let mut due: Vec<(TeamId, IncidentId)> = Vec::new();
-        for (team, state) in self.teams.iter().filter(|(team, state)| **team != to && state.is_solo()) {
-            for incident in state.incidents() {
-                if self.store.local(&local::carried(&incident))?.is_none() && !self.left_behind.contains(&incident) {
-                    due.push((*team, incident));
-                }
-            }
-        }
-        for (from, incident) in due {
-            match self.carry(from, incident, to, new_person, now) {
-                Err(error @ ReplicaError::Store(_)) => return Err(error),
-                // Tried again when the home is opened anew; the original is untouched and shown meanwhile.
-                Err(error) => {
-                    tracing::error!(%incident, %error, "the incident did not come along");
-                    self.left_behind.insert(incident);
-                }
-                Ok(()) => {}
+    /// This device joins `to`: what was declared alone until then is to come along there. Teams that were made on purpose
+    /// stay what they are. Durable with the next commit.
+    pub(crate) fn let_come_along(&mut self, to: TeamId) -> Result<(), ReplicaError> {
+        let me = self.device();
+        let alone: Vec<TeamId> = self.teams.iter().filter(|(_, team)| team.is_solo(&me)).map(|(id, _)| *id).collect();
+        for from in alone.into_iter().filter(|from| *from != to) {
+            if self.store.local(&local::made_on_purpose(&from))?.is_none() {
+                self.set_local(local::coming(&from), Some(to.to_string().into_bytes()))?;
             }
         }
         Ok(())
+    }
+
+    /// Carries what is to come along, as soon as this device may write in the team that it joined.
+    ///
+    /// An incident goes in one batch with the fact that it went, so a crash leaves it gone as a whole or not at all.
+    pub(crate) fn carry_along(&mut self, now: Now) -> Result<(), ReplicaError> {
+        for (from, to) in self.comings()? {
+            let new_person = self.person_in(&to).filter(|person| {
+                let roster = self.teams.get(&to).map(|team| team.ledger.roster());
+                roster.is_some_and(|roster| roster.capability(person) >= Some(Capability::Responder))
+            });
+            let Some(new_person) = new_person else { continue };
+            for incident in self.to_come(&from)? {
+                match self.carry(from, incident, to, new_person, now) {
+                    Err(error @ ReplicaError::Store(_)) => return Err(error),
+                    // Tried again when the home is opened anew; the original is untouched and shown meanwhile.
+                    Err(error) => {
+                        tracing::error!(%incident, %error, "the incident did not come along");
+                        self.left_behind.insert(incident);
+                    }
+                    Ok(()) => {}
+                }
+            }
+            // What is declared there from now on was not declared before joining.
+            let is_left = |team: &Team| team.incidents().iter().any(|incident| self.left_behind.contains(incident));
+            if !self.teams.get(&from).is_some_and(is_left) {
+                self.set_local(local::coming(&from), None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Teams of one, each with the team that was joined since.
+    fn comings(&self) -> Result<Vec<(TeamId, TeamId)>, ReplicaError> {
+        let all = self.store.locals(local::COMING)?;
+        let pair = |(key, to): (String, Vec<u8>)| {
+            let from = key.strip_prefix(local::COMING)?.parse().ok()?;
+            Some((from, String::from_utf8(to).ok()?.parse().ok()?))
+        };
+        Ok(all.into_iter().filter_map(pair).collect())
+    }
+
+    /// Incidents of a team of one that did not go anywhere yet.
+    fn to_come(&self, from: &TeamId) -> Result<Vec<IncidentId>, ReplicaError> {
+        let (mut due, me) = (Vec::new(), self.device());
+        for incident in self.teams.get(from).filter(|team| team.is_solo(&me)).map(Team::incidents).unwrap_or_default() {
+            if self.store.local(&local::carried(&incident))?.is_none() && !self.left_behind.contains(&incident) {
+                due.push(incident);
+            }
+        }
+        Ok(due)
+    }
+
+    /// Incidents that come along to a team as soon as this device may write there.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn coming_to(&self, to: &TeamId) -> Result<Vec<IncidentId>, ReplicaError> {
+        let mut all = Vec::new();
+        for (from, _) in self.comings()?.into_iter().filter(|(_, team)| team == to) {
+            all.extend(self.to_come(&from)?);
+        }
+        Ok(all)
     }
 
     fn carry(

@@ -30,10 +30,10 @@ impl<S: Storage> Replica<S> {
     /// commit; the team's roster comes once it was added.
     ///
     /// # Errors
-    /// [`ReplicaError::Ticket`] where this device is in the team already, [`ReplicaError::Store`].
+    /// [`ReplicaError::InTeam`], [`ReplicaError::Store`].
     pub fn accept_offer(&mut self, offer: &DeviceOffer) -> Result<DeviceAnswer, ReplicaError> {
         if self.person_in(&offer.team).is_some() {
-            return Err(ReplicaError::Ticket("this device is in that team already".into()));
+            return Err(ReplicaError::InTeam);
         }
         self.expect_roster(offer.team, &offer.addresses)?;
         Ok(DeviceAnswer::new(offer, &self.secret))
@@ -75,6 +75,7 @@ impl<S: Storage> Replica<S> {
             let texts: Vec<String> = own.map(|(_, address)| address.clone()).collect();
             self.save_addresses(device, &texts)?;
         }
+        self.let_come_along(team)?;
         self.set_local(crate::local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))?;
         let me = self.device();
         self.teams.entry(team).or_insert_with(|| crate::team::Team::new(team, me)).sponsors = sponsors;

@@ -36,6 +36,9 @@ pub enum ReplicaError {
     /// A bundle cannot be written or read.
     #[error(transparent)]
     Bundle(#[from] crate::bundle::BundleError),
+    /// The ticket or offer leads to a team that this device is in.
+    #[error("this device is in that team already")]
+    InTeam,
     /// The ticket cannot be used.
     #[error("the ticket cannot be used: {0}")]
     Ticket(String),

@@ -37,13 +37,13 @@ impl<S: Storage> Replica<S> {
     /// sending, so that a second try after a crash sends the same entry.
     ///
     /// # Errors
-    /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Ticket`] where the team is here already,
+    /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::InTeam`],
     /// [`ReplicaError::Store`].
     pub fn join_request(&mut self, ticket: &Ticket, handle: &str, now: Now) -> Result<Vec<u8>, ReplicaError> {
         let team = ticket.team;
         // Whoever was removed is not told: a ticket that is not known here may be the way back.
         if self.person_in(&team).is_some() && self.ledger(&team)?.contains(&ticket.invite) {
-            return Err(ReplicaError::Ticket("this device is in that team already".into()));
+            return Err(ReplicaError::InTeam);
         }
         let key = local::joining(&ticket.invite);
         if let Some(request) = self.store.local(&key)? {

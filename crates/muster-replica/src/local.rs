@@ -22,6 +22,19 @@ pub(crate) fn joining(invite: &EntryId) -> String {
     format!("joining/{invite}")
 }
 
+/// Teams that somebody made as teams, not by declaring alone: nothing in them comes along anywhere.
+pub(crate) fn made_on_purpose(team: &TeamId) -> String {
+    format!("team/made/{team}")
+}
+
+/// Teams of one whose incidents come along to a team that was joined.
+pub(crate) const COMING: &str = "coming/";
+
+/// Key of [`COMING`] for one team of one: the id of the team that was joined, in hex.
+pub(crate) fn coming(from: &TeamId) -> String {
+    format!("{COMING}{from}")
+}
+
 /// Where incidents declared alone went.
 pub(crate) const CARRIED: &str = "carried/";
 

@@ -22,13 +22,16 @@ const TICKET_MEMBERS_MAX: usize = 4;
 impl<S: Storage> Replica<S> {
     /// Creates a team with this device's person, called `handle`, as its first admin, and makes it the current one.
     ///
+    /// Nobody asked for a team: what is declared here comes along to a team that is joined later.
+    ///
     /// # Errors
     /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Store`].
     pub fn create_team(&mut self, handle: &str, now: Now) -> Result<TeamId, ReplicaError> {
-        self.create_team_with(handle, Vec::new(), now)
+        self.found(handle, Vec::new(), now)
     }
 
-    /// As [`Replica::create_team`]; the team can be recovered with these offline keys, the first outranking the others.
+    /// As [`Replica::create_team`], on purpose: what is in the team stays there, whatever other team is joined. It can be
+    /// recovered with these offline keys, the first outranking the others.
     ///
     /// # Errors
     /// As [`Replica::create_team`]; [`ReplicaError::NotAllowed`] where there are more than three or two are equal.
@@ -38,6 +41,12 @@ impl<S: Storage> Replica<S> {
         recovery_keys: Vec<DeviceKey>,
         now: Now,
     ) -> Result<TeamId, ReplicaError> {
+        let team = self.found(handle, recovery_keys, now)?;
+        self.set_local(local::made_on_purpose(&team), Some(Vec::new()))?;
+        Ok(team)
+    }
+
+    fn found(&mut self, handle: &str, recovery_keys: Vec<DeviceKey>, now: Now) -> Result<TeamId, ReplicaError> {
         let draft = draft::team_create(self.device(), self.session, now.claimed(), PersonKind::Human, recovery_keys);
         // The genesis has no ledger to be admitted to before it exists: its id names the ledger.
         let (genesis, body) = self.seal(draft, &BodyText::plain(handle))?;
@@ -130,6 +139,12 @@ impl<S: Storage> Replica<S> {
     pub fn addresses(&self, device: &DeviceKey) -> Result<Vec<String>, ReplicaError> {
         let saved = self.store.local(&local::addresses(device))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&saved).lines().map(str::to_owned).collect())
+    }
+
+    /// The handle that this device's person gave in a team.
+    pub fn own_handle(&self, team: &TeamId) -> Option<String> {
+        let state = self.teams.get(team)?;
+        state.handles.given(&state.person_of(&self.device())?)
     }
 
     /// The person of this device in a team.

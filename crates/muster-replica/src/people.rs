@@ -28,6 +28,11 @@ impl Handles {
         }
     }
 
+    /// The handle as the person gave it, where its body is here.
+    pub(crate) fn given(&self, person: &PersonId) -> Option<String> {
+        self.by_person.get(person).filter(|handle| !handle.trim().is_empty()).cloned()
+    }
+
     /// Everybody the roster names, for the views; besides, those it once named, whose lines stay.
     pub(crate) fn people(&self, roster: &Roster) -> People {
         let people = People::new(roster.persons().map(|person| (person, self.of(&person), roster.devices(&person))));

@@ -167,9 +167,11 @@ impl Team {
         incidents(&self.ledger).map(|dag| IncidentId::of_genesis(dag.genesis())).collect()
     }
 
-    /// Whether the team is this device's person alone: a team of one, made before any other was joined.
-    pub(crate) fn is_solo(&self) -> bool {
-        self.ledger.roster().persons().take(2).count() == 1
+    /// Whether the team is this device alone, and never was anybody else's: a team of one.
+    pub(crate) fn is_solo(&self, me: &DeviceKey) -> bool {
+        let roster = self.ledger.dag(&DagId::from(self.ledger.team()));
+        let all_own = roster.is_some_and(|roster| roster.entries().all(|entry| entry.key() == *me));
+        all_own && self.ledger.roster().members().len() == 1
     }
 
     /// Whether `device` may sync: a member, or a sponsor while there is no roster.

@@ -257,6 +257,38 @@ fn what_was_declared_alone_comes_along_with_its_times_and_its_old_id() {
 }
 
 #[test]
+fn a_team_made_on_purpose_keeps_its_incidents_whatever_team_is_joined_or_current() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let apart = room.desks[1].create_team_with("bob", Vec::new(), now).unwrap();
+    let secret = room.write(1, apart, None, &declare("another client's affair"));
+    let team = room.team();
+    for current in [apart, team] {
+        room.desks[1].set_current(current).unwrap();
+        room.desks[1].commit(now).unwrap();
+        room.settle();
+        assert_eq!(room.desks[1].incidents().unwrap(), [(apart, secret)]);
+    }
+    assert!(room.desks[0].incidents().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_declared_alone_after_joining_stays_alone() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let alone = room.desks[1].create_team("bob", now).unwrap();
+    let old = room.write(1, alone, None, &declare("before"));
+    let team = room.team();
+    assert_ne!(room.desks[1].carried_to(old).unwrap(), old);
+    let later = room.write(1, alone, None, &declare("after"));
+    room.desks[1].set_current(team).unwrap();
+    room.desks[1].commit(now).unwrap();
+    room.settle();
+    assert_eq!(room.desks[1].carried_to(later).unwrap(), later);
+    assert_eq!(room.desks[0].incidents().unwrap().len(), 1);
+}
+
+#[test]
 fn a_ticket_lets_one_newcomer_in_until_it_expires() {
     let mut room = Room::new(4);
     let now = room.now();

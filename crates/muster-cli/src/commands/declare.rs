@@ -1,5 +1,6 @@
 //! `muster declare TITLE`: an incident begins.
 
+use super::sev::{Severity, severity};
 use super::{Ask, written};
 use crate::problem::Problem;
 use crate::render::Page;
@@ -14,8 +15,8 @@ pub(crate) struct Declare {
     #[command(flatten)]
     title: Text,
     /// How bad it is, from 1 (worst) to 5; may stay unknown
-    #[arg(long, value_name = "1..5", value_parser = clap::value_parser!(u8).range(1..=5))]
-    sev: Option<u8>,
+    #[arg(long, value_name = "1..5", value_parser = severity)]
+    sev: Option<Severity>,
     /// A practice: kept out of every metric but its own set
     #[arg(long)]
     drill: bool,
@@ -32,7 +33,7 @@ pub(crate) struct Declare {
 impl Ask for Declare {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let title = self.title.read(setting)?;
-        let (severity, drill, suspected) = (self.sev, self.drill, self.suspected);
+        let (severity, drill, suspected) = (self.sev.and_then(|sev| sev.0), self.drill, self.suspected);
         self.aside.request(Act::Declare { title, severity, drill, suspected, private: self.private.clone() }, setting)
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct Doctor {}
 
 /// Looks at everything and tells it; what is bad counts as a failure.
 pub(crate) fn run(session: &Session) -> Result<(), Problem> {
-    let report = examine(&session.setup);
+    let report = examine(&session.setup, session.unread.as_ref());
     if session.json {
         output::print_json(&json!(report))?;
     } else {

@@ -7,8 +7,9 @@ use crate::setting::Setting;
 use muster_node::request::{self, Failure, Request, What};
 use serde::Deserialize;
 use serde_json::Value;
-use std::fs::File;
-use std::io::Write;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What `export` takes.
@@ -19,6 +20,9 @@ pub(crate) struct Export {
     /// Write it to this file instead of stdout
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Write over a file that is there already
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,17 +50,32 @@ impl Export {
         }
         Ok(text)
     }
+
+    /// The exported JSON as one value.
+    pub(crate) fn value(&self, answer: Value) -> Result<Value, Problem> {
+        let Exported { text } = read(answer)?;
+        serde_json::from_str(&text).map_err(|error| Failure::new(format!("the export is no JSON: {error}")).into())
+    }
 }
 
-/// Writes a text to a file, durably.
-pub(crate) fn save(path: &Path, text: &str) -> Result<(), Problem> {
-    save_bytes(path, text.as_bytes())
-}
-
-/// Writes bytes to a file, durably.
-pub(crate) fn save_bytes(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let written = File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())).into())
+/// Writes a file, durably, for the owner alone. One that is there already stays, unless by `force`.
+pub(crate) fn save(path: &Path, bytes: &[u8], force: bool) -> Result<(), Problem> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    let written =
+        options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        let failure = Failure::new(format!("cannot write `{}`: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => failure.hint("choose another name, or write over it with `--force`").into(),
+            _ => failure.into(),
+        }
+    })
 }
 
 impl Ask for Export {
@@ -70,5 +89,24 @@ impl Ask for Export {
 
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
         self.text(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_export_is_for_its_owner_alone_and_writes_over_nothing_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.md");
+        save(&path, b"first", false).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(save(&path, b"second", false).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        save(&path, b"2nd", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2nd");
     }
 }

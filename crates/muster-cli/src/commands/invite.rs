@@ -17,7 +17,7 @@ pub(crate) struct Invite {
     /// For somebody who watches and writes nothing
     #[arg(long)]
     observer: bool,
-    /// How long members let the newcomer in: 20m, 24h
+    /// How long members let the newcomer in, a day at most: 20m, 24h
     #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = minutes)]
     minutes: u32,
     /// Draw the ticket as a QR code too

@@ -20,6 +20,8 @@ pub(crate) struct Join {
 struct Joined {
     team: String,
     carried: Vec<Carried>,
+    #[serde(default)]
+    coming: Vec<String>,
     synced: bool,
 }
 
@@ -41,6 +43,12 @@ impl Ask for Join {
         for Carried { from, to } in &joined.carried {
             // Writing into a string cannot fail.
             let _ = writeln!(text, "came along: incident {}, here {} (the old id still works)", short(from), short(to));
+        }
+        for incident in &joined.coming {
+            let _ = writeln!(text, "will come along: incident {}, once you may write here", short(incident));
+        }
+        if !joined.carried.is_empty() || !joined.coming.is_empty() {
+            text.push_str("the team sees what was declared alone before; `muster use ID` chooses it\n");
         }
         if !joined.synced {
             text.push_str("the team's entries are still to come: keep `muster up` running, see `muster peers`\n");

@@ -29,6 +29,9 @@ pub(crate) struct Proof {
     /// Where the proof is written
     #[arg(long, short, value_name = "FILE", default_value = "fork.proof")]
     output: PathBuf,
+    /// Write over the file if it is there
+    #[arg(long)]
+    force: bool,
 }
 
 /// What `verify-proof` takes.
@@ -73,7 +76,7 @@ impl Ask for Proof {
         let bytes = BASE64_STANDARD
             .decode(proof)
             .map_err(|error| Failure::new(format!("the node's answer is odd: {error}")))?;
-        export::save_bytes(&self.output, &bytes)?;
+        export::save(&self.output, &bytes, self.force)?;
         let file = self.output.display();
         Ok(format!("the proof is in {file}: anybody can check it with `muster verify-proof {file}`\n"))
     }

@@ -27,6 +27,7 @@ impl Ask for Seen {
         let Marked { seen, incidents } = read(answer)?;
         Ok(match (seen, incidents) {
             (0, _) => "nothing had arrived late\n".into(),
+            (1, _) => "seen: 1 late arrival\n".into(),
             (seen, 1) => format!("seen: {seen} late arrivals\n"),
             (seen, incidents) => format!("seen: {seen} late arrivals in {incidents} incidents\n"),
         })

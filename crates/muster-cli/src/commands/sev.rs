@@ -18,10 +18,12 @@ pub(crate) struct Sev {
     aside: Aside,
 }
 
+/// A severity as typed.
 #[derive(Debug, Clone, Copy)]
-struct Severity(Option<u8>);
+pub(super) struct Severity(pub(super) Option<u8>);
 
-fn severity(typed: &str) -> Result<Severity, String> {
+/// Reads one.
+pub(super) fn severity(typed: &str) -> Result<Severity, String> {
     match typed {
         "unknown" => Ok(Severity(None)),
         number => match number.parse() {

@@ -127,7 +127,8 @@ impl Ask for Team {
             Step::List => Ok(team::list(&read::<Vec<team::Here>>(answer)?, page)),
             Step::Use { .. } => {
                 let chosen: Chosen = read(answer)?;
-                Ok(format!("chosen team {}  {}\n", short(&chosen.team), chosen.members.join(", ")))
+                let head = format!("chosen team {}  ", short(&chosen.team));
+                Ok(crate::render::list_behind(&head, &chosen.members))
             }
             Step::Invite(invite) => invite.show(answer, page),
             Step::Join(join) => join.show(answer, page),

@@ -253,6 +253,7 @@ fn tickets_joins_choices_and_cuts_are_told_in_words() {
     insta::assert_snapshot!(args.command.ask().unwrap().show(joined, &page()).unwrap(), @r"
     joined team 7e7e7e7e
     came along: incident 7f7f7f7f, here 8f8f8f8f (the old id still works)
+    the team sees what was declared alone before; `muster use ID` chooses it
     the team's entries are still to come: keep `muster up` running, see `muster peers`
     ");
     check_shown("use 7f", json!({"incident": "7f".repeat(32), "title": "A\u{1b}"}), "chosen 7f7f7f7f  A\u{fffd}\n");

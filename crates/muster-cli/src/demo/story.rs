@@ -30,7 +30,7 @@ pub(super) fn tell(cast: &mut Cast) -> Result<(), Problem> {
         line(&format!("{} runs a node of their own (process {})", person.name, person.pid()));
     }
 
-    chapter("Alice makes a team: a ticket each, read out over the phone.");
+    chapter("Alice makes a team: a ticket each, copied to them.");
     for newcomer in [bob, carol] {
         let ticket = alice.json(&["team", "invite"])?;
         let ticket = text(&ticket, "ticket")?;

@@ -5,7 +5,7 @@ use super::moment::{self, Moment, since};
 use super::peers::{Peer, cut_names};
 use super::roles::{self, Roles};
 use super::status::{cut_line, local_lines};
-use super::summary::Summary;
+use super::summary::{Summary, shortened};
 use super::timeline::{self, Row};
 use super::wrap::{lines, wrapped};
 use super::{Page, WIDTH, short};
@@ -14,8 +14,11 @@ use serde::Deserialize;
 /// Requests that are shown, the newest.
 const REQUESTS_MAX: usize = 5;
 
-/// Lines that one request takes at most.
-const REQUEST_LINES_MAX: usize = 2;
+/// Decisions that are shown, the newest.
+const DECISIONS_MAX: usize = 3;
+
+/// Lines that one of them takes at most.
+const LISTED_LINES_MAX: usize = 2;
 
 /// What the board shows of one incident.
 #[derive(Debug, Deserialize)]
@@ -24,6 +27,8 @@ pub(crate) struct Board {
     roles: Roles,
     actions: Vec<Action>,
     milestones: Vec<Milestone>,
+    #[serde(default)]
+    decisions: Vec<Row>,
     #[serde(default)]
     requests: Vec<Row>,
     last: Vec<Row>,
@@ -63,7 +68,8 @@ pub(crate) fn show(board: &Board, page: &Page) -> String {
     section("Roles", roles::show(&board.roles, page));
     section("Open actions", if board.actions.is_empty() { String::new() } else { actions::show(&board.actions, page) });
     section("Milestones", milestones(&board.milestones, page));
-    section("Requests", requests(&board.requests, page));
+    section("Decisions", newest(&board.decisions, DECISIONS_MAX, page));
+    section("Requests", newest(&board.requests, REQUESTS_MAX, page));
     let late = if board.late.is_empty() { String::new() } else { timeline::show(&board.late, page) };
     section(&format!("Arrived late ({}; `muster seen` when read)", board.late_count), late);
     section("Last entries", timeline::show(&board.last, page));
@@ -73,7 +79,8 @@ pub(crate) fn show(board: &Board, page: &Page) -> String {
 
 fn head(board: &Board, page: &Page) -> String {
     let summary = &board.summary;
-    let mut drawn: String = lines(&summary.title, WIDTH).iter().map(|line| page.paint.bold(line) + "\n").collect();
+    let mut drawn: String =
+        lines(&shortened(&summary.title), WIDTH).iter().map(|line| page.paint.bold(line) + "\n").collect();
     let mut facts = summary.standing();
     if let Some(declared) = summary.declared_time.as_deref().and_then(moment::read) {
         facts.push(format!("since {} ({})", moment::day_and_clock(declared, page), since(declared, page)));
@@ -86,7 +93,7 @@ fn head(board: &Board, page: &Page) -> String {
     if board.roles.values().any(roles::Role::is_contested) {
         drawn.push_str(&format!("{}\n", page.paint.red("CONTESTED: a role has two holders, see below")));
     }
-    drawn.push_str(&local_lines(board.only_here, 0));
+    drawn.push_str(&local_lines(board.only_here, 0, board.peers.iter().all(|peer| peer.node)));
     for what in summary.to_settle() {
         let mark = "CONTESTED: ";
         drawn.push_str(&wrapped(&page.paint.red(mark), mark.len(), &what));
@@ -112,15 +119,19 @@ impl Milestone {
     }
 }
 
-fn requests(requests: &[Row], page: &Page) -> String {
-    let newest = requests.iter().skip(requests.len().saturating_sub(REQUESTS_MAX));
-    newest.flat_map(|row| row.brief(page).into_iter().take(REQUEST_LINES_MAX)).map(|line| line + "\n").collect()
+fn newest(rows: &[Row], count: usize, page: &Page) -> String {
+    let newest = rows.iter().skip(rows.len().saturating_sub(count));
+    newest.flat_map(|row| row.brief(page).into_iter().take(LISTED_LINES_MAX)).map(|line| line + "\n").collect()
 }
 
 /// Who is there and who is not; with nobody else in the team, that.
 fn connected(peers: &[Peer], page: &Page) -> String {
     if peers.is_empty() {
         return "nobody else is in the team yet\n".into();
+    }
+    if peers.iter().all(|peer| !peer.node) {
+        let names: Vec<&str> = peers.iter().map(|peer| peer.person.as_str()).collect();
+        return wrapped("", 0, &format!("nobody: no node is running here; NOT CONNECTED: {}", names.join(", ")));
     }
     let here: Vec<&str> = peers.iter().filter(|peer| peer.connected).map(|peer| peer.person.as_str()).collect();
     let away = peers.iter().filter(|peer| !peer.connected);
@@ -155,7 +166,10 @@ mod tests {
                 {"letter": "D", "milestone": "detected", "chosen": "1", "contested": false, "claims": [claim("1", "12:28")]},
                 {"letter": "X", "milestone": "repaired", "chosen": null, "contested": true,
                  "claims": [claim("2", "12:30"), claim("3", "12:40")]}],
-            "decisions": [],
+            "decisions": [row("4a1b2c3d", "12:34", "alice", "decision", "first"),
+                          row("5a1b2c3d", "12:35", "alice", "decision", "we roll back"),
+                          row("6a1b2c3d", "12:36", "bob", "decision", "no deploys"),
+                          row("7a1b2c3d", "12:37", "alice", "decision", "tell the customers")],
             "requests": [row("9a1b2c3d", "12:33", "bob", "request", "somebody who knows the CDN, please call me")],
             "last": [row("0a1b2c3d", "12:31", "alice", "declare", "Checkout is down"),
                      row("1a1b2c3d", "12:32", "bob", "note", "looking at the CDN")],
@@ -191,6 +205,11 @@ mod tests {
         Milestones
         detected 12:28 · repaired 12:30 or 12:40 CONTESTED
 
+        Decisions
+        5a1b2c3d  12:35  alice: we roll back
+        6a1b2c3d  12:36  bob: no deploys
+        7a1b2c3d  12:37  alice: tell the customers
+
         Requests
         9a1b2c3d  12:33  bob: somebody who knows the CDN, please call me
 
@@ -215,7 +234,7 @@ mod tests {
         board["summary"]["severities"] = json!([1, null]);
         board["summary"]["titles"] = json!(["Checkout is down", "Payments fail"]);
         board["summary"]["phases"] = json!(["declared", "resolved"]);
-        for part in ["actions", "milestones", "requests", "last", "peers"] {
+        for part in ["actions", "milestones", "decisions", "requests", "last", "peers"] {
             board[part] = json!([]);
         }
         board["roles"] = json!({});

@@ -1,6 +1,7 @@
 //! What became of a bundle that was written or read.
 
 use super::moment::day_and_clock;
+use super::wrap::wrapped;
 use super::{Page, short};
 use muster_log::Timestamp;
 use muster_node::bundle::{ReadAccount, WriteAccount};
@@ -11,28 +12,30 @@ pub(crate) fn written(account: &WriteAccount) -> String {
     let mut text = String::new();
     let WriteAccount { file, kind, reader, entries, incidents, bytes, left_out, .. } = account;
     let to = file.as_deref().unwrap_or("stdout");
-    // Writing into a string cannot fail.
     let what = match (kind.as_str(), entries) {
         ("full", _) => format!("{} of {}", count(*entries, "entry", "entries"), incidents_in_words(*incidents)),
         (_, 0) => "no entries, for the other side has everything that is here; only what is held here".to_owned(),
         _ => format!("{} that the other side lacks", count(*entries, "entry", "entries")),
     };
-    let _ = writeln!(text, "{to} ({bytes} bytes): {what}");
-    let _ = match reader {
+    text.push_str(&wrapped("", 0, &format!("{to} ({bytes} bytes): {what}")));
+    text.push_str(&match reader {
         Some(reader) => {
-            writeln!(text, "for {reader}: nobody else can read it in, but whoever has the file can look into it")
+            let who = format!("for {reader}: nobody else can read it in, but whoever has the file can look into it");
+            wrapped("", 0, &who)
         }
-        None => writeln!(text, "for anybody in the team; whoever has the file can look into it"),
-    };
+        None => wrapped("", 0, "for anybody in the team; whoever has the file can look into it"),
+    });
     if *left_out > 0 {
         let what = count(*left_out as u64, "private incident is", "private incidents are");
-        let _ = writeln!(text, "left out: {what} not for this reader (name one of its persons with --for NAME)");
+        let line = format!("left out: {what} not for this reader (name one of its persons with `--for NAME`)");
+        text.push_str(&wrapped("", 0, &line));
     }
     text
 }
 
 /// What became of one that was read.
 pub(crate) fn read(account: &ReadAccount, page: &Page) -> String {
+    // Writing into a string cannot fail.
     let mut text = String::new();
     let person = account.person.as_deref().unwrap_or("a device that is not in the team");
     let _ = match account.written_ms {
@@ -48,12 +51,8 @@ pub(crate) fn read(account: &ReadAccount, page: &Page) -> String {
     if let Some(first) = &account.first_refused {
         let _ = writeln!(text, "{} REFUSED, first {}: {}", account.refused, short(&first.entry), first.reason);
     }
-    let chunks = match account.chunks_written {
-        Some(written) => format!("{} of {written} chunks are whole", account.chunks),
-        None => format!("{} chunks are whole", account.chunks),
-    };
     if !account.whole {
-        let _ = writeln!(text, "NOT WHOLE: {chunks}, {} damaged", account.damaged);
+        let _ = writeln!(text, "NOT WHOLE: {}", parts_in_words(account));
         let faults = [
             account.cut_off.then(|| "the file was cut off: its end is not there".to_owned()),
             account.read_error.as_ref().map(|error| format!("the file could not be read on: {error}")),
@@ -73,9 +72,38 @@ pub(crate) fn read(account: &ReadAccount, page: &Page) -> String {
         let _ = writeln!(text, "NO REPLY is written: {why}");
     }
     if let Some(reply) = &account.reply {
-        let _ = write!(text, "reply: {}", written(reply));
+        let mut lines = written(reply);
+        lines.insert_str(0, "reply: ");
+        text.extend(lines.lines().map(|line| wrapped("", 0, line)));
     }
     text
+}
+
+/// What is whole and what is not. A bundle is more than its chunks of entries: its beginning, what the writer holds, its
+/// end; those are counted among the damaged parts, and never among the chunks.
+fn parts_in_words(account: &ReadAccount) -> String {
+    let chunks = u64::from(account.chunks);
+    let (told, gone) = match account.chunks_written {
+        Some(written) if written == account.chunks => {
+            (format!("all {} of entries are whole", count(chunks, "chunk", "chunks")), 0)
+        }
+        Some(written) => {
+            let told = format!("{} of {} of entries are whole", chunks, count(written.into(), "chunk", "chunks"));
+            (told, written.saturating_sub(account.chunks))
+        }
+        None => (
+            format!("{} of entries {} whole", count(chunks, "chunk", "chunks"), if chunks == 1 { "is" } else { "are" }),
+            0,
+        ),
+    };
+    match account.damaged.saturating_sub(gone) {
+        0 => told,
+        besides => format!(
+            "{told}; {} of the file {} damaged besides",
+            count(besides.into(), "part", "parts"),
+            if besides == 1 { "is" } else { "are" }
+        ),
+    }
 }
 
 fn count(number: u64, one: &str, many: &str) -> String {
@@ -118,10 +146,22 @@ mod tests {
         let account =
             WriteAccount { kind: "reply".into(), entries: 0, reader: Some("bob".into()), left_out: 1, ..account() };
         insta::assert_snapshot!(written(&account), @"
-        stick.bundle (12345 bytes): no entries, for the other side has everything that is here; only what is held here
+        stick.bundle (12345 bytes): no entries, for the other side has everything that
+        is here; only what is held here
         for bob: nobody else can read it in, but whoever has the file can look into it
-        left out: 1 private incident is not for this reader (name one of its persons with --for NAME)
+        left out: 1 private incident is not for this reader (name one of its persons
+        with `--for NAME`)
         ");
+    }
+
+    #[test]
+    fn damage_at_the_beginning_does_not_make_whole_chunks_damaged_ones() {
+        let told = |chunks, chunks_written, damaged| {
+            parts_in_words(&ReadAccount { chunks, chunks_written, damaged, ..ReadAccount::default() })
+        };
+        assert_eq!(told(4, Some(4), 4), "all 4 chunks of entries are whole; 4 parts of the file are damaged besides");
+        assert_eq!(told(3, Some(4), 1), "3 of 4 chunks of entries are whole");
+        assert_eq!(told(1, None, 0), "1 chunk of entries is whole");
     }
 
     #[test]
@@ -158,7 +198,7 @@ mod tests {
         3 entries new, 39 here before
         2 entries wait for what is not here: abababab
         1 REFUSED, first cdcdcdcd: A4, proof
-        NOT WHOLE: 3 chunks are whole, 1 damaged
+        NOT WHOLE: 3 chunks of entries are whole; 1 part of the file is damaged besides
           the file was cut off: its end is not there
           what is whole is taken in; read a good copy to get the rest
         NO REPLY is written: its beginning is damaged

@@ -33,10 +33,17 @@ pub(crate) struct Peer {
     missing_here: Option<u64>,
     missing_there: Option<u64>,
     clock_offset_ms: Option<i64>,
+    /// Whether a node is running here, which alone hears of others.
+    #[serde(default = "yes")]
+    pub(super) node: bool,
     #[serde(default)]
     cut: bool,
     #[serde(default)]
     looks_like: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Draws all peers.
@@ -70,6 +77,7 @@ impl Peer {
             Some(0) => "had all we have".to_owned(),
             Some(count) if self.connected => format!("lacks {count} of ours"),
             Some(count) => format!("{count} of ours not known to be there"),
+            None if !self.node => "what it has is heard with `muster up`".to_owned(),
             None => "no word yet of what it has".to_owned(),
         });
         words.extend(self.missing_here.filter(|count| *count > 0).map(|count| format!("we lack {count} of its")));
@@ -88,6 +96,7 @@ impl Peer {
     pub(super) fn last_heard(&self, page: &Page) -> String {
         match self.last_heard_ms {
             Some(ms) => format!("last heard {}", when::ago(Timestamp(ms), page.now)),
+            None if !self.node => "no node is running here".into(),
             None => "not heard since this node started".into(),
         }
     }
@@ -149,5 +158,11 @@ pub(super) mod tests {
                                   word yet of what it has
         ");
         assert!(show(&[], &page()).contains("muster invite"));
+        let mut alone = sample()[3].clone();
+        alone["node"] = json!(false);
+        insta::assert_snapshot!(fits(show(&from::<Vec<Peer>>(json!([alone])), &page())), @r"
+        dave              dddddd  NOT CONNECTED, no node is running here, what it has is
+                                  heard with `muster up`
+        ");
     }
 }

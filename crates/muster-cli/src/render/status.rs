@@ -12,6 +12,9 @@ pub(crate) struct Status {
     node: bool,
     #[serde(default)]
     cut: Vec<String>,
+    /// Whether nobody else is known to be in the team, or there is none.
+    #[serde(default = "yes")]
+    alone: bool,
     chosen: Option<String>,
     incidents: Vec<Summary>,
     #[serde(default)]
@@ -21,6 +24,10 @@ pub(crate) struct Status {
     /// How many incidents are over.
     #[serde(default)]
     over: usize,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Incidents that are drawn where not all were asked for: a screen with a line or two each.
@@ -37,6 +44,9 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
         open.truncate(LINES_MAX);
     }
     let mut drawn = match (open.is_empty(), status.over) {
+        (true, 0) if !status.node && !status.alone => {
+            "no incident is here yet; `muster up` brings what the team has\n".to_owned()
+        }
         (true, 0) => "no incident; `muster declare TITLE` begins one\n".to_owned(),
         (true, over) => format!("no open incident, {over} over; `muster declare TITLE` begins one\n"),
         _ => String::new(),
@@ -52,7 +62,7 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
     if left_out > 0 {
         drawn.push_str(&format!("  and {left_out} more open; `muster status --all` lists every incident\n"));
     }
-    drawn.push_str(&local_lines(status.only_here, status.late));
+    drawn.push_str(&local_lines(status.only_here, status.late, status.node));
     if !status.cut.is_empty() {
         drawn.push_str(&cut_line(&cut_names(&status.cut, &[]), page));
     } else if !status.node {
@@ -62,9 +72,13 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
 }
 
 /// What only this device knows: what nobody else is known to hold, and what arrived late.
-pub(super) fn local_lines(only_here: usize, late: usize) -> String {
+///
+/// What others hold is heard by a running node and gone with it; without one nobody can say.
+pub(super) fn local_lines(only_here: usize, late: usize, node: bool) -> String {
     let mut drawn = String::new();
-    if only_here > 0 {
+    if only_here > 0 && !node {
+        drawn.push_str(&format!("not known to be elsewhere: {only_here}; `muster up` hears what others hold\n"));
+    } else if only_here > 0 {
         drawn.push_str(&format!("only on this device, as far as is known: {only_here}\n"));
     }
     if late > 0 {
@@ -130,8 +144,9 @@ pub(super) mod tests {
 
     #[test]
     fn what_only_this_device_holds_and_what_arrived_late_is_counted() {
-        assert_eq!(local_lines(0, 0), "");
-        insta::assert_snapshot!(local_lines(3, 2), @r"
+        assert_eq!(local_lines(0, 0, true), "");
+        assert!(local_lines(3, 0, false).starts_with("not known to be elsewhere: 3"));
+        insta::assert_snapshot!(local_lines(3, 2, true), @r"
         only on this device, as far as is known: 3
         arrived late: 2; `muster board` lists them, `muster seen` marks them
         ");
@@ -159,5 +174,8 @@ pub(super) mod tests {
         LINKS ARE CUT to everybody by `muster net cut`; `muster net heal` undoes it
         ");
         assert!(check(true, &[], None, json!([])).starts_with("no incident; "));
+        let joined = json!({"node": false, "alone": false, "chosen": null, "incidents": []});
+        let text = show(&from(joined), false, &page());
+        assert!(text.starts_with("no incident is here yet; `muster up` brings what the team has\n"), "{text}");
     }
 }

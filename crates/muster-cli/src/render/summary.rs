@@ -27,6 +27,21 @@ pub(crate) struct Summary {
     contested: Vec<String>,
 }
 
+/// Bytes of a title that lists and the board show; the timeline has all of it.
+const TITLE_BYTES_MAX: usize = 256;
+
+/// A title that leaves room for what else there is to see.
+pub(super) fn shortened(title: &str) -> String {
+    if title.len() <= TITLE_BYTES_MAX {
+        return title.to_owned();
+    }
+    let mut end = TITLE_BYTES_MAX;
+    while !title.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}..", title[..end].trim_end())
+}
+
 impl Summary {
     /// Where it stands: phase, severity, what it is by birth.
     pub(super) fn standing(&self) -> Vec<String> {
@@ -42,7 +57,7 @@ impl Summary {
 
     /// One line about now.
     pub(super) fn line(&self) -> String {
-        let mut facts = vec![format!("{}  {}", short(&self.incident), self.title)];
+        let mut facts = vec![format!("{}  {}", short(&self.incident), shortened(&self.title))];
         facts.extend(self.standing());
         facts.push(match self.commanders.as_slice() {
             [] => "no commander".to_owned(),
@@ -66,9 +81,10 @@ impl Summary {
         self.contested
             .iter()
             .filter_map(|what| match what.split_once(' ') {
-                None if what == "title" => {
-                    Some(format!("title: {} `muster title TITLE`", several(self.titles.clone())))
-                }
+                None if what == "title" => Some(format!(
+                    "title: {} `muster title TITLE`",
+                    several(self.titles.iter().map(|title| shortened(title)).collect())
+                )),
                 None if what == "severity" => {
                     let severities = several(self.severities.iter().map(severity).collect());
                     Some(format!("severity: {severities} `muster sev N`"))
@@ -82,5 +98,18 @@ impl Summary {
                 _ => None,
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_as_long_as_a_book_is_shortened_between_two_characters() {
+        assert_eq!(shortened("Checkout is down"), "Checkout is down");
+        let long = shortened(&"ä".repeat(8_000));
+        assert_eq!((long.len(), long.ends_with("ä..")), (TITLE_BYTES_MAX + 2, true));
+        assert_eq!(shortened(&("x".to_owned() + &"ä".repeat(200))).chars().count(), 1 + 127 + 2);
     }
 }

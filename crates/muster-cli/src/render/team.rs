@@ -138,7 +138,11 @@ pub(crate) fn list(teams: &[Here], page: &Page) -> String {
         let (id, current) = (short(&here.team), if here.current { "current  " } else { "         " });
         let id = if here.current { page.paint.bold(id) } else { id.to_owned() };
         let (members, incidents) = (here.members.join(", "), here.incidents);
-        wrapped(&format!("{id}  {current}"), 19, &format!("{members}; {incidents} incidents"))
+        wrapped(
+            &format!("{id}  {current}"),
+            19,
+            &format!("{members}; {incidents} {}", if incidents == 1 { "incident" } else { "incidents" }),
+        )
     };
     teams.iter().map(draw).collect()
 }
@@ -173,7 +177,7 @@ mod tests {
             {"team": "8f".repeat(32), "current": true, "members": ["alice", "bob"], "capability": null, "incidents": 0},
         ]));
         insta::assert_snapshot!(fits(list(&teams, &page())), @r"
-        7e7e7e7e           alice; 1 incidents
+        7e7e7e7e           alice; 1 incident
         8f8f8f8f  current  alice, bob; 0 incidents
         ");
         assert!(list(&[], &page()).contains("no team yet"));

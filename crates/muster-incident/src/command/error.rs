@@ -176,7 +176,9 @@ impl CommandError {
             Self::UnknownPhase { .. } => "say confirm, dismiss, resolve or reopen".to_owned(),
             Self::WrongPhase { to: "reopened", .. } => "only what is resolved or dismissed is reopened".to_owned(),
             Self::WrongPhase { to: "declared", .. } => "only what is suspected is confirmed".to_owned(),
-            Self::WrongPhase { .. } => "see where it stands: muster status".to_owned(),
+            Self::WrongPhase { .. } => {
+                "see where it stands: muster status --all; open it again: muster reopen".to_owned()
+            }
             Self::UnknownResult { .. } => "say worked, failed, reverted or abandoned".to_owned(),
             Self::BadTarget { .. } => "use up to 128 bytes without control characters, such as db-1".to_owned(),
             Self::NoIncident => "begin one: muster declare TITLE".to_owned(),

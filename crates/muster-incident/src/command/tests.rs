@@ -312,8 +312,21 @@ fn an_incident_goes_through_its_phases_and_a_mark_of_resolved_ends_it() {
         &authors[0],
         phase("dismiss"),
         "the incident is resolved and cannot become dismissed",
-        "see where it stands: muster status",
+        "see where it stands: muster status --all; open it again: muster reopen",
     );
+}
+
+#[test]
+fn what_was_dismissed_is_not_marked_as_resolved_before_it_is_reopened() {
+    let (mut world, mut authors) = World::declared(&["alice"]);
+    world.act(&mut authors[0], phase("dismiss")).unwrap();
+    for act in [mark("R"), phase("resolve")] {
+        let hint = "see where it stands: muster status --all; open it again: muster reopen";
+        refused(&world, &authors[0], act, "the incident is dismissed and cannot become resolved", hint);
+    }
+    world.act(&mut authors[0], phase("reopen")).unwrap();
+    world.act(&mut authors[0], mark("R")).unwrap();
+    assert!(summary(&world.document(), &world.people).contested.is_empty());
 }
 
 #[test]
@@ -332,8 +345,12 @@ fn a_severity_given_apart_is_contested_and_the_worst_shows() {
 #[test]
 fn what_says_nothing_is_refused() {
     let (world, authors) = World::declared(&["alice"]);
-    for (act, what) in [(say("  \n"), "text"), (Act::Title { title: String::new() }, "title"), (will("", "x"), "text")]
-    {
+    for (act, what) in [
+        (say("  \n"), "text"),
+        (say("\u{1b}\u{7}\n"), "text"),
+        (Act::Title { title: String::new() }, "title"),
+        (will("", "x"), "text"),
+    ] {
         refused(&world, &authors[0], act, &format!("the {what} is empty"), "");
     }
     let target = "use up to 128 bytes without control characters, such as db-1";

@@ -28,6 +28,11 @@ impl Peer {
         self.allowed && !self.is_spare && self.dial.is_none() && self.connections.iter().all(is_no_bar)
     }
 
+    /// Whether there is any way by which a dial could be tried.
+    pub(crate) fn has_way(&self) -> bool {
+        !self.addrs.is_empty() || !self.found.is_empty() || (self.has_way_round && self.line().is_none())
+    }
+
     /// Dials and links in a row that came to nothing.
     pub(crate) fn failures(&self) -> u32 {
         self.failures

@@ -18,6 +18,9 @@ const CLOCK_NOTE_MS: u64 = 2_000;
 /// How far clocks may differ before it is bad: the minutes of a timeline are wrong.
 const CLOCK_BAD_MS: u64 = 60_000;
 
+/// How to be reachable from elsewhere by TCP and QUIC; one multiaddr would be one of them alone.
+const LISTEN_EVERYWHERE: &str = "muster up --listen 0.0.0.0:0";
+
 impl<S: Storage> Engine<S> {
     pub(crate) fn doctor(&mut self) -> Result<Value, Failure> {
         serde_json::to_value(self.inside()?).map_err(|error| Failure::new(error.to_string()))
@@ -43,7 +46,7 @@ impl<S: Storage> Engine<S> {
                 checks.push(self.tickets_check(&team));
                 checks.push(self.peers_check(&team, &peers)?);
                 checks.push(clock_check(&peers));
-                checks.push(copies_check(self.replica.count_only_here(&team)?));
+                checks.push(copies_check(self.replica.count_only_here(&team)?, self.around.is_node));
             }
         }
         Ok(Inside { device: self.replica.device().to_string(), is_known: self.is_known()?, checks })
@@ -76,10 +79,10 @@ impl<S: Storage> Engine<S> {
             Check::bad(
                 "node",
                 "the node runs and listens nowhere",
-                "`muster down`, then `muster up --listen /ip4/0.0.0.0/tcp/0`",
+                format!("`muster down`, then `{LISTEN_EVERYWHERE}`"),
             )
         } else if only_loopback {
-            let next = "`muster up --listen /ip4/0.0.0.0/tcp/0`, or `listen` in config.toml";
+            let next = format!("`muster down`, then `{LISTEN_EVERYWHERE}`; or take `listen` out of config.toml");
             Check::warn("node", "the node listens for programs on this machine alone", next)
         } else {
             Check::ok("node", format!("running, listens on {}", listening.join(", ")))
@@ -95,8 +98,8 @@ impl<S: Storage> Engine<S> {
             Check::bad(
                 "twice",
                 format!(
-                    "this home runs twice: {} entries were signed with this device's key, not by this node",
-                    seen.elsewhere
+                    "this home runs twice: {} signed with this device's key, not by this node",
+                    plural(seen.elsewhere, "entry was", "entries were")
                 ),
                 "stop one of the two; there, begin in a new home (`--home DIR`) and `muster join TICKET`",
             )
@@ -116,7 +119,11 @@ impl<S: Storage> Engine<S> {
         let (members, devices, teams) = (roster.persons().count(), roster.members().len(), self.replica.teams().len());
         let several =
             if teams > 1 { format!("; one of {teams} teams here, see `muster team list`") } else { String::new() };
-        let size = format!("{members} members with {devices} devices");
+        let size = format!(
+            "{} with {}",
+            plural(members as u64, "member", "members"),
+            plural(devices as u64, "device", "devices")
+        );
         let check = match (me, capability) {
             (None, _) => Check::bad("team", "this device is no member of the current team", "`muster join TICKET`"),
             (Some(_), None) => {
@@ -194,10 +201,21 @@ impl<S: Storage> Engine<S> {
         let check = if peers.is_empty() {
             Check::warn("peers", "there is nobody else to reach", "`muster invite` makes a ticket for somebody")
         } else if connected > 0 {
-            Check::ok("peers", format!("{connected} of {} devices reached: {all}", peers.len()))
+            Check::ok(
+                "peers",
+                format!("{connected} of {} reached: {all}", plural(peers.len() as u64, "device", "devices")),
+            )
         } else if !self.around.is_node {
-            let before = if ever { "but were before" } else { "and never were" };
-            Check::warn("peers", format!("none is reached without a node, {before}: {all}"), "`muster up`")
+            let names: Vec<&str> = peers
+                .iter()
+                .map(|peer| if peer.person.is_empty() { "a member" } else { peer.person.as_str() })
+                .collect();
+            let before = if ever { "they were before" } else { "they never were" };
+            let text = format!("no node is running here, so nobody is reached ({before}): {}", names.join(", "));
+            Check::warn("peers", text, "`muster up`")
+        } else if !self.around.cut.is_empty() {
+            let text = format!("the links to {} are cut, as for a drill: {all}", self.cut_names().join(", "));
+            Check::warn("peers", text, "`muster net heal`")
         } else if ever {
             Check::warn("peers", format!("none is reached now: {all}"), "`muster peers` tells more; is the network up?")
         } else {
@@ -256,9 +274,16 @@ pub(crate) fn store_check(report: &OpenReport, store: &Path) -> Check {
             "free some space; writing goes on by itself then",
         )
     } else if quarantined > 0 {
-        Check::warn("store", format!("whole; {quarantined} times something was put in quarantine"), next)
+        Check::warn(
+            "store",
+            format!(
+                "whole; {} something was put in quarantine",
+                if quarantined == 1 { "once".to_owned() } else { format!("{quarantined} times") }
+            ),
+            next,
+        )
     } else {
-        Check::ok("store", format!("whole, {} entries", report.entries))
+        Check::ok("store", format!("whole, {}", plural(report.entries, "entry", "entries")))
     };
     check.with(json!({
         "entries": report.entries,
@@ -274,14 +299,15 @@ fn quarantined(store: &Path) -> usize {
     names.filter(|item| item.file_name().to_string_lossy().starts_with("quarantine-")).count()
 }
 
-/// The own clock against the others'. The middle one of their differences is ours: one clock that is off is its owner's.
+/// The own clock against the others'. The middle one of their differences is ours, sides counted: one clock that is off
+/// is its owner's, and where others are early and late alike ours is between them.
 fn clock_check(peers: &[Peer]) -> Check {
-    let mut offsets: Vec<(u64, i64, &str)> = peers
-        .iter()
-        .filter_map(|peer| peer.clock_offset_ms.map(|ms| (ms.unsigned_abs(), ms, peer.person.as_str())))
-        .collect();
-    offsets.sort_unstable();
-    let Some((own, signed, _)) = offsets.get(offsets.len().saturating_sub(1) / 2).copied() else {
+    let offsets: Vec<(i64, &str)> =
+        peers.iter().filter_map(|peer| Some((peer.clock_offset_ms?, peer.person.as_str()))).collect();
+    let mut sorted: Vec<i64> = offsets.iter().map(|(ms, _)| *ms).collect();
+    sorted.sort_unstable();
+    let middle = (sorted.get(sorted.len().saturating_sub(1) / 2), sorted.get(sorted.len() / 2));
+    let (Some(low), Some(high)) = middle else {
         return Check::warn(
             "clock",
             "nobody to compare with",
@@ -289,8 +315,12 @@ fn clock_check(peers: &[Peer]) -> Check {
         )
         .with(json!({ "peers": 0, "offset_ms": null, "worst_ms": null }));
     };
-    let (worst, worst_signed, whose) = offsets.last().copied().unwrap_or_default();
-    let told = |ms: u64| if ms < 100_000 { format!("{} s", ms / 1_000) } else { format!("{} min", ms / 60_000) };
+    // Of an even number there are two: whatever lies between them is as good, so we are as right as can be.
+    let signed = 0.clamp(*low, *high);
+    let own = signed.unsigned_abs();
+    let (worst_signed, whose) = offsets.iter().copied().max_by_key(|(ms, _)| ms.unsigned_abs()).unwrap_or_default();
+    let worst = worst_signed.unsigned_abs();
+    let told = |ms: u64| if ms < 120_000 { format!("{} s", ms / 1_000) } else { format!("{} min", ms / 60_000) };
     let side = |theirs: i64| if theirs > 0 { "behind" } else { "ahead of" };
     let next = "set this machine's clock, as `timedatectl set-ntp true` does where there is internet";
     let check = if own > CLOCK_BAD_MS {
@@ -301,25 +331,45 @@ fn clock_check(peers: &[Peer]) -> Check {
         let text = format!("agrees with most; it is {} {} {whose}'s", told(worst), side(worst_signed));
         Check::warn("clock", text, format!("tell {whose} to look at their clock"))
     } else {
-        Check::ok("clock", format!("within {CLOCK_NOTE_MS} ms of {} others", offsets.len()))
+        let others = if offsets.len() == 1 { "the other".to_owned() } else { format!("{} others", offsets.len()) };
+        Check::ok("clock", format!("within {CLOCK_NOTE_MS} ms of {others}"))
     };
     check.with(json!({ "peers": offsets.len(), "offset_ms": signed, "worst_ms": worst_signed }))
 }
 
+fn plural(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// What would be lost if this device died now.
-fn copies_check(counted: OnlyHere) -> Check {
+fn copies_check(counted: OnlyHere, is_node: bool) -> Check {
     let OnlyHere { entries, only_here, others, silent } = counted;
-    let lost = if only_here == 1 { "1 entry".to_owned() } else { format!("{only_here} entries") };
+    let lost = plural(only_here as u64, "entry", "entries");
     let check = if only_here == 0 {
-        Check::ok("copies", format!("each of the {entries} entries is on another device too"))
+        Check::ok(
+            "copies",
+            match entries {
+                1 => "the only entry is on another device too".to_owned(),
+                _ => format!("each of the {entries} entries is on another device too"),
+            },
+        )
     } else if others == 0 {
         let next = "`muster invite` somebody whose device keeps a copy; until then copy the home";
         Check::warn("copies", format!("{lost} would be lost if this device died now: nobody else has them"), next)
+    } else if silent > 0 && !is_node {
+        // What others hold is news that a running node hears and keeps in memory.
+        let text = format!("{lost} may be on this device alone: unknown, no node is running here that would hear it");
+        Check::warn("copies", text, "`muster up`, and look again when members are connected")
     } else if silent > 0 {
         let text = format!(
-            "{lost} may be on this device alone: unknown, {silent} of {others} devices have not said what they hold"
+            "{lost} may be on this device alone: unknown, {silent} of {} not said what they hold",
+            plural(others as u64, "device has", "devices have")
         );
-        Check::warn("copies", text, "`muster up`, and look again when they are connected")
+        Check::warn(
+            "copies",
+            text,
+            "leave the node up, and look again when they are connected; `muster peers` tells who",
+        )
     } else {
         let text = format!("{lost} would be lost if this device died now");
         Check::warn("copies", text, "leave the node up until a member is connected; `muster peers` tells who")
@@ -358,7 +408,10 @@ mod tests {
     fn a_clock_is_judged_by_the_middle_one_of_its_peers() {
         check(&[], State::Warn, "nobody to compare with");
         check(&[("bob", None)], State::Warn, "nobody to compare with");
-        check(&[("bob", Some(-2_000))], State::Ok, "of 1 others");
+        check(&[("bob", Some(-2_000))], State::Ok, "of the other");
+        let early_and_late = [("bob", Some(-120_000)), ("carol", Some(120_000)), ("dave", Some(0))];
+        check(&early_and_late, State::Warn, "agrees with most; it is 2 min");
+        check(&early_and_late[..2], State::Warn, "agrees with most; it is 2 min");
         check(&[("bob", Some(2_001))], State::Warn, "2 s behind the others'");
         check(&[("bob", Some(-60_000))], State::Warn, "60 s ahead of the others'");
         check(&[("bob", Some(60_001))], State::Bad, "60 s behind the others'");
@@ -372,10 +425,13 @@ mod tests {
     #[test]
     fn what_may_be_elsewhere_is_not_called_lost() {
         let counted = |only_here, others, silent| OnlyHere { entries: 9, only_here, others, silent };
-        let told = |counted| copies_check(counted).text;
+        let told = |counted| copies_check(counted, true).text;
         assert!(told(counted(3, 2, 0)).contains("3 entries would be lost"));
         assert!(told(counted(1, 2, 1)).contains("unknown, 1 of 2 devices"));
         assert!(told(counted(9, 0, 0)).contains("nobody else has them"));
-        assert_eq!(copies_check(counted(0, 2, 2)).state, State::Ok);
+        assert_eq!(copies_check(counted(0, 2, 2), true).state, State::Ok);
+        let next = |is_node| copies_check(counted(1, 2, 1), is_node).next.unwrap();
+        assert!(next(false).contains("muster up") && !next(true).contains("muster up"));
+        assert!(copies_check(counted(1, 2, 1), false).text.contains("no node is running here"));
     }
 }

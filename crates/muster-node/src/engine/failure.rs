@@ -17,6 +17,9 @@ impl From<ReplicaError> for Failure {
                 Some("copy the home away before anything else, then run `muster verify` on it".into())
             }
             ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
+            ReplicaError::InTeam => Some(
+                "there is nothing to do here: a ticket is for somebody else; `muster team show` tells who is in".into(),
+            ),
             ReplicaError::Bundle(bundle) => Some(bundle.hint().into()),
             ReplicaError::NoSuchTeam(_) | ReplicaError::NoSuchIncident(_) => None,
         };

@@ -34,7 +34,7 @@ impl<S: Storage> Engine<S> {
             ([(team, incident, _)], _) => Ok(Some((*team, *incident))),
             ([], []) => Ok(None),
             ([], _) => Err(Failure::new("no incident is open and there are several closed ones")
-                .hint("choose one with `muster use ID` or `-i ID`; `muster status` lists them")),
+                .hint("choose one with `muster use ID` or `-i ID`; `muster status --all` lists them")),
             (several, _) => {
                 let lines: Vec<String> = several
                     .iter()
@@ -95,11 +95,12 @@ impl<S: Storage> Engine<S> {
         match found.as_slice() {
             [one] => Ok(*one),
             [] if typed.len() < PREFIX_MIN => {
-                Err(Failure::new(format!("`{}` is too short for an id", muster_incident::printable(typed)))
-                    .hint(format!("give at least {PREFIX_MIN} of its digits; `muster status` lists the incidents")))
+                Err(Failure::new(format!("`{}` is too short for an id", muster_incident::printable(typed))).hint(
+                    format!("give at least {PREFIX_MIN} of its digits; `muster status --all` lists the incidents"),
+                ))
             }
             [] => Err(Failure::new(format!("no incident is called `{}`", muster_incident::printable(typed)))
-                .hint("`muster status` lists the incidents on this device")),
+                .hint("`muster status --all` lists those on this device")),
             several => {
                 let mut lines = String::new();
                 for (team, incident) in several.iter().take(CANDIDATES_MAX) {

@@ -38,6 +38,7 @@ impl<S: Storage> Engine<S> {
             "person": person,
             "team": team.map(|team| team.to_string()),
             "node": self.around.is_node,
+            "alone": team.is_none_or(|team| self.is_alone(&team)),
             "cut": self.cut_names(),
             "chosen": chosen,
             "incidents": incidents,
@@ -45,6 +46,12 @@ impl<S: Storage> Engine<S> {
             "late": late,
             "over": over,
         }))
+    }
+
+    /// Whether the roster of a team is here and names this device and no other.
+    fn is_alone(&self, team: &TeamId) -> bool {
+        let members = self.replica.ledger(team).map(|ledger| ledger.roster().members()).unwrap_or_default();
+        members.len() == 1 && members.contains(&self.replica.device())
     }
 
     pub(crate) fn identity(&mut self) -> Result<Value, Failure> {
@@ -75,6 +82,7 @@ impl<S: Storage> Engine<S> {
                 "person": peer.person,
                 "device": peer.device.to_string(),
                 "connected": peer.connected,
+                "node": self.around.is_node,
                 "path": self.around.paths.get(&peer.device).map(ToString::to_string),
                 "last_heard_ms": peer.last_heard.map(|at| at.0),
                 "missing_here": peer.missing_here,

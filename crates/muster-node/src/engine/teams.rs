@@ -5,7 +5,7 @@ use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
 use muster_log::fact::Capability;
 use muster_log::limits::RECOVERY_KEYS_MAX;
-use muster_log::{DeviceKey, DeviceSecret, PersonId};
+use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId};
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -44,11 +44,12 @@ impl<S: Storage> Engine<S> {
             return Err(Failure::new("a ticket is good for one minute at least and one day at most")
                 .hint("--for 30m, --for 24h; whoever has not joined by then asks again"));
         }
+        // First what may be refused: nothing is founded for a ticket that is not made.
+        let addresses = self.own_addresses()?;
         let team = match self.replica.current_team()? {
             Some(team) => team,
             None => self.found_team(None)?,
         };
-        let addresses = self.own_addresses()?;
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
         let ticket = self.replica.invite(team, capability, expires, &reachable(&addresses), now)?;
@@ -133,7 +134,14 @@ impl<S: Storage> Engine<S> {
         let mut saved = self.replica.addresses(&device)?;
         saved = crate::addresses::merged(parsed.iter().map(ToString::to_string).collect(), &saved);
         self.replica.save_addresses(&device, &saved)?;
-        Ok(json!({ "device": device.to_string(), "addresses": saved }))
+        let mut added = json!({ "device": device.to_string(), "addresses": saved });
+        let is_member =
+            |team: &TeamId| self.replica.ledger(team).is_ok_and(|it| it.roster().person_of(&device).is_some());
+        if !self.replica.teams().iter().any(is_member) {
+            let note = "that device is in no team here: it is not dialled before it has joined one";
+            added["note"] = json!(note);
+        }
+        Ok(added)
     }
 }
 

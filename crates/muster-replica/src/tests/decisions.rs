@@ -166,7 +166,7 @@ fn who_was_removed_comes_back_by_a_new_ticket_as_somebody_new() {
     let (first, now) = (room.person_at(1, team), room.now());
     let known = room.ticket(team, HOUR_MS);
     room.settle();
-    assert!(matches!(room.desks[1].join_request(&known, "bob", now), Err(ReplicaError::Ticket(_))), "a member already");
+    assert!(matches!(room.desks[1].join_request(&known, "bob", now), Err(ReplicaError::InTeam)), "a member already");
     room.disconnect_all();
     let removing = room.out(1, RevokeMode::Retire);
     room.desks[0].remove(team, &removing, now).unwrap();
@@ -180,4 +180,31 @@ fn who_was_removed_comes_back_by_a_new_ticket_as_somebody_new() {
     room.settle();
     assert_eq!(room.status(0, team, incident, &back), Status::Active);
     assert_eq!(room.timeline(0, team, incident), room.timeline(1, team, incident));
+}
+
+#[test]
+fn what_was_shared_with_somebody_who_left_is_not_declared_alone() {
+    let mut room = Room::new(3);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    let shared = room.write(0, team, None, &declare("ours"));
+    let ticket = room.ticket(team, HOUR_MS);
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    let removing = room.out(1, RevokeMode::Retire);
+    room.desks[0].remove(team, &removing, now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    let other = room.desks[2].create_team("carol", now).unwrap();
+    let ticket = room.desks[2].invite(
+        other,
+        Capability::Responder,
+        now.wall.plus_ms(HOUR_MS),
+        &["/ip4/192.0.2.1/tcp/1".into()],
+        now,
+    );
+    room.desks[2].commit(now).unwrap();
+    room.desks[0].joined(&ticket.unwrap()).unwrap();
+    room.desks[0].commit(now).unwrap();
+    assert!(room.desks[0].coming_to(&other).unwrap().is_empty());
+    assert_eq!(room.desks[0].carried_to(shared).unwrap(), shared);
 }
