@@ -2,6 +2,7 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
+use crate::write::{Place, stored};
 use muster_log::ledger::Received;
 use muster_log::{Body, DagId, DeviceKey, EntryId, Outcome, Signature, TeamId};
 use muster_store::{Storage, Write};
@@ -21,15 +22,18 @@ impl<S: Storage> Replica<S> {
         let mut outcome = state.ledger.receive(sender, received);
         let mut signatures: BTreeMap<EntryId, Signature> =
             std::mem::take(&mut outcome.signatures).into_iter().collect();
+        let me = self.device();
         for id in &outcome.admitted {
-            let Some(entry) = self.teams.get(&team).and_then(|state| state.ledger.entry(id)).cloned() else {
-                continue;
-            };
-            self.stage_entry(team, &entry, signatures.remove(id), now)?;
-            self.note_came_back(&entry, now)?;
-            let me = self.device();
-            if let Some(state) = self.teams.get_mut(&team) {
-                state.note_late(&entry, now.wall, &me);
+            let Some(state) = self.teams.get_mut(&team) else { break };
+            let Some(entry) = state.ledger.entry(id) else { continue };
+            let (stored, place) = (stored(entry, signatures.remove(id), now), Place::of(entry));
+            let own = (entry.key() == me).then(|| entry.clone());
+            if state.is_late(entry, now.wall, &me) {
+                state.late.entry(place.dag).or_default().push(*id);
+            }
+            self.stage_stored(team, stored, place.body.is_some())?;
+            if let Some(own) = own {
+                self.note_came_back(&own, now)?;
             }
         }
         for (entry, signature) in signatures {
@@ -37,10 +41,10 @@ impl<S: Storage> Replica<S> {
         }
         for (id, body) in bodies {
             let state = self.teams.get(&team);
-            let entry = state.and_then(|state| state.ledger.entry(&id)).cloned();
+            let place = state.and_then(|state| state.ledger.entry(&id)).map(Place::of);
             let missing = |dag: &DagId| state.and_then(|state| state.missing_bodies.get(dag));
-            if let Some(entry) = entry.filter(|entry| missing(&entry.dag()).is_some_and(|ids| ids.contains(&id))) {
-                self.stage_body(team, &entry, body.bytes().to_vec())?;
+            if let Some(place) = place.filter(|place| missing(&place.dag).is_some_and(|ids| ids.contains(&id))) {
+                self.stage_body(team, &place, body.bytes().to_vec())?;
             }
         }
         Ok(outcome)

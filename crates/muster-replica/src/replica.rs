@@ -405,7 +405,7 @@ impl<S: Storage> Replica<S> {
         bodies: Vec<(EntryId, Body)>,
         now: Now,
     ) -> Result<(), ReplicaError> {
-        let batch: BTreeSet<EntryId> = received.iter().map(|r| r.entry.id()).collect();
+        let batch: Vec<EntryId> = received.iter().map(|r| r.entry.id()).collect();
         let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
         let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
         for (id, refusal) in &outcome.refused {
@@ -462,7 +462,7 @@ impl<S: Storage> Replica<S> {
 
 /// What of a batch was refused. An entry that had waited can be refused now too; whoever brought what it waited for is
 /// not to blame for it.
-fn blame(refused: &[(EntryId, Refusal)], batch: &BTreeSet<EntryId>) -> Option<Refused> {
+fn blame(refused: &[(EntryId, Refusal)], batch: &[EntryId]) -> Option<Refused> {
     let (id, refusal) = refused.iter().find(|(id, _)| batch.contains(id))?;
     Some(Refused { id: *id, code: refusal.code(), reason: refusal.to_string() })
 }
@@ -497,7 +497,7 @@ mod tests {
     fn whoever_brings_what_a_bad_entry_waited_for_is_not_blamed_for_it() {
         let id = |byte| EntryId::from_bytes([byte; 32]);
         let refused = [(id(1), Refusal::NoParent), (id(2), Refusal::Genesis)];
-        assert_eq!(blame(&refused, &[id(3)].into()), None);
-        assert_eq!(blame(&refused, &[id(2), id(3)].into()).map(|refused| refused.id), Some(id(2)));
+        assert_eq!(blame(&refused, &[id(3)]), None);
+        assert_eq!(blame(&refused, &[id(2), id(3)]).map(|refused| refused.id), Some(id(2)));
     }
 }
