@@ -3,7 +3,7 @@
 use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::team::Bodies;
-use muster_incident::{Entries, Newest, Row, timeline_end};
+use muster_incident::{Document, Entries, Newest, People, Row, timeline_end, timeline_of};
 use muster_log::ledger::Ledger;
 use muster_log::{Body, BodyText, Dag, DagId, Entry, EntryId, IncidentId, PersonId, TeamId};
 use muster_store::Storage;
@@ -70,10 +70,45 @@ impl<S: Storage> Replica<S> {
         skip: usize,
         count: usize,
     ) -> Result<Vec<Row>, ReplicaError> {
+        let from_document: FromDocument<'_> = &|document, people| timeline_end(document, people, skip, count);
+        self.draw(team, incident, from_document, &|newest, entries, people| newest.draw(entries, people, skip, count))
+    }
+
+    /// The lines among the next `count` entries after the first `after`, in the order in which they came, and how many
+    /// entries that leaves behind: what somebody reads who has read up to there. A line shows its entry as it stands now.
+    ///
+    /// # Errors
+    /// As [`Replica::newest`].
+    pub fn lines_after(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        after: usize,
+        count: usize,
+    ) -> Result<(Vec<Row>, usize), ReplicaError> {
+        let ledger = &self.teams.get(&team).ok_or(ReplicaError::NoSuchTeam(team))?.ledger;
+        let dag = ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
+        let from = after.min(dag.len());
+        let next = from.saturating_add(count).min(dag.len());
+        let ids = dag.order()[from..next].to_vec();
+        let from_document: FromDocument<'_> = &|document, people| timeline_of(document, people, &ids);
+        let rows = self
+            .draw(team, incident, from_document, &|newest, entries, people| newest.draw_these(entries, people, &ids))?;
+        Ok((rows, next))
+    }
+
+    /// Draws lines, from the ledger and the bodies if every entry is active.
+    fn draw(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        from_document: FromDocument<'_>,
+        from_ledger: FromLedger<'_>,
+    ) -> Result<Vec<Row>, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         if !state.ledger.is_quiet(&incident) {
             let (document, people) = self.document(team, incident)?;
-            return Ok(timeline_end(document, &people, skip, count));
+            return Ok(from_document(document, &people));
         }
         let people = state.people();
         let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
@@ -81,13 +116,19 @@ impl<S: Storage> Replica<S> {
         // A read that fails must not be shown as a text that has not come.
         let failed = std::cell::RefCell::new(None);
         let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
-        let rows = state.orders.get(incident, dag).draw(&scene, &people, skip, count);
+        let rows = from_ledger(state.orders.get(incident, dag), &scene, &people);
         match failed.take() {
             Some(error) => Err(error),
             None => Ok(rows),
         }
     }
 }
+
+/// Draws lines from a document.
+type FromDocument<'a> = &'a dyn Fn(&Document, &People) -> Vec<Row>;
+
+/// Draws the same lines without one.
+type FromLedger<'a> = &'a dyn Fn(&Newest, &dyn Entries, &People) -> Vec<Row>;
 
 struct InLedger<'a, S> {
     incident: IncidentId,

@@ -192,6 +192,37 @@ fn what_is_written_apart_is_one_timeline_once_together() {
 }
 
 #[test]
+fn whoever_reads_on_reads_every_line_once_in_the_order_in_which_it_came() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.disconnect_all();
+    for n in 0..5 {
+        room.write(n % 2, team, Some(incident), &say(&format!("line {n}")));
+    }
+    let past_the_end = room.desks[1].lines_after(team, incident, usize::MAX, 10).unwrap();
+    assert_eq!(past_the_end, (Vec::new(), 3), "nothing to read, and where the end is");
+    room.connect_all();
+    let whole = room.desks[1].view(team, incident).unwrap().timeline;
+    for count in [1, 2, 100] {
+        let (mut rows, mut next) = (Vec::new(), 0);
+        loop {
+            let (page, end) = room.desks[1].lines_after(team, incident, next, count).unwrap();
+            rows.extend(page);
+            if end == next {
+                break;
+            }
+            next = end;
+        }
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        let expected = ["checkout is down", "line 1", "line 3", "line 0", "line 2", "line 4"];
+        assert_eq!(texts, expected, "own lines came first, {count} at once");
+        assert!(rows.iter().all(|row| whole.contains(row)));
+    }
+}
+
+#[test]
 fn nothing_leaves_before_the_commit() {
     let mut room = Room::new(2);
     let team = room.team();
