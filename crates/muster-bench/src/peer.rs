@@ -13,7 +13,7 @@ use crate::args::PeerArgs;
 use crate::fault::Fault;
 use crate::outage::{Outage, Script};
 use crate::surroundings::{self, OsEntropy};
-use muster_log::{DeviceKey, EntryId, TeamId, Ticket, Timestamp};
+use muster_log::{DeviceKey, TeamId, Ticket, Timestamp};
 use muster_node::Setup;
 use muster_node::config::{Config, Overrides};
 use muster_node::home::Home;
@@ -23,17 +23,15 @@ use muster_node::running::{Advanced, RunningNode};
 use muster_replica::Replica;
 use muster_store::DiskStore;
 use op::{Op, Opened};
-use reading::Watch;
+use reading::{Reader, Watch};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{BufRead, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Lines that may come between the news of one and the look at it.
-const MEANWHILE: usize = 16;
 
 /// Nodes that a log made here admits besides its authors.
 const OTHERS: [&str; 9] = ["B", "C", "D", "E", "F", "G", "H", "I", "J"];
@@ -74,6 +72,9 @@ struct Open {
     node: Arc<RunningNode>,
     reference: Opened,
     watch: Arc<Mutex<Watch>>,
+    reader: Reader,
+    /// The names of the lines that were read so far.
+    names: BTreeSet<String>,
     /// Reads what advances, until the node has ended.
     follower: std::thread::JoinHandle<()>,
     /// Whether others come to this node, rather than it to them.
@@ -122,13 +123,16 @@ impl Peer {
             }
             Op::Wait { count, .. } => self.opened()?.wait(count),
             Op::Watch { .. } => {
-                reading::lock(&self.opened()?.watch).take_notes();
+                let open = self.opened()?;
+                let reader = Reader::at_the_end(&open.node, &open.reference.incident)?;
+                reading::lock(&open.watch).take_notes(reader);
                 Ok(json!({}))
             }
             Op::Seen => Ok(json!({ "seen": reading::lock(&self.opened()?.watch).notes() })),
             Op::Digest => {
-                let names = self.opened()?.names()?;
-                Ok(json!({ "count": names.len(), "digest": digest::of(names) }))
+                let open = self.opened()?;
+                open.read_on()?;
+                Ok(json!({ "count": open.names.len(), "digest": digest::of(open.names.iter().cloned().collect()) }))
             }
             Op::Last { k } => match &self.tail_of {
                 Some(incident) => Ok(last(&reading::newest_of_home(&setup(&self.home())?, incident, k)?)),
@@ -191,7 +195,15 @@ impl Peer {
         let incident = reference.incident.clone();
         let (reads, notes) = (Arc::clone(&node), Arc::clone(&watch));
         let follower = std::thread::spawn(move || follow(&advanced, &reads, &incident, &notes));
-        self.node = Some(Open { node, reference, watch, follower, is_server: false });
+        self.node = Some(Open {
+            node,
+            reference,
+            watch,
+            reader: Reader::default(),
+            names: BTreeSet::new(),
+            follower,
+            is_server: false,
+        });
         Ok(())
     }
 
@@ -223,13 +235,12 @@ impl Peer {
 /// Notes when entries can be read, as they come.
 fn follow(advanced: &Receiver<Advanced>, node: &RunningNode, incident: &str, watch: &Mutex<Watch>) {
     while let Ok(first) = advanced.recv() {
-        let entries: Vec<EntryId> =
-            std::iter::once(first).chain(advanced.try_iter()).flat_map(|advanced| advanced.entries).collect();
-        let wants_notes = reading::lock(watch).arrived(entries.len());
-        if wants_notes && let Ok(texts) = reading::newest(node, incident, entries.len() + MEANWHILE) {
-            let now = reading::now_ns();
-            reading::lock(watch).note(texts.iter().filter_map(|text| corpus::name_of(text)), now);
-        }
+        let entries = first.entries.len() + advanced.try_iter().map(|advanced| advanced.entries.len()).sum::<usize>();
+        // The reader is out of the watch while it reads, so that nobody waits for the node through the watch.
+        let Some(mut reader) = reading::lock(watch).arrived(entries) else { continue };
+        let texts = reader.read_on(node, incident).unwrap_or_default();
+        let now = reading::now_ns();
+        reading::lock(watch).note(reader, texts.iter().filter_map(|text| corpus::name_of(text)), now);
     }
 }
 
@@ -268,17 +279,18 @@ impl Open {
         Ok(json!({ "start_ns": start_ns, "ack_ns": ack_ns }))
     }
 
-    /// Waits until `count` lines are here, and reads every one of them.
-    fn wait(&self, count: usize) -> Result<Value, Fault> {
+    /// Waits until `count` lines were read, each once, as they come.
+    fn wait(&mut self, count: usize) -> Result<Value, Fault> {
         loop {
             // Taken before the look: what comes meanwhile makes another look worth it.
             let arrived = reading::lock(&self.watch).count();
-            let names = self.names().unwrap_or_default();
-            if names.len() >= count {
-                return Ok(json!({ "t_ns": reading::now_ns(), "count": names.len() }));
+            // It may be that the log is not here yet.
+            let _ = self.read_on();
+            let found = self.names.len();
+            if found >= count {
+                return Ok(json!({ "t_ns": reading::now_ns(), "count": found }));
             }
-            let lacking = count - names.len();
-            while reading::lock(&self.watch).count() < arrived + lacking {
+            while reading::lock(&self.watch).count() == arrived {
                 std::thread::sleep(Duration::from_micros(200));
             }
         }
@@ -292,9 +304,11 @@ impl Open {
         Ok(json!({}))
     }
 
-    fn names(&self) -> Result<Vec<String>, Fault> {
-        let texts = reading::all(&self.node, &self.reference.incident)?;
-        Ok(texts.iter().filter_map(|text| corpus::name_of(text)).map(str::to_owned).collect())
+    /// Reads the lines that are new.
+    fn read_on(&mut self) -> Result<(), Fault> {
+        let texts = self.reader.read_on(&self.node, &self.reference.incident)?;
+        self.names.extend(texts.iter().filter_map(|text| corpus::name_of(text)).map(str::to_owned));
+        Ok(())
     }
 
     fn last(&self, k: usize) -> Result<Value, Fault> {

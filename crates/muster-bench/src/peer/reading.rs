@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Lines that are read at once.
+/// Entries that are read at once.
 const PAGE: u32 = 2_000;
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the same in every process of the machine.
@@ -27,7 +27,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     count: usize,
-    notes: Option<BTreeMap<String, u64>>,
+    /// Who reads for the notes; none while it is reading or where none are taken.
+    reader: Option<Reader>,
+    notes: BTreeMap<String, u64>,
 }
 
 impl Watch {
@@ -36,48 +38,65 @@ impl Watch {
         self.count
     }
 
-    /// Counts new entries; whether they are to be read and noted.
-    pub(crate) fn arrived(&mut self, entries: usize) -> bool {
+    /// Counts new entries; hands out the reader if they are to be read and noted.
+    pub(crate) fn arrived(&mut self, entries: usize) -> Option<Reader> {
         self.count += entries;
-        self.notes.is_some()
+        self.reader.take()
     }
 
-    /// Begins to take notes.
-    pub(crate) fn take_notes(&mut self) {
-        self.notes.get_or_insert_default();
+    /// Begins to take notes of what this reader will find.
+    pub(crate) fn take_notes(&mut self, reader: Reader) {
+        self.reader = Some(reader);
     }
 
-    /// Notes when lines were first read.
-    pub(crate) fn note<'a>(&mut self, names: impl Iterator<Item = &'a str>, at_ns: u64) {
+    /// Notes when lines were read, and takes the reader back.
+    pub(crate) fn note<'a>(&mut self, reader: Reader, names: impl Iterator<Item = &'a str>, at_ns: u64) {
+        self.reader = Some(reader);
         for name in names {
-            self.notes.get_or_insert_default().entry(name.to_owned()).or_insert(at_ns);
+            self.notes.entry(name.to_owned()).or_insert(at_ns);
         }
     }
 
     /// The notes.
     pub(crate) fn notes(&self) -> BTreeMap<String, u64> {
-        self.notes.clone().unwrap_or_default()
+        self.notes.clone()
     }
 }
 
-/// The texts of the whole timeline.
-pub(crate) fn all(node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
-    // In pages: a whole timeline in one answer would weigh more than the log. Lines that come meanwhile push those on a page
-    // to the next, so some may be read twice.
-    let mut read_already = BTreeMap::new();
-    let mut skip = 0;
-    loop {
-        let page = read(node, incident, What::Newest { last: PAGE, skip })?;
-        let rows = page.as_array().map_or(&[][..], Vec::as_slice);
-        for row in rows {
-            if let (Some(id), Some(text)) = (row["id"].as_str(), row["text"].as_str()) {
-                read_already.insert(id.to_owned(), text.to_owned());
-            }
-        }
-        skip += PAGE;
-        if rows.len() < PAGE as usize {
-            return Ok(read_already.into_values().collect());
-        }
+/// A reader of one incident who reads every line once, as it comes: as `muster timeline --follow` does.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// Entries behind the reader.
+    next: u64,
+}
+
+impl Reader {
+    /// A reader of what comes from now on.
+    pub(crate) fn at_the_end(node: &RunningNode, incident: &str) -> Result<Self, Fault> {
+        let mut reader = Self { next: u64::MAX };
+        reader.read_page(node, incident, &mut Vec::new())?;
+        Ok(reader)
+    }
+
+    /// Reads the lines that are new.
+    pub(crate) fn read_on(&mut self, node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
+        let mut texts = Vec::new();
+        while self.read_page(node, incident, &mut texts)? {}
+        Ok(texts)
+    }
+
+    /// Whether it was a whole page, so that there may be more.
+    fn read_page(&mut self, node: &RunningNode, incident: &str, texts: &mut Vec<String>) -> Result<bool, Fault> {
+        let mut page = read(node, incident, What::Arrived { after: self.next, count: PAGE })?;
+        let next = page["next"].as_u64().unwrap_or(self.next);
+        let rows = page["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        texts.extend(rows.into_iter().filter_map(|mut row| match row["text"].take() {
+            Value::String(text) => Some(text),
+            _ => None,
+        }));
+        let is_whole = next.saturating_sub(self.next) == u64::from(PAGE);
+        self.next = next;
+        Ok(is_whole)
     }
 }
 
