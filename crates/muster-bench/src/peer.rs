@@ -23,14 +23,13 @@ use muster_node::running::{Advanced, RunningNode};
 use muster_replica::Replica;
 use muster_store::DiskStore;
 use op::{Op, Opened};
-use reading::{Reader, Watch};
+use reading::Followed;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::io::{BufRead, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Nodes that a log made here admits besides its authors.
@@ -71,10 +70,7 @@ struct Peer {
 struct Open {
     node: Arc<RunningNode>,
     reference: Opened,
-    watch: Arc<Mutex<Watch>>,
-    reader: Reader,
-    /// The names of the lines that were read so far.
-    names: BTreeSet<String>,
+    followed: Arc<Followed>,
     /// Reads what advances, until the node has ended.
     follower: std::thread::JoinHandle<()>,
     /// Whether others come to this node, rather than it to them.
@@ -98,11 +94,13 @@ impl Peer {
             Op::Listen => {
                 let open = self.opened()?;
                 open.is_server = true;
+                open.follow();
                 let addr = open.node.ready().addrs.first().cloned();
                 addr.map(|addr| json!({ "addr": addr })).ok_or_else(|| Fault::unexpected("the node listens nowhere"))
             }
             Op::Connect { addr } => {
                 let open = self.opened()?;
+                open.follow();
                 open.node.call(Request::Heal { peer: None })?;
                 Ok(open.node.call(Request::AddAddress { address: addr })?)
             }
@@ -122,17 +120,14 @@ impl Peer {
                 self.opened()?.append(&lines, rate)
             }
             Op::Wait { count, .. } => self.opened()?.wait(count),
-            Op::Watch { .. } => {
-                let open = self.opened()?;
-                let reader = Reader::at_the_end(&open.node, &open.reference.incident)?;
-                reading::lock(&open.watch).take_notes(reader);
-                Ok(json!({}))
-            }
-            Op::Seen => Ok(json!({ "seen": reading::lock(&self.opened()?.watch).notes() })),
+            // Every line is noted from the start.
+            Op::Watch { .. } => Ok(json!({})),
+            Op::Seen => Ok(json!({ "seen": self.opened()?.followed.read() })),
             Op::Digest => {
                 let open = self.opened()?;
-                open.read_on()?;
-                Ok(json!({ "count": open.names.len(), "digest": digest::of(open.names.iter().cloned().collect()) }))
+                open.follow();
+                let names: Vec<String> = open.followed.read().into_keys().collect();
+                Ok(json!({ "count": names.len(), "digest": digest::of(names) }))
             }
             Op::Last { k } => match &self.tail_of {
                 Some(incident) => Ok(last(&reading::newest_of_home(&setup(&self.home())?, incident, k)?)),
@@ -191,19 +186,11 @@ impl Peer {
         }
         let (node, advanced) = RunningNode::start(&setup(&self.home())?, std::slice::from_ref(&self.args.listen))?;
         let node = Arc::new(node);
-        let watch = Arc::new(Mutex::new(Watch::default()));
+        let followed = Arc::new(Followed::default());
         let incident = reference.incident.clone();
-        let (reads, notes) = (Arc::clone(&node), Arc::clone(&watch));
+        let (reads, notes) = (Arc::clone(&node), Arc::clone(&followed));
         let follower = std::thread::spawn(move || follow(&advanced, &reads, &incident, &notes));
-        self.node = Some(Open {
-            node,
-            reference,
-            watch,
-            reader: Reader::default(),
-            names: BTreeSet::new(),
-            follower,
-            is_server: false,
-        });
+        self.node = Some(Open { node, reference, followed, follower, is_server: false });
         Ok(())
     }
 
@@ -232,15 +219,12 @@ impl Peer {
     }
 }
 
-/// Notes when entries can be read, as they come.
-fn follow(advanced: &Receiver<Advanced>, node: &RunningNode, incident: &str, watch: &Mutex<Watch>) {
-    while let Ok(first) = advanced.recv() {
-        let entries = first.entries.len() + advanced.try_iter().map(|advanced| advanced.entries.len()).sum::<usize>();
-        // The reader is out of the watch while it reads, so that nobody waits for the node through the watch.
-        let Some(mut reader) = reading::lock(watch).arrived(entries) else { continue };
-        let texts = reader.read_on(node, incident).unwrap_or_default();
-        let now = reading::now_ns();
-        reading::lock(watch).note(reader, texts.iter().filter_map(|text| corpus::name_of(text)), now);
+/// Reads on whenever something came, once the log is followed.
+fn follow(advanced: &Receiver<Advanced>, node: &RunningNode, incident: &str, followed: &Followed) {
+    while advanced.recv().is_ok() {
+        // What came meanwhile is read along.
+        while advanced.try_recv().is_ok() {}
+        followed.read_on(node, incident);
     }
 }
 
@@ -279,20 +263,21 @@ impl Open {
         Ok(json!({ "start_ns": start_ns, "ack_ns": ack_ns }))
     }
 
-    /// Waits until `count` lines were read, each once, as they come.
-    fn wait(&mut self, count: usize) -> Result<Value, Fault> {
+    /// Somebody follows the log from here on: reads what is there, and then every line as it comes.
+    fn follow(&self) {
+        self.followed.begin();
+        self.followed.read_on(&self.node, &self.reference.incident);
+    }
+
+    /// Waits until `count` lines were read.
+    fn wait(&self, count: usize) -> Result<Value, Fault> {
+        self.follow();
         loop {
-            // Taken before the look: what comes meanwhile makes another look worth it.
-            let arrived = reading::lock(&self.watch).count();
-            // It may be that the log is not here yet.
-            let _ = self.read_on();
-            let found = self.names.len();
+            let found = self.followed.count();
             if found >= count {
                 return Ok(json!({ "t_ns": reading::now_ns(), "count": found }));
             }
-            while reading::lock(&self.watch).count() == arrived {
-                std::thread::sleep(Duration::from_micros(200));
-            }
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 
@@ -302,13 +287,6 @@ impl Open {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(json!({}))
-    }
-
-    /// Reads the lines that are new.
-    fn read_on(&mut self) -> Result<(), Fault> {
-        let texts = self.reader.read_on(&self.node, &self.reference.incident)?;
-        self.names.extend(texts.iter().filter_map(|text| corpus::name_of(text)).map(str::to_owned));
-        Ok(())
     }
 
     fn last(&self, k: usize) -> Result<Value, Fault> {

@@ -23,43 +23,43 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What arrived since the node was opened, and when each line could be read.
+/// What was read of a log since somebody follows it, and by whom.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
-    count: usize,
-    /// Who reads for the notes; none while it is reading or where none are taken.
-    reader: Option<Reader>,
-    notes: BTreeMap<String, u64>,
+pub(crate) struct Followed {
+    /// None before anybody follows.
+    reader: Mutex<Option<Reader>>,
+    /// The names of the lines that were read, each with when it was first read.
+    read: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Watch {
-    /// Entries that came since the node was opened.
-    pub(crate) fn count(&self) -> usize {
-        self.count
+impl Followed {
+    /// Somebody follows from here on, who has read nothing; changes nothing where somebody does.
+    pub(crate) fn begin(&self) {
+        lock(&self.reader).get_or_insert_default();
     }
 
-    /// Counts new entries; hands out the reader if they are to be read and noted.
-    pub(crate) fn arrived(&mut self, entries: usize) -> Option<Reader> {
-        self.count += entries;
-        self.reader.take()
-    }
-
-    /// Begins to take notes of what this reader will find.
-    pub(crate) fn take_notes(&mut self, reader: Reader) {
-        self.reader = Some(reader);
-    }
-
-    /// Notes when lines were read, and takes the reader back.
-    pub(crate) fn note<'a>(&mut self, reader: Reader, names: impl Iterator<Item = &'a str>, at_ns: u64) {
-        self.reader = Some(reader);
-        for name in names {
-            self.notes.entry(name.to_owned()).or_insert(at_ns);
+    /// Reads what is new, if somebody follows.
+    pub(crate) fn read_on(&self, node: &RunningNode, incident: &str) {
+        // Held until the lines are noted: who comes meanwhile with news reads after this, so that none is missed.
+        let mut reader = lock(&self.reader);
+        let Some(reader) = reader.as_mut() else { return };
+        // It may be that the log is not here yet.
+        let texts = reader.read_on(node, incident).unwrap_or_default();
+        let now = now_ns();
+        let mut read = lock(&self.read);
+        for name in texts.iter().filter_map(|text| super::corpus::name_of(text)) {
+            read.entry(name.to_owned()).or_insert(now);
         }
     }
 
-    /// The notes.
-    pub(crate) fn notes(&self) -> BTreeMap<String, u64> {
-        self.notes.clone()
+    /// How many lines were read.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.read).len()
+    }
+
+    /// When each was first read.
+    pub(crate) fn read(&self) -> BTreeMap<String, u64> {
+        lock(&self.read).clone()
     }
 }
 
@@ -71,13 +71,6 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A reader of what comes from now on.
-    pub(crate) fn at_the_end(node: &RunningNode, incident: &str) -> Result<Self, Fault> {
-        let mut reader = Self { next: u64::MAX };
-        reader.read_page(node, incident, &mut Vec::new())?;
-        Ok(reader)
-    }
-
     /// Reads the lines that are new.
     pub(crate) fn read_on(&mut self, node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
         let mut texts = Vec::new();
