@@ -6,7 +6,7 @@ use crate::write::{Place, stored};
 use muster_log::ledger::Received;
 use muster_log::{Body, DagId, DeviceKey, EntryId, Outcome, Signature, TeamId};
 use muster_store::{Storage, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<S: Storage> Replica<S> {
     /// Hands entries to the ledger and stages what it admits, with the bodies that are missing here.
@@ -19,6 +19,10 @@ impl<S: Storage> Replica<S> {
         now: crate::Now,
     ) -> Result<Outcome, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        // Of entries that were here without: an entry that waited for its past was admitted when that came, without its text.
+        let was_missing = |(id, _): &(EntryId, Body)| state.missing_bodies.values().any(|ids| ids.contains(id));
+        let late_bodies: BTreeSet<EntryId> =
+            bodies.iter().filter(|body| was_missing(body)).map(|(id, _)| *id).collect();
         let mut outcome = state.ledger.receive(sender, received);
         let mut signatures: BTreeMap<EntryId, Signature> =
             std::mem::take(&mut outcome.signatures).into_iter().collect();
@@ -45,6 +49,9 @@ impl<S: Storage> Replica<S> {
             let missing = |dag: &DagId| state.and_then(|state| state.missing_bodies.get(dag));
             if let Some(place) = place.filter(|place| missing(&place.dag).is_some_and(|ids| ids.contains(&id))) {
                 self.stage_body(team, &place, body.bytes().to_vec())?;
+                if late_bodies.contains(&id) {
+                    self.told_again.push((team, id, place.dag));
+                }
             }
         }
         Ok(outcome)

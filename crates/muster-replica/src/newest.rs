@@ -49,6 +49,18 @@ impl Orders {
     }
 }
 
+/// Lines in the order in which their entries came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// The lines.
+    pub rows: Vec<Row>,
+    /// How many entries the reader has behind them now.
+    pub next: usize,
+    /// Of the entries that were read, how many were before each whose text has not come: to be read again when something
+    /// changed.
+    pub lacking: Vec<usize>,
+}
+
 impl<S: Storage> Replica<S> {
     /// The last `count` lines of an incident's timeline, as [`Replica::view`] has them. The document is asked only where
     /// an entry may not be active: where a log has forked or somebody was removed.
@@ -74,8 +86,8 @@ impl<S: Storage> Replica<S> {
         self.draw(team, incident, from_document, &|newest, entries, people| newest.draw(entries, people, skip, count))
     }
 
-    /// The lines among the next `count` entries after the first `after`, in the order in which they came, and how many
-    /// entries that leaves behind: what somebody reads who has read up to there. A line shows its entry as it stands now.
+    /// The lines among the next `count` entries after the first `after`, in the order in which they came: what somebody reads
+    /// who has read up to there. A line shows its entry as it stands now.
     ///
     /// # Errors
     /// As [`Replica::newest`].
@@ -85,16 +97,19 @@ impl<S: Storage> Replica<S> {
         incident: IncidentId,
         after: usize,
         count: usize,
-    ) -> Result<(Vec<Row>, usize), ReplicaError> {
-        let ledger = &self.teams.get(&team).ok_or(ReplicaError::NoSuchTeam(team))?.ledger;
-        let dag = ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
+    ) -> Result<Arrived, ReplicaError> {
+        let state = self.teams.get(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
         let from = after.min(dag.len());
         let next = from.saturating_add(count).min(dag.len());
         let ids = dag.order()[from..next].to_vec();
+        let missing = state.missing_bodies.get(&dag.id());
+        let is_missing = |id: &EntryId| missing.is_some_and(|missing| missing.contains(id));
+        let lacking = (from..).zip(&ids).filter(|(_, id)| is_missing(id)).map(|(place, _)| place).collect();
         let from_document: FromDocument<'_> = &|document, people| timeline_of(document, people, &ids);
         let rows = self
             .draw(team, incident, from_document, &|newest, entries, people| newest.draw_these(entries, people, &ids))?;
-        Ok((rows, next))
+        Ok(Arrived { rows, next, lacking })
     }
 
     /// Draws lines, from the ledger and the bodies if every entry is active.

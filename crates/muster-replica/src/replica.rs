@@ -92,6 +92,8 @@ pub struct Replica<S> {
     pub(crate) teams: BTreeMap<TeamId, Team>,
     /// Entries admitted and staged since the last commit.
     pub(crate) news: Vec<(TeamId, EntryId, DagId)>,
+    /// Entries that were here without their bodies, whose bodies were staged since the last commit.
+    pub(crate) told_again: Vec<(TeamId, EntryId, DagId)>,
     /// Bodies staged since the last commit.
     pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
     /// Whether anything at all is staged.
@@ -145,6 +147,7 @@ impl<S: Storage> Replica<S> {
             entropy,
             teams,
             news: Vec::new(),
+            told_again: Vec::new(),
             staged_bodies: BTreeMap::new(),
             dirty: false,
             left_behind: BTreeSet::new(),
@@ -265,7 +268,8 @@ impl<S: Storage> Replica<S> {
             self.staged_bodies.clear();
             let news = std::mem::take(&mut self.news);
             let after = std::mem::take(&mut self.after_commit);
-            self.announce(&news, now);
+            let told_again = std::mem::take(&mut self.told_again);
+            self.announce(news.iter().chain(&told_again), now);
             for (team, entries) in by_team(&news) {
                 self.feed(team, muster_sync::Input::Advanced { entries }, now)?;
                 // A new fold may change who may see what, and what earlier entries count for.
@@ -420,9 +424,9 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    fn announce(&mut self, news: &[(TeamId, EntryId, DagId)], now: Now) {
+    fn announce<'a>(&mut self, news: impl Iterator<Item = &'a (TeamId, EntryId, DagId)>, now: Now) {
         let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
-        for (team, entry, dag) in news.iter().filter(|(team, _, dag)| *dag != DagId::from(*team)) {
+        for (team, entry, dag) in news.filter(|(team, _, dag)| *dag != DagId::from(*team)) {
             changed.entry((*team, *dag)).or_default().push(*entry);
         }
         for ((team, dag), entries) in changed {

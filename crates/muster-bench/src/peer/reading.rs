@@ -68,28 +68,44 @@ impl Followed {
 pub(crate) struct Reader {
     /// Entries behind the reader.
     next: u64,
+    /// Where lines are to be read again that had no text yet.
+    lacking: Vec<u64>,
 }
 
 impl Reader {
-    /// Reads the lines that are new.
+    /// Reads the lines that are new, and those whose text has come.
     pub(crate) fn read_on(&mut self, node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
         let mut texts = Vec::new();
-        while self.read_page(node, incident, &mut texts)? {}
-        Ok(texts)
+        for place in std::mem::take(&mut self.lacking) {
+            self.read_page(node, incident, place, 1, &mut texts)?;
+        }
+        loop {
+            let next = self.read_page(node, incident, self.next, PAGE, &mut texts)?;
+            let is_whole = next.saturating_sub(self.next) == u64::from(PAGE);
+            self.next = next;
+            if !is_whole {
+                return Ok(texts);
+            }
+        }
     }
 
-    /// Whether it was a whole page, so that there may be more.
-    fn read_page(&mut self, node: &RunningNode, incident: &str, texts: &mut Vec<String>) -> Result<bool, Fault> {
-        let mut page = read(node, incident, What::Arrived { after: self.next, count: PAGE })?;
-        let next = page["next"].as_u64().unwrap_or(self.next);
+    /// Reads some lines; gives how many entries are behind the reader then.
+    fn read_page(
+        &mut self,
+        node: &RunningNode,
+        incident: &str,
+        after: u64,
+        count: u32,
+        texts: &mut Vec<String>,
+    ) -> Result<u64, Fault> {
+        let mut page = read(node, incident, What::Arrived { after, count })?;
         let rows = page["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
         texts.extend(rows.into_iter().filter_map(|mut row| match row["text"].take() {
             Value::String(text) => Some(text),
             _ => None,
         }));
-        let is_whole = next.saturating_sub(self.next) == u64::from(PAGE);
-        self.next = next;
-        Ok(is_whole)
+        self.lacking.extend(page["lacking"].as_array().into_iter().flatten().filter_map(Value::as_u64));
+        Ok(page["next"].as_u64().unwrap_or(after))
     }
 }
 

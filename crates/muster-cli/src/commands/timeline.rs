@@ -7,9 +7,6 @@ use crate::setting::Setting;
 use muster_node::request::{self, Request, What};
 use serde_json::Value;
 
-/// Entries that are read at once while lines are followed.
-const READ_AT_ONCE: u32 = 1_000;
-
 /// What `timeline` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Timeline {
@@ -31,19 +28,22 @@ pub(crate) struct Arrived {
     pub(crate) next: u64,
     /// The rows, as in the timeline.
     pub(crate) rows: Vec<Value>,
+    /// Where to read those again whose text has not come.
+    pub(crate) lacking: Vec<u64>,
 }
 
 impl Timeline {
     /// Asks for the lines that came after so many entries; `u64::MAX` asks only where the end is.
-    pub(crate) fn arrived(setting: &Setting, after: u64) -> Request {
-        let what = What::Arrived { after, count: READ_AT_ONCE };
+    pub(crate) fn arrived(setting: &Setting, after: u64, count: u32) -> Request {
+        let what = What::Arrived { after, count };
         Request::Read(request::Read { incident: setting.incident.clone(), what })
     }
 
     /// Reads the answer to it.
     pub(crate) fn read_arrived(mut answer: Value) -> Arrived {
         let next = answer["next"].as_u64().unwrap_or_default();
-        Arrived { next, rows: answer["rows"].as_array_mut().map(std::mem::take).unwrap_or_default() }
+        let lacking = answer["lacking"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        Arrived { next, rows: answer["rows"].as_array_mut().map(std::mem::take).unwrap_or_default(), lacking }
     }
 }
 

@@ -27,10 +27,11 @@ impl<S: Storage> Engine<S> {
         }
         if let What::Arrived { after, count } = what {
             let after = usize::try_from(after).unwrap_or(usize::MAX);
-            let (rows, next) = self.replica.lines_after(team, incident, after, count as usize)?;
+            let muster_replica::Arrived { rows, next, lacking } =
+                self.replica.lines_after(team, incident, after, count as usize)?;
             // Not by `json!`, which would copy all rows once more.
-            let answer = [("rows".to_owned(), to_value(&rows)), ("next".to_owned(), json!(next))];
-            return Ok(Value::Object(answer.into_iter().collect()));
+            let answer = [("rows", to_value(&rows)), ("next", json!(next)), ("lacking", json!(lacking))];
+            return Ok(Value::Object(answer.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
         }
         let view = self.replica.view(team, incident)?;
         Ok(match what {
@@ -189,7 +190,7 @@ fn named(names: &BTreeMap<DeviceKey, String>, device: &DeviceKey) -> String {
 fn nothing(what: What) -> Result<Value, Failure> {
     match what {
         What::Timeline { .. } | What::Newest { .. } | What::Actions => Ok(json!([])),
-        What::Arrived { .. } => Ok(json!({ "rows": [], "next": 0 })),
+        What::Arrived { .. } => Ok(json!({ "rows": [], "next": 0, "lacking": [] })),
         What::Roles => Ok(json!({})),
         _ => Err(Failure::new("there is no incident").hint("begin one with `muster declare \"what is wrong\"`")),
     }
