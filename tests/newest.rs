@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
-use muster_tests::Home;
+use muster_tests::{Home, PATIENCE};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 /// The last lines as they are told by the quick way and by the whole one.
 #[track_caller]
@@ -51,6 +54,53 @@ fn the_newest_lines_are_the_end_of_the_timeline_whatever_was_written_last() {
     check(&home);
     drop(node);
     check(&home);
+}
+
+/// Lines of a program that goes on, one by one.
+struct Follower {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Follower {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut child = home.command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    fn text(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a line comes");
+        serde_json::from_str::<Value>(&line).unwrap()["text"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn whoever_follows_the_timeline_is_shown_every_line_once_with_a_node_and_without() {
+    let home = Home::new("alice");
+    let incident = home.write(&["declare", "Checkout is down"]);
+    home.write(&["say", "before"]);
+    let follower = Follower::start(&home, &["timeline", "--follow", "--last", "1", "--json"]);
+    assert_eq!(follower.text(), "before");
+    home.write(&["say", "without a node"]);
+    assert_eq!(follower.text(), "without a node");
+    let node = home.up();
+    home.write(&["saw", "5xx", "--at", "2023-07-20 12:15"]);
+    assert_eq!(follower.text(), "5xx", "in the order in which they came, whenever it happened");
+    home.write(&["declare", "Another incident"]);
+    home.write(&["say", "of the other"]);
+    home.write(&["say", "with a node", "-i", &incident]);
+    assert_eq!(follower.text(), "with a node", "it stays with its incident");
+    drop(node);
 }
 
 #[test]

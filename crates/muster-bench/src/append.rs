@@ -24,7 +24,7 @@ use std::time::Instant;
 const WARM_UP: u32 = 10;
 
 /// Bytes that the disk appends by itself: about what an entry and its body take.
-const PLAIN_BYTES: usize = 300;
+pub(crate) const PLAIN_BYTES: usize = 300;
 
 /// Measures `reps` appends of either kind in a new home.
 pub(crate) fn in_new_home(dir: &Path, reps: u32) -> Result<Vec<Figure>, Fault> {
@@ -106,6 +106,7 @@ fn run(
     Ok(Run { entries, plain, syncs: disk.syncs() - syncs_before })
 }
 
-fn plain_file(path: &Path) -> Result<File, Fault> {
+/// A new file to append to.
+pub(crate) fn plain_file(path: &Path) -> Result<File, Fault> {
     OpenOptions::new().append(true).create_new(true).open(path).map_err(Fault::io("create a file"))
 }

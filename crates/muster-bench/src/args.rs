@@ -69,6 +69,12 @@ pub(crate) enum What {
     Many,
     /// A newcomer gets everything
     Sync,
+    /// What twenty writers at once get out of one node
+    Writers,
+    /// Two nodes that were apart come together
+    Heal,
+    /// The same, and a first sync, with lines like prose
+    Prose,
     /// How soon others see an entry
     Live,
     /// How soon nine others see an entry over lines that are slow and lose packets; needs root

@@ -12,6 +12,7 @@ mod compact;
 mod counting_disk;
 mod fault;
 mod figure;
+mod heal;
 mod live;
 mod machine;
 mod many;
@@ -19,11 +20,13 @@ mod node_process;
 mod open;
 mod outage;
 mod peer;
+mod prose;
 mod sample;
 mod surroundings;
 mod sync;
 mod wan;
 mod words;
+mod writers;
 
 use args::{Args, What};
 use clap::Parser;
@@ -81,13 +84,30 @@ fn measure(args: &Args) -> Result<(), Fault> {
         progress(&format!("compact: another outage of {} entries", args.entries));
         report.add(compact::measure(&Outage::write(&dir.path().join("compact"), args.entries)?)?);
     }
+    if args.wants(What::Writers) {
+        progress(&format!("writers: {} entries each", args.reps));
+        report.add(writers::measure(&dir.path().join("writers"), args.reps)?);
+    }
+    if args.wants(What::Heal) {
+        progress("heal: apart and together again, three times");
+        let outage = Outage::write(&dir.path().join("heal"), args.entries)?;
+        let lines = heal::Lines { part: "heal", line: &words::note, each_bytes: 100.0, heal_kb: 30.0 };
+        report.add(heal::measure(&outage, &dir.path().join("healed"), &lines)?);
+    }
+    if args.wants(What::Prose) {
+        progress("prose: a first sync, then apart and together again");
+        let outage = Outage::write_lines(&dir.path().join("prose"), args.entries, &prose::line)?;
+        let lines = heal::Lines { part: "prose", line: &prose::line, each_bytes: 130.0, heal_kb: 40.0 };
+        report.add(heal::measure(&outage, &dir.path().join("prosed"), &lines)?);
+    }
     if args.wants(What::Many) {
         progress(&format!("many: {} incidents", args.incidents));
         report.add(many::measure(&dir.path().join("many"), args.incidents)?);
     }
     if args.wants(What::Live) {
-        progress(&format!("live: {} entries, twenty a second", args.reps));
-        report.add(live::measure(&dir.path().join("live"), args.reps)?);
+        progress(&format!("live: {} entries, twenty a second, in a new incident and in a long one", args.reps));
+        let outage = Outage::write(&dir.path().join("lived"), args.entries)?;
+        report.add(live::measure(&dir.path().join("live"), &outage, args.reps)?);
     }
     if args.wants(What::Wan) {
         progress("wan: ten nodes on bad lines");

@@ -74,6 +74,52 @@ impl NodeProcess {
     }
 }
 
+/// Another connection to the node of a home.
+pub(crate) fn client_of(path: &Path) -> Result<Client, Fault> {
+    let client = client::open(&setup(path)?)?;
+    if client.is_node() { Ok(client) } else { Err(Fault::unexpected("the home has no node")) }
+}
+
+/// Somebody who follows a timeline: reads every line once, as it comes, and waits to be told that there is more.
+pub(crate) struct Reader {
+    incident: String,
+    behind: u64,
+    seen: u64,
+}
+
+/// Entries that a reader reads at once.
+const PAGE: u32 = 2_000;
+
+/// The longest that a reader waits to be told, in milliseconds.
+const WAIT_MS: u64 = 1_000;
+
+impl Reader {
+    /// A reader at the beginning.
+    pub(crate) fn new(incident: &str) -> Self {
+        Self { incident: incident.to_owned(), behind: 0, seen: 0 }
+    }
+
+    /// How many entries are behind the reader.
+    pub(crate) fn behind(&self) -> u64 {
+        self.behind
+    }
+
+    /// The rows that are new, a page at most. Of an incident that is not there yet, none.
+    pub(crate) fn read_on(&mut self, node: &mut NodeProcess) -> Vec<Value> {
+        let what = What::Arrived { after: self.behind, count: PAGE };
+        let Ok(mut page) = node.read(Some(self.incident.clone()), what) else { return Vec::new() };
+        self.behind = page["next"].as_u64().unwrap_or(self.behind);
+        page["rows"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Waits until there is something new, or not for ever.
+    pub(crate) fn wait(&mut self, node: &mut NodeProcess) -> Result<(), Fault> {
+        let answer = node.call(&Request::Watch { seen: self.seen, wait_ms: WAIT_MS })?;
+        self.seen = answer["changes"].as_u64().unwrap_or_default();
+        Ok(())
+    }
+}
+
 impl Drop for NodeProcess {
     fn drop(&mut self) {
         end(&mut self.child);

@@ -73,7 +73,12 @@ struct Author {
 impl Outage {
     /// Writes an incident of `entries` entries by five authors into a new home at `path`.
     pub(crate) fn write(path: &Path, entries: u32) -> Result<Self, Fault> {
-        let line = |n| Line { saying: Saying::Note, written: None, text: words::note(n) };
+        Self::write_lines(path, entries, &words::note)
+    }
+
+    /// The same of these lines.
+    pub(crate) fn write_lines(path: &Path, entries: u32, text: &dyn Fn(u32) -> String) -> Result<Self, Fault> {
+        let line = |n| Line { saying: Saying::Note, written: None, text: text(n) };
         Self::play(path, &Script { entries, authors: AUTHORS.len(), line: &line, others: &[] })
     }
 

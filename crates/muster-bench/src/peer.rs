@@ -13,7 +13,7 @@ use crate::args::PeerArgs;
 use crate::fault::Fault;
 use crate::outage::{Outage, Script};
 use crate::surroundings::{self, OsEntropy};
-use muster_log::{DeviceKey, EntryId, TeamId, Ticket, Timestamp};
+use muster_log::{DeviceKey, TeamId, Ticket, Timestamp};
 use muster_node::Setup;
 use muster_node::config::{Config, Overrides};
 use muster_node::home::Home;
@@ -23,17 +23,14 @@ use muster_node::running::{Advanced, RunningNode};
 use muster_replica::Replica;
 use muster_store::DiskStore;
 use op::{Op, Opened};
-use reading::Watch;
+use reading::Followed;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Lines that may come between the news of one and the look at it.
-const MEANWHILE: usize = 16;
 
 /// Nodes that a log made here admits besides its authors.
 const OTHERS: [&str; 9] = ["B", "C", "D", "E", "F", "G", "H", "I", "J"];
@@ -73,7 +70,7 @@ struct Peer {
 struct Open {
     node: Arc<RunningNode>,
     reference: Opened,
-    watch: Arc<Mutex<Watch>>,
+    followed: Arc<Followed>,
     /// Reads what advances, until the node has ended.
     follower: std::thread::JoinHandle<()>,
     /// Whether others come to this node, rather than it to them.
@@ -97,11 +94,13 @@ impl Peer {
             Op::Listen => {
                 let open = self.opened()?;
                 open.is_server = true;
+                open.follow();
                 let addr = open.node.ready().addrs.first().cloned();
                 addr.map(|addr| json!({ "addr": addr })).ok_or_else(|| Fault::unexpected("the node listens nowhere"))
             }
             Op::Connect { addr } => {
                 let open = self.opened()?;
+                open.follow();
                 open.node.call(Request::Heal { peer: None })?;
                 Ok(open.node.call(Request::AddAddress { address: addr })?)
             }
@@ -121,13 +120,13 @@ impl Peer {
                 self.opened()?.append(&lines, rate)
             }
             Op::Wait { count, .. } => self.opened()?.wait(count),
-            Op::Watch { .. } => {
-                reading::lock(&self.opened()?.watch).take_notes();
-                Ok(json!({}))
-            }
-            Op::Seen => Ok(json!({ "seen": reading::lock(&self.opened()?.watch).notes() })),
+            // Every line is noted from the start.
+            Op::Watch { .. } => Ok(json!({})),
+            Op::Seen => Ok(json!({ "seen": self.opened()?.followed.read() })),
             Op::Digest => {
-                let names = self.opened()?.names()?;
+                let open = self.opened()?;
+                open.follow();
+                let names: Vec<String> = open.followed.read().into_keys().collect();
                 Ok(json!({ "count": names.len(), "digest": digest::of(names) }))
             }
             Op::Last { k } => match &self.tail_of {
@@ -187,11 +186,11 @@ impl Peer {
         }
         let (node, advanced) = RunningNode::start(&setup(&self.home())?, std::slice::from_ref(&self.args.listen))?;
         let node = Arc::new(node);
-        let watch = Arc::new(Mutex::new(Watch::default()));
+        let followed = Arc::new(Followed::default());
         let incident = reference.incident.clone();
-        let (reads, notes) = (Arc::clone(&node), Arc::clone(&watch));
+        let (reads, notes) = (Arc::clone(&node), Arc::clone(&followed));
         let follower = std::thread::spawn(move || follow(&advanced, &reads, &incident, &notes));
-        self.node = Some(Open { node, reference, watch, follower, is_server: false });
+        self.node = Some(Open { node, reference, followed, follower, is_server: false });
         Ok(())
     }
 
@@ -220,16 +219,12 @@ impl Peer {
     }
 }
 
-/// Notes when entries can be read, as they come.
-fn follow(advanced: &Receiver<Advanced>, node: &RunningNode, incident: &str, watch: &Mutex<Watch>) {
-    while let Ok(first) = advanced.recv() {
-        let entries: Vec<EntryId> =
-            std::iter::once(first).chain(advanced.try_iter()).flat_map(|advanced| advanced.entries).collect();
-        let wants_notes = reading::lock(watch).arrived(entries.len());
-        if wants_notes && let Ok(texts) = reading::newest(node, incident, entries.len() + MEANWHILE) {
-            let now = reading::now_ns();
-            reading::lock(watch).note(texts.iter().filter_map(|text| corpus::name_of(text)), now);
-        }
+/// Reads on whenever something came, once the log is followed.
+fn follow(advanced: &Receiver<Advanced>, node: &RunningNode, incident: &str, followed: &Followed) {
+    while advanced.recv().is_ok() {
+        // What came meanwhile is read along.
+        while advanced.try_recv().is_ok() {}
+        followed.read_on(node, incident);
     }
 }
 
@@ -268,19 +263,21 @@ impl Open {
         Ok(json!({ "start_ns": start_ns, "ack_ns": ack_ns }))
     }
 
-    /// Waits until `count` lines are here, and reads every one of them.
+    /// Somebody follows the log from here on: reads what is there, and then every line as it comes.
+    fn follow(&self) {
+        self.followed.begin();
+        self.followed.read_on(&self.node, &self.reference.incident);
+    }
+
+    /// Waits until `count` lines were read.
     fn wait(&self, count: usize) -> Result<Value, Fault> {
+        self.follow();
         loop {
-            // Taken before the look: what comes meanwhile makes another look worth it.
-            let arrived = reading::lock(&self.watch).count();
-            let names = self.names().unwrap_or_default();
-            if names.len() >= count {
-                return Ok(json!({ "t_ns": reading::now_ns(), "count": names.len() }));
+            let found = self.followed.count();
+            if found >= count {
+                return Ok(json!({ "t_ns": reading::now_ns(), "count": found }));
             }
-            let lacking = count - names.len();
-            while reading::lock(&self.watch).count() < arrived + lacking {
-                std::thread::sleep(Duration::from_micros(200));
-            }
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 
@@ -290,11 +287,6 @@ impl Open {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(json!({}))
-    }
-
-    fn names(&self) -> Result<Vec<String>, Fault> {
-        let texts = reading::all(&self.node, &self.reference.incident)?;
-        Ok(texts.iter().filter_map(|text| corpus::name_of(text)).map(str::to_owned).collect())
     }
 
     fn last(&self, k: usize) -> Result<Value, Fault> {

@@ -11,6 +11,7 @@ mod args;
 mod batch;
 mod commands;
 mod demo;
+mod follow;
 mod help;
 mod input;
 mod output;

@@ -60,6 +60,7 @@ pub(crate) fn run(args: Args) -> Result<(), Problem> {
 fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
     match command {
         Command::Board(board) if board.watch => watch(board, session),
+        Command::Timeline(timeline) if timeline.follow => crate::follow::follow(timeline, session),
         Command::Say(say::Say { batch: Some(file), .. }) => say_batch(file, session),
         Command::Bundle(command) => bundle::run(command, session),
         Command::Team(team) if team.asks_first() => team.run(session),
@@ -82,7 +83,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
 }
 
 /// Asks the node, or the store where none is running. The words are read before anything is opened.
-fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
+pub(crate) fn answer(ask: &dyn Ask, session: &mut Session) -> Result<Value, Problem> {
     let request = ask.request(&mut session.setting)?;
     session.setting.notes.drain(..).for_each(|text| note(&text));
     let answer = client::ask(&session.setup, &request)?;

@@ -35,5 +35,5 @@ pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{
     ActionView, Board, Entries, MilestoneView, Newest, RoleView, Row, SUMMARY_VERSION, Summary, View, actions, board,
-    commanders, incident_view, milestones, roles, status_line, summary, timeline, timeline_end,
+    commanders, incident_view, milestones, roles, status_line, summary, timeline, timeline_end, timeline_of,
 };

@@ -22,7 +22,7 @@ pub use newest::{Entries, Newest};
 pub use roles::{HoldView, OfferView, RoleView, roles};
 pub use row::{Author, Detail, OriginView, Row};
 pub use summary::{SUMMARY_VERSION, Summary, commanders, status_line, summary};
-pub use timeline::{timeline, timeline_end};
+pub use timeline::{timeline, timeline_end, timeline_of};
 
 use crate::People;
 use crate::document::{Document, Node};

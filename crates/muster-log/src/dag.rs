@@ -151,6 +151,46 @@ impl Dag {
         }
     }
 
+    /// Those of `ids` that are among `later` or in the past of one of them: one walk for all, back to the oldest of `ids`.
+    pub fn covered(&self, ids: &BTreeSet<EntryId>, later: &[EntryId]) -> BTreeSet<EntryId> {
+        let asked: Vec<(u32, &EntryId)> = ids.iter().filter_map(|id| Some((self.number(id)?, id))).collect();
+        let Some(oldest) = asked.iter().map(|(number, _)| *number).min() else { return BTreeSet::new() };
+        let mut stack: Vec<u32> = later.iter().filter_map(|id| self.number(id)).filter(|at| *at >= oldest).collect();
+        let Some(newest) = stack.iter().max() else { return BTreeSet::new() };
+        // Numbers are causal: whatever lies between has a number between.
+        let mut seen = vec![0u64; (newest - oldest) as usize / 64 + 1];
+        let bit = |number: u32| ((number - oldest) as usize / 64, 1u64 << ((number - oldest) % 64));
+        while let Some(number) = stack.pop() {
+            let (word, mask) = bit(number);
+            if seen[word] & mask == 0 {
+                seen[word] |= mask;
+                stack.extend(self.node(number).parents.iter().filter(|parent| **parent >= oldest));
+            }
+        }
+        let is_seen = |number: &u32| {
+            let (word, mask) = bit(*number);
+            seen.get(word).is_some_and(|bits| bits & mask != 0)
+        };
+        asked.into_iter().filter(|(number, _)| is_seen(number)).map(|(_, id)| *id).collect()
+    }
+
+    /// The first `limit` entries, in the order of [`Dag::order`], of these parts of logs: each a log, the first and the
+    /// last sequence number, every branch. Parts must not overlap.
+    pub fn first_of(&self, parts: impl IntoIterator<Item = (ShortLog, u32, u32)>, limit: usize) -> Vec<EntryId> {
+        let mut numbers: Vec<u32> = Vec::new();
+        for (log, from, to) in parts {
+            if let Some(log) = self.log_numbers.get(&log) {
+                numbers.extend(self.logs[*log as usize].range(from, to).iter().map(|(_, node)| *node));
+            }
+        }
+        if numbers.len() > limit {
+            numbers.select_nth_unstable(limit);
+            numbers.truncate(limit);
+        }
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| self.order[number as usize]).collect()
+    }
+
     /// The last entries of every log, by log; of a forked log all branches.
     pub fn tips(&self) -> impl Iterator<Item = Tip> {
         self.log_numbers.values().flat_map(|number| {

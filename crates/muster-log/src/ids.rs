@@ -27,8 +27,15 @@ pub(crate) fn tagged_hash(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// At most 32 bytes, in one piece: ids are in every line that is shown.
 fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    let digits = text.get(..bytes.len() * 2).unwrap_or_default();
+    f.write_str(std::str::from_utf8(digits).unwrap_or_default())
 }
 
 fn read_hex<const N: usize>(text: &str) -> Result<[u8; N], BadId> {

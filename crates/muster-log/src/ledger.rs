@@ -52,8 +52,8 @@ pub struct Ledger {
     team: TeamId,
     dags: Vec<Dag>,
     dag_numbers: BTreeMap<DagId, u32>,
-    /// The DAG of every admitted entry.
-    places: BTreeMap<EntryId, u32>,
+    /// Of every admitted entry, its DAG and its number there.
+    places: BTreeMap<EntryId, (u32, u32)>,
     graph: Graph,
     names: Names,
     /// Admitted entries whose own signature was handed to the caller since the start.
@@ -153,7 +153,8 @@ impl Ledger {
 
     /// The entry, if it is admitted.
     pub fn entry(&self, id: &EntryId) -> Option<&Entry> {
-        self.dag_of(id)?.entry(id)
+        let (dag, number) = self.places.get(id)?;
+        Some(&self.dags.get(*dag as usize)?.node(*number).entry)
     }
 
     /// The one admitted entry whose id begins so.
@@ -168,7 +169,7 @@ impl Ledger {
 
     /// The DAG that holds the entry, if it is admitted.
     pub fn dag_of(&self, id: &EntryId) -> Option<&Dag> {
-        self.dags.get(*self.places.get(id)? as usize)
+        self.dags.get(self.places.get(id)?.0 as usize)
     }
 
     /// Whether the entry is admitted.
@@ -214,7 +215,8 @@ impl Ledger {
 
     /// The person of an admitted entry, as its own roster past says.
     pub fn person(&self, entry: &EntryId) -> Option<PersonId> {
-        self.dag_of(entry)?.find(entry).map(|node| node.author)
+        let (dag, number) = self.places.get(entry)?;
+        Some(self.dags.get(*dag as usize)?.node(*number).author)
     }
 
     /// What every entry of an incident counts for; empty if the incident is not here.
@@ -387,8 +389,9 @@ impl Ledger {
         let (dags, places) = (&self.dags, &self.places);
         let parent = |id: &EntryId| {
             judged.get(id).copied().or_else(|| {
-                let dag = dags.get(*places.get(id)? as usize)?;
-                let node = dag.find(id)?;
+                let (dag, number) = places.get(id)?;
+                let dag = dags.get(*dag as usize)?;
+                let node = dag.node(*number);
                 let items = node.entry.items();
                 Some(Judged {
                     dag: dag.id(),
@@ -451,8 +454,9 @@ impl Ledger {
         if entry.kind().is_roster() {
             self.whole.take();
         }
-        self.places.insert(id, number);
-        self.dags[number as usize].append(entry, verdict.author, verdict.standpoint);
+        let dag = &mut self.dags[number as usize];
+        self.places.insert(id, (number, dag.len() as u32));
+        dag.append(entry, verdict.author, verdict.standpoint);
     }
 }
 

@@ -226,6 +226,15 @@ pub enum What {
         #[serde(default)]
         skip: u32,
     },
+    /// The lines among the entries that came after those that were read already, in the order in which they came, and
+    /// how many entries of the incident are behind the reader then: `{"rows": [..], "next": n, "lacking": [..]}`. Lacking
+    /// are those whose text has not come, each by the `after` with which it can be read again.
+    Arrived {
+        /// How many entries the reader has behind them: `next` of the answer before; past the end, only `next` is told.
+        after: u64,
+        /// How many entries to look at, at most.
+        count: u32,
+    },
     /// Who holds which role.
     Roles,
     /// Actions and their clashes.

@@ -7,7 +7,7 @@ use crate::error::ReplicaError;
 use crate::team::Bodies;
 use muster_incident::{Document, Source};
 use muster_log::ledger::Ledger;
-use muster_log::{Body, DagId, Entry, EntryId, IncidentId, Status};
+use muster_log::{Body, DagId, EntryId, IncidentId, Status};
 use muster_store::Storage;
 use std::collections::BTreeMap;
 
@@ -106,9 +106,9 @@ impl Documents {
     }
 
     /// A body arrived for an entry that may have been applied without it.
-    pub(crate) fn body_arrived(&mut self, entry: &Entry) {
-        if let Some(kept) = self.kept.get_mut(&IncidentId::of_genesis(entry.dag().genesis()))
-            && kept.document.contains(&entry.id())
+    pub(crate) fn body_arrived(&mut self, dag: &DagId, entry: &EntryId) {
+        if let Some(kept) = self.kept.get_mut(&IncidentId::of_genesis(dag.genesis()))
+            && kept.document.contains(entry)
         {
             kept.stale = true;
         }

@@ -44,7 +44,7 @@ pub enum Effect {
         /// Who.
         members: BTreeSet<DeviceKey>,
     },
-    /// Entries were added to an incident: time to draw it anew. A lone one is told at once, those that follow it closely
+    /// Entries were added to an incident, or the texts of some that were here without: time to draw it anew. A lone one is told at once, those that follow it closely
     /// are told together. They are all in the views already.
     Changed {
         /// Whose.

@@ -2,10 +2,11 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
+use crate::write::{Place, stored};
 use muster_log::ledger::Received;
 use muster_log::{Body, DagId, DeviceKey, EntryId, Outcome, Signature, TeamId};
 use muster_store::{Storage, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<S: Storage> Replica<S> {
     /// Hands entries to the ledger and stages what it admits, with the bodies that are missing here.
@@ -18,18 +19,25 @@ impl<S: Storage> Replica<S> {
         now: crate::Now,
     ) -> Result<Outcome, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        // Of entries that were here without: an entry that waited for its past was admitted when that came, without its text.
+        let was_missing = |(id, _): &(EntryId, Body)| state.missing_bodies.values().any(|ids| ids.contains(id));
+        let late_bodies: BTreeSet<EntryId> =
+            bodies.iter().filter(|body| was_missing(body)).map(|(id, _)| *id).collect();
         let mut outcome = state.ledger.receive(sender, received);
         let mut signatures: BTreeMap<EntryId, Signature> =
             std::mem::take(&mut outcome.signatures).into_iter().collect();
+        let me = self.device();
         for id in &outcome.admitted {
-            let Some(entry) = self.teams.get(&team).and_then(|state| state.ledger.entry(id)).cloned() else {
-                continue;
-            };
-            self.stage_entry(team, &entry, signatures.remove(id), now)?;
-            self.note_came_back(&entry, now)?;
-            let me = self.device();
-            if let Some(state) = self.teams.get_mut(&team) {
-                state.note_late(&entry, now.wall, &me);
+            let Some(state) = self.teams.get_mut(&team) else { break };
+            let Some(entry) = state.ledger.entry(id) else { continue };
+            let (stored, place) = (stored(entry, signatures.remove(id), now), Place::of(entry));
+            let own = (entry.key() == me).then(|| entry.clone());
+            if state.is_late(entry, now.wall, &me) {
+                state.late.entry(place.dag).or_default().push(*id);
+            }
+            self.stage_stored(team, stored, place.body.is_some())?;
+            if let Some(own) = own {
+                self.note_came_back(&own, now)?;
             }
         }
         for (entry, signature) in signatures {
@@ -37,10 +45,13 @@ impl<S: Storage> Replica<S> {
         }
         for (id, body) in bodies {
             let state = self.teams.get(&team);
-            let entry = state.and_then(|state| state.ledger.entry(&id)).cloned();
+            let place = state.and_then(|state| state.ledger.entry(&id)).map(Place::of);
             let missing = |dag: &DagId| state.and_then(|state| state.missing_bodies.get(dag));
-            if let Some(entry) = entry.filter(|entry| missing(&entry.dag()).is_some_and(|ids| ids.contains(&id))) {
-                self.stage_body(team, &entry, body.bytes().to_vec())?;
+            if let Some(place) = place.filter(|place| missing(&place.dag).is_some_and(|ids| ids.contains(&id))) {
+                self.stage_body(team, &place, body.bytes().to_vec())?;
+                if late_bodies.contains(&id) {
+                    self.told_again.push((team, id, place.dag));
+                }
             }
         }
         Ok(outcome)

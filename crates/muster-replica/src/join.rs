@@ -148,7 +148,7 @@ impl<S: Storage> Replica<S> {
             self.stage_entry(team, &entry, Some(signature), now)?;
         }
         match body {
-            Some(body) => self.stage_body(team, &entry, body.bytes().to_vec()),
+            Some(body) => self.stage_body(team, &crate::write::Place::of(&entry), body.bytes().to_vec()),
             None => Ok(()),
         }
     }

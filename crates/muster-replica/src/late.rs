@@ -41,20 +41,21 @@ impl<S: Storage> Replica<S> {
 }
 
 impl Team {
-    /// Remembers an entry that came late.
-    pub(crate) fn note_late(&mut self, entry: &Entry, received: Timestamp, me: &DeviceKey) {
+    /// Whether an entry of others came late.
+    pub(crate) fn is_late(&self, entry: &Entry, received: Timestamp, me: &DeviceKey) -> bool {
         let roster = DagId::from(self.ledger.team());
         if entry.key() == *me || entry.dag() == roster {
-            return;
+            return false;
         }
         let clock_off = self.heard.get(&entry.key()).and_then(|heard| heard.clock_offset_ms).unwrap_or(0);
         let written = entry.claimed().time.0.saturating_sub(clock_off);
+        if received.0.saturating_sub(written) < LATE_MS {
+            return false;
+        }
         // What the team wrote before this person came is history.
         let since = self.person_of(me).and_then(|person| self.ledger.entry(&person.genesis())).map(Entry::claimed);
         let is_history = since.is_some_and(|joined| written < joined.time.0);
-        if received.0.saturating_sub(written) >= LATE_MS && !is_history {
-            self.late.entry(entry.dag()).or_default().push(entry.id());
-        }
+        !is_history
     }
 }
 

@@ -53,6 +53,7 @@ pub use error::ReplicaError;
 pub use holding::Holding;
 pub use join::JoinAnswer;
 pub use late::LATE_MS;
+pub use newest::Arrived;
 pub use only_here::OnlyHere;
 pub use read::Peer;
 pub use recovery::Decision;

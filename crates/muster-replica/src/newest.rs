@@ -3,7 +3,7 @@
 use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::team::Bodies;
-use muster_incident::{Entries, Newest, Row, timeline_end};
+use muster_incident::{Document, Entries, Newest, People, Row, timeline_end, timeline_of};
 use muster_log::ledger::Ledger;
 use muster_log::{Body, BodyText, Dag, DagId, Entry, EntryId, IncidentId, PersonId, TeamId};
 use muster_store::Storage;
@@ -49,6 +49,18 @@ impl Orders {
     }
 }
 
+/// Lines in the order in which their entries came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// The lines.
+    pub rows: Vec<Row>,
+    /// How many entries the reader has behind them now.
+    pub next: usize,
+    /// Of the entries that were read, how many were before each whose text has not come: to be read again when something
+    /// changed.
+    pub lacking: Vec<usize>,
+}
+
 impl<S: Storage> Replica<S> {
     /// The last `count` lines of an incident's timeline, as [`Replica::view`] has them. The document is asked only where
     /// an entry may not be active: where a log has forked or somebody was removed.
@@ -70,10 +82,48 @@ impl<S: Storage> Replica<S> {
         skip: usize,
         count: usize,
     ) -> Result<Vec<Row>, ReplicaError> {
+        let from_document: FromDocument<'_> = &|document, people| timeline_end(document, people, skip, count);
+        self.draw(team, incident, from_document, &|newest, entries, people| newest.draw(entries, people, skip, count))
+    }
+
+    /// The lines among the next `count` entries after the first `after`, in the order in which they came: what somebody reads
+    /// who has read up to there. A line shows its entry as it stands now.
+    ///
+    /// # Errors
+    /// As [`Replica::newest`].
+    pub fn lines_after(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        after: usize,
+        count: usize,
+    ) -> Result<Arrived, ReplicaError> {
+        let state = self.teams.get(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
+        let from = after.min(dag.len());
+        let next = from.saturating_add(count).min(dag.len());
+        let ids = dag.order()[from..next].to_vec();
+        let missing = state.missing_bodies.get(&dag.id());
+        let is_missing = |id: &EntryId| missing.is_some_and(|missing| missing.contains(id));
+        let lacking = (from..).zip(&ids).filter(|(_, id)| is_missing(id)).map(|(place, _)| place).collect();
+        let from_document: FromDocument<'_> = &|document, people| timeline_of(document, people, &ids);
+        let rows = self
+            .draw(team, incident, from_document, &|newest, entries, people| newest.draw_these(entries, people, &ids))?;
+        Ok(Arrived { rows, next, lacking })
+    }
+
+    /// Draws lines, from the ledger and the bodies if every entry is active.
+    fn draw(
+        &mut self,
+        team: TeamId,
+        incident: IncidentId,
+        from_document: FromDocument<'_>,
+        from_ledger: FromLedger<'_>,
+    ) -> Result<Vec<Row>, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         if !state.ledger.is_quiet(&incident) {
             let (document, people) = self.document(team, incident)?;
-            return Ok(timeline_end(document, &people, skip, count));
+            return Ok(from_document(document, &people));
         }
         let people = state.people();
         let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
@@ -81,13 +131,19 @@ impl<S: Storage> Replica<S> {
         // A read that fails must not be shown as a text that has not come.
         let failed = std::cell::RefCell::new(None);
         let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
-        let rows = state.orders.get(incident, dag).draw(&scene, &people, skip, count);
+        let rows = from_ledger(state.orders.get(incident, dag), &scene, &people);
         match failed.take() {
             Some(error) => Err(error),
             None => Ok(rows),
         }
     }
 }
+
+/// Draws lines from a document.
+type FromDocument<'a> = &'a dyn Fn(&Document, &People) -> Vec<Row>;
+
+/// Draws the same lines without one.
+type FromLedger<'a> = &'a dyn Fn(&Newest, &dyn Entries, &People) -> Vec<Row>;
 
 struct InLedger<'a, S> {
     incident: IncidentId,

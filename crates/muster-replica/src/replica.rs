@@ -92,6 +92,8 @@ pub struct Replica<S> {
     pub(crate) teams: BTreeMap<TeamId, Team>,
     /// Entries admitted and staged since the last commit.
     pub(crate) news: Vec<(TeamId, EntryId, DagId)>,
+    /// Entries that were here without their bodies, whose bodies were staged since the last commit.
+    pub(crate) told_again: Vec<(TeamId, EntryId, DagId)>,
     /// Bodies staged since the last commit.
     pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
     /// Whether anything at all is staged.
@@ -145,6 +147,7 @@ impl<S: Storage> Replica<S> {
             entropy,
             teams,
             news: Vec::new(),
+            told_again: Vec::new(),
             staged_bodies: BTreeMap::new(),
             dirty: false,
             left_behind: BTreeSet::new(),
@@ -265,7 +268,8 @@ impl<S: Storage> Replica<S> {
             self.staged_bodies.clear();
             let news = std::mem::take(&mut self.news);
             let after = std::mem::take(&mut self.after_commit);
-            self.announce(&news, now);
+            let told_again = std::mem::take(&mut self.told_again);
+            self.announce(news.iter().chain(&told_again), now);
             for (team, entries) in by_team(&news) {
                 self.feed(team, muster_sync::Input::Advanced { entries }, now)?;
                 // A new fold may change who may see what, and what earlier entries count for.
@@ -405,7 +409,7 @@ impl<S: Storage> Replica<S> {
         bodies: Vec<(EntryId, Body)>,
         now: Now,
     ) -> Result<(), ReplicaError> {
-        let batch: BTreeSet<EntryId> = received.iter().map(|r| r.entry.id()).collect();
+        let batch: Vec<EntryId> = received.iter().map(|r| r.entry.id()).collect();
         let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
         let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
         for (id, refusal) in &outcome.refused {
@@ -420,14 +424,14 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    fn announce(&mut self, news: &[(TeamId, EntryId, DagId)], now: Now) {
-        for (team, entry, dag) in news {
+    fn announce<'a>(&mut self, news: impl Iterator<Item = &'a (TeamId, EntryId, DagId)> + Clone, now: Now) {
+        for (team, entry, dag) in news.clone() {
             if let Some(state) = self.teams.get_mut(team) {
                 state.note_admitted(*entry, *dag);
             }
         }
         let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
-        for (team, entry, dag) in news.iter().filter(|(team, _, dag)| *dag != DagId::from(*team)) {
+        for (team, entry, dag) in news.filter(|(team, _, dag)| *dag != DagId::from(*team)) {
             changed.entry((*team, *dag)).or_default().push(*entry);
         }
         for ((team, dag), entries) in changed {
@@ -467,7 +471,7 @@ impl<S: Storage> Replica<S> {
 
 /// What of a batch was refused. An entry that had waited can be refused now too; whoever brought what it waited for is
 /// not to blame for it.
-fn blame(refused: &[(EntryId, Refusal)], batch: &BTreeSet<EntryId>) -> Option<Refused> {
+fn blame(refused: &[(EntryId, Refusal)], batch: &[EntryId]) -> Option<Refused> {
     let (id, refusal) = refused.iter().find(|(id, _)| batch.contains(id))?;
     Some(Refused { id: *id, code: refusal.code(), reason: refusal.to_string() })
 }
@@ -502,7 +506,7 @@ mod tests {
     fn whoever_brings_what_a_bad_entry_waited_for_is_not_blamed_for_it() {
         let id = |byte| EntryId::from_bytes([byte; 32]);
         let refused = [(id(1), Refusal::NoParent), (id(2), Refusal::Genesis)];
-        assert_eq!(blame(&refused, &[id(3)].into()), None);
-        assert_eq!(blame(&refused, &[id(2), id(3)].into()).map(|refused| refused.id), Some(id(2)));
+        assert_eq!(blame(&refused, &[id(3)]), None);
+        assert_eq!(blame(&refused, &[id(2), id(3)]).map(|refused| refused.id), Some(id(2)));
     }
 }

@@ -5,7 +5,7 @@ use muster_log::dag::Tip;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
 use muster_store::Storage;
-use muster_sync::frame::HeadPrefix;
+use muster_sync::frame::{HeadPrefix, Range};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A read-only view of one team, committed or about to be before any frame leaves.
@@ -73,6 +73,15 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
 
     fn is_past(&self, dag: &DagId, earlier: &EntryId, later: &EntryId) -> bool {
         self.ledger.dag(dag).is_some_and(|dag| dag.is_past(earlier, later))
+    }
+
+    fn covered(&self, dag: &DagId, ids: &BTreeSet<EntryId>, later: &[EntryId]) -> BTreeSet<EntryId> {
+        self.ledger.dag(dag).map(|dag| dag.covered(ids, later)).unwrap_or_default()
+    }
+
+    fn first_of(&self, dag: &DagId, parts: &[Range], limit: usize) -> Vec<EntryId> {
+        let parts = parts.iter().map(|part| (part.log, part.from, part.to));
+        self.ledger.dag(dag).map(|dag| dag.first_of(parts, limit)).unwrap_or_default()
     }
 
     fn entry(&self, id: &EntryId) -> Option<&Entry> {

@@ -111,8 +111,8 @@ impl Team {
                 {
                     this.missing_bodies.entry(*dag).or_default().insert(stored.id);
                 }
-                if place >= seen {
-                    this.note_late(&entry, stored.received, &me);
+                if place >= seen && this.is_late(&entry, stored.received, &me) {
+                    this.late.entry(*dag).or_default().push(stored.id);
                 }
                 this.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
             }

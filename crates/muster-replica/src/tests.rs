@@ -9,7 +9,7 @@ use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
 use muster_log::{DagId, DeviceKey, DeviceSecret, Entry, IncidentId, Received, SessionId, TeamId, Ticket, Timestamp};
 use muster_store::{FailedCommit, MemoryStore, Storage};
-use muster_sync::Tick;
+use muster_sync::{GossipId, Tick};
 use std::collections::{BTreeSet, VecDeque};
 
 /// 2023-07-20T12:17:00Z, when an outage began.
@@ -189,6 +189,96 @@ fn what_is_written_apart_is_one_timeline_once_together() {
         assert_eq!(room.timeline(desk, team, incident), first);
     }
     assert!(room.desks[2].view(team, incident).unwrap().roles["incident-commander"].contested);
+}
+
+#[test]
+fn whoever_reads_on_reads_every_line_once_in_the_order_in_which_it_came() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.disconnect_all();
+    for n in 0..5 {
+        room.write(n % 2, team, Some(incident), &say(&format!("line {n}")));
+    }
+    let past_the_end = room.desks[1].lines_after(team, incident, usize::MAX, 10).unwrap();
+    assert_eq!((past_the_end.rows, past_the_end.next), (Vec::new(), 3), "nothing to read, and where the end is");
+    room.connect_all();
+    let whole = room.desks[1].view(team, incident).unwrap().timeline;
+    for count in [1, 2, 100] {
+        let (mut rows, mut next) = (Vec::new(), 0);
+        loop {
+            let page = room.desks[1].lines_after(team, incident, next, count).unwrap();
+            rows.extend(page.rows);
+            if page.next == next {
+                break;
+            }
+            next = page.next;
+        }
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        let expected = ["checkout is down", "line 1", "line 3", "line 0", "line 2", "line 4"];
+        assert_eq!(texts, expected, "own lines came first, {count} at once");
+        assert!(rows.iter().all(|row| whole.contains(row)));
+    }
+}
+
+/// An entry that came by gossip ahead of the incident waits without its text, is admitted when the incident comes, and is
+/// shown without a text until that is fetched. Whoever followed the timeline never heard that it had come.
+#[test]
+fn an_entry_whose_text_comes_after_it_is_told_again_and_can_be_read_again() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let keys = [room.key(0), room.key(1)];
+    for desk in [0, 1] {
+        let (now, peer) = (room.now(), keys[1 - desk]);
+        room.desks[desk].handle(Input::Gossiping { team, peer, is: true }, now).unwrap();
+    }
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.desks[0].take_effects();
+    room.write(0, team, Some(incident), &say("ahead of its incident"));
+    let ahead = room.desks[0].take_effects().into_iter().find_map(|effect| match effect {
+        Effect::Publish { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    let (now, peer, gossip) = (room.now(), keys[0], GossipId(1));
+    room.desks[1].handle(Input::Gossip { team, peer, gossip, bytes: ahead.unwrap() }, now).unwrap();
+    let (mut told, mut next, mut lacking) = (Vec::new(), 0, Vec::new());
+    loop {
+        let mut frames = Vec::new();
+        for desk in [0, 1] {
+            for effect in room.desks[desk].take_effects() {
+                match effect {
+                    Effect::Send { frame, .. } => frames.push((1 - desk, keys[desk], frame)),
+                    Effect::Changed { entries, .. } if desk == 1 => {
+                        // Read at once, as somebody who follows does.
+                        let mut texts = Vec::new();
+                        for place in std::mem::take(&mut lacking) {
+                            let again = room.desks[1].lines_after(team, incident, place, 1).unwrap();
+                            texts.extend(again.rows.into_iter().map(|row| row.text));
+                            lacking.extend(again.lacking);
+                        }
+                        let new = room.desks[1].lines_after(team, incident, next, 100).unwrap();
+                        texts.extend(new.rows.into_iter().map(|row| row.text));
+                        lacking.extend(new.lacking);
+                        next = new.next;
+                        told.push((entries.len(), texts));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if frames.is_empty() {
+            break;
+        }
+        for (to, peer, bytes) in frames {
+            room.tick += 1;
+            let now = room.now();
+            room.desks[to].handle(Input::Frame { peer, bytes }, now).unwrap();
+        }
+    }
+    let texts: Vec<&String> = told.iter().flat_map(|(_, texts)| texts).collect();
+    assert!(texts.iter().any(|text| *text == "ahead of its incident"), "{told:?}");
+    assert!(lacking.is_empty(), "{told:?}");
 }
 
 #[test]

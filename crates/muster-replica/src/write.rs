@@ -8,7 +8,9 @@ use muster_incident::{Act, command};
 use muster_log::body::BodyPlace;
 use muster_log::draft::DraftError;
 use muster_log::ledger::Received;
-use muster_log::{Body, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Taken, TeamId, Value};
+use muster_log::{
+    Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, Taken, TeamId, Value,
+};
 use muster_store::{Storage, StoredEntry, Write};
 
 /// What a write made. It may be told to anybody only after the commit.
@@ -140,7 +142,7 @@ impl<S: Storage> Replica<S> {
         }
         self.stage_entry(team, entry, Some(signature), now)?;
         match body {
-            Some(body) => self.stage_body(team, entry, body.bytes().to_vec()),
+            Some(body) => self.stage_body(team, &Place::of(entry), body.bytes().to_vec()),
             None => Ok(()),
         }
     }
@@ -150,39 +152,69 @@ impl<S: Storage> Replica<S> {
         &mut self,
         team: TeamId,
         entry: &Entry,
-        signature: Option<muster_log::Signature>,
+        signature: Option<Signature>,
         now: Now,
     ) -> Result<(), ReplicaError> {
-        let stored = StoredEntry {
-            bytes: entry.bytes().to_vec(),
-            id: entry.id(),
-            team: entry.team(),
-            dag: entry.dag(),
-            received: now.wall,
-            signature,
-        };
-        if entry.body().is_some() {
+        self.stage_stored(team, stored(entry, signature, now), entry.body().is_some())
+    }
+
+    /// As [`Replica::stage_entry`], given what the store is to keep.
+    pub(crate) fn stage_stored(
+        &mut self,
+        team: TeamId,
+        stored: StoredEntry,
+        has_body: bool,
+    ) -> Result<(), ReplicaError> {
+        let (id, dag) = (stored.id, stored.dag);
+        if has_body {
             let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
-            state.missing_bodies.entry(entry.dag()).or_default().insert(entry.id());
+            state.missing_bodies.entry(dag).or_default().insert(id);
         }
         self.stage(Write::Entry(stored))?;
-        self.news.push((team, entry.id(), entry.dag()));
+        self.news.push((team, id, dag));
         Ok(())
     }
 
-    /// Stages a body that fits `entry`.
-    pub(crate) fn stage_body(&mut self, team: TeamId, entry: &Entry, bytes: Vec<u8>) -> Result<(), ReplicaError> {
-        let Some(reference) = entry.body() else { return Ok(()) };
+    /// Stages a body that fits the entry.
+    pub(crate) fn stage_body(&mut self, team: TeamId, of: &Place, bytes: Vec<u8>) -> Result<(), ReplicaError> {
+        let Some(reference) = of.body else { return Ok(()) };
         self.stage(Write::Body { hash: reference.hash, bytes: bytes.clone() })?;
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
-        if matches!(entry.kind(), Kind::TEAM_CREATE | Kind::JOIN) {
-            state.handles.learn(PersonId::of_genesis(entry.id()), &bytes);
+        if matches!(of.kind, Kind::TEAM_CREATE | Kind::JOIN) {
+            state.handles.learn(PersonId::of_genesis(of.id), &bytes);
         }
-        if let Some(missing) = state.missing_bodies.get_mut(&entry.dag()) {
-            missing.remove(&entry.id());
+        if let Some(missing) = state.missing_bodies.get_mut(&of.dag) {
+            missing.remove(&of.id);
         }
-        state.documents.body_arrived(entry);
+        state.documents.body_arrived(&of.dag, &of.id);
         self.staged_bodies.insert(reference.hash, bytes);
         Ok(())
+    }
+}
+
+/// What keeping an entry and its body needs to know of it, without the rest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) id: EntryId,
+    pub(crate) dag: DagId,
+    pub(crate) kind: Kind,
+    pub(crate) body: Option<BodyRef>,
+}
+
+impl Place {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self { id: entry.id(), dag: entry.dag(), kind: entry.kind(), body: entry.body() }
+    }
+}
+
+/// An entry as the store keeps it.
+pub(crate) fn stored(entry: &Entry, signature: Option<Signature>, now: Now) -> StoredEntry {
+    StoredEntry {
+        bytes: entry.bytes().to_vec(),
+        id: entry.id(),
+        team: entry.team(),
+        dag: entry.dag(),
+        received: now.wall,
+        signature,
     }
 }

@@ -44,12 +44,25 @@ pub const CHUNK_UNPACKED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Chunks that may be under way to a peer without its acknowledgement: 4 MiB at most, 1 MiB as a rule.
 pub const CREDIT_CHUNKS: u32 = 4;
 
-/// What one WANT asks for at most, in bytes of chunks before compression: one full credit of chunks at their aim.
-pub const WANT_BUDGET_BYTES: u64 = (CREDIT_CHUNKS as u64) * (CHUNK_BYTES_AIM as u64);
+/// Chunks at their aim that one WANT asks for: two full credits, so that asking again seldom stops the stream.
+pub const WANT_CHUNKS: u32 = 2 * CREDIT_CHUNKS;
 
-/// Most bytes of chunks in one answer, before compression, whatever was asked for: less than a link holds for a peer that
-/// does not read, so that an answer alone never ends it.
+/// What one WANT asks for at most, in bytes of chunks before compression.
+pub const WANT_BUDGET_BYTES: u64 = (WANT_CHUNKS as u64) * (CHUNK_BYTES_AIM as u64);
+
+/// Chunks of an answer that are filled in one turn: the first leaves while the peer waits, and every acknowledgement
+/// brings the next turn.
+pub const SERVED_AT_ONCE: u32 = 2;
+
+/// Ids of one DAG that are kept of an answer under way (512 KiB): about what a budget holds.
+pub const SERVED_IDS_MAX: usize = 16_384;
+
+/// Most bytes of chunks of an answer that are under way at once, before compression, whatever was asked for: less than a
+/// link holds for a peer that does not read, so that an answer alone never ends it.
 pub const ANSWER_BYTES_MAX: usize = 1536 * 1024;
+
+/// With so many bytes of chunks under way an answer waits for an acknowledgement: one full credit of chunks at their aim.
+pub const UNDER_WAY_BYTES: usize = CREDIT_CHUNKS as usize * CHUNK_BYTES_AIM;
 
 /// Heads in one HELLO or HEADS. A DAG with more says so by its count and digest.
 pub const HEADS_MAX: usize = 64;
@@ -76,9 +89,9 @@ pub const REASON_BYTES_MAX: usize = 256;
 /// Without an answer that is owed for so long, the stream is closed, in milliseconds. Any progress starts it anew.
 pub const PROGRESS_TIMEOUT_MS: u64 = 20_000;
 
-/// Frames of an answer that put its deadline off: twice what the longest has (chunks in credit, what is missing, a page
-/// of tips), for tips come unasked too. A peer that sends more holds us up, for nobody else is asked meanwhile.
-pub const ANSWER_FRAMES_MAX: u32 = 2 * (CREDIT_CHUNKS + 2);
+/// Frames of an answer that put its deadline off: twice what the longest has (chunks, what is missing, a page of tips), for
+/// tips come unasked too. A peer that sends more holds us up, for nobody else is asked meanwhile.
+pub const ANSWER_FRAMES_MAX: u32 = 2 * (WANT_CHUNKS + 2);
 
 /// First wait before heads that differ are sent again, in milliseconds.
 pub const RETRY_FIRST_MS: u64 = 1_000;

@@ -5,9 +5,10 @@
 //! one peer: an incident that the peer may not see is, for every question, not here. So nothing of it can get into a
 //! frame, and our answers are those of a node that never heard of it.
 
-use crate::frame::{HeadPrefix, HeadsDigest};
+use crate::frame::{HeadPrefix, HeadsDigest, Range};
 use muster_log::dag::Tip;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
+use std::collections::BTreeSet;
 
 /// What is admitted here. The roster is the DAG named like the team.
 ///
@@ -50,6 +51,12 @@ pub trait Replica {
 
     /// Whether `later` builds on `earlier`, both in the DAG.
     fn is_past(&self, dag: &DagId, earlier: &EntryId, later: &EntryId) -> bool;
+
+    /// Those of `ids` that are among `later` or in the past of one of them, all in the DAG.
+    fn covered(&self, dag: &DagId, ids: &BTreeSet<EntryId>, later: &[EntryId]) -> BTreeSet<EntryId>;
+
+    /// The first `limit` entries in order of admission of these parts of logs, which share none.
+    fn first_of(&self, dag: &DagId, parts: &[Range], limit: usize) -> Vec<EntryId>;
 
     /// The entry, of whatever DAG.
     fn entry(&self, id: &EntryId) -> Option<&Entry>;
@@ -125,6 +132,14 @@ impl<'a> View<'a> {
 
     pub(crate) fn is_past(&self, dag: &DagId, earlier: &EntryId, later: &EntryId) -> bool {
         self.sees(dag) && self.replica.is_past(dag, earlier, later)
+    }
+
+    pub(crate) fn covered(&self, dag: &DagId, ids: &BTreeSet<EntryId>, later: &[EntryId]) -> BTreeSet<EntryId> {
+        if self.sees(dag) { self.replica.covered(dag, ids, later) } else { BTreeSet::new() }
+    }
+
+    pub(crate) fn first_of(&self, dag: &DagId, parts: &[Range], limit: usize) -> Vec<EntryId> {
+        if self.sees(dag) { self.replica.first_of(dag, parts, limit) } else { Vec::new() }
     }
 
     pub(crate) fn entry(&self, id: &EntryId) -> Option<&'a Entry> {

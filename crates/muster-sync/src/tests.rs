@@ -1,5 +1,6 @@
 //! Replicators over real ledgers, on a network that shuffles, cuts, repeats and lies. No clock, no sockets.
 
+mod answers;
 mod bundle;
 mod convergence;
 mod desk;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Lines that are read at once.
+/// Entries that are read at once.
 const PAGE: u32 = 2_000;
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the same in every process of the machine.
@@ -23,61 +23,89 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What arrived since the node was opened, and when each line could be read.
+/// What was read of a log since somebody follows it, and by whom.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
-    count: usize,
-    notes: Option<BTreeMap<String, u64>>,
+pub(crate) struct Followed {
+    /// None before anybody follows.
+    reader: Mutex<Option<Reader>>,
+    /// The names of the lines that were read, each with when it was first read.
+    read: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Watch {
-    /// Entries that came since the node was opened.
-    pub(crate) fn count(&self) -> usize {
-        self.count
+impl Followed {
+    /// Somebody follows from here on, who has read nothing; changes nothing where somebody does.
+    pub(crate) fn begin(&self) {
+        lock(&self.reader).get_or_insert_default();
     }
 
-    /// Counts new entries; whether they are to be read and noted.
-    pub(crate) fn arrived(&mut self, entries: usize) -> bool {
-        self.count += entries;
-        self.notes.is_some()
-    }
-
-    /// Begins to take notes.
-    pub(crate) fn take_notes(&mut self) {
-        self.notes.get_or_insert_default();
-    }
-
-    /// Notes when lines were first read.
-    pub(crate) fn note<'a>(&mut self, names: impl Iterator<Item = &'a str>, at_ns: u64) {
-        for name in names {
-            self.notes.get_or_insert_default().entry(name.to_owned()).or_insert(at_ns);
+    /// Reads what is new, if somebody follows.
+    pub(crate) fn read_on(&self, node: &RunningNode, incident: &str) {
+        // Held until the lines are noted: who comes meanwhile with news reads after this, so that none is missed.
+        let mut reader = lock(&self.reader);
+        let Some(reader) = reader.as_mut() else { return };
+        // It may be that the log is not here yet.
+        let texts = reader.read_on(node, incident).unwrap_or_default();
+        let now = now_ns();
+        let mut read = lock(&self.read);
+        for name in texts.iter().filter_map(|text| super::corpus::name_of(text)) {
+            read.entry(name.to_owned()).or_insert(now);
         }
     }
 
-    /// The notes.
-    pub(crate) fn notes(&self) -> BTreeMap<String, u64> {
-        self.notes.clone().unwrap_or_default()
+    /// How many lines were read.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.read).len()
+    }
+
+    /// When each was first read.
+    pub(crate) fn read(&self) -> BTreeMap<String, u64> {
+        lock(&self.read).clone()
     }
 }
 
-/// The texts of the whole timeline.
-pub(crate) fn all(node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
-    // In pages: a whole timeline in one answer would weigh more than the log. Lines that come meanwhile push those on a page
-    // to the next, so some may be read twice.
-    let mut read_already = BTreeMap::new();
-    let mut skip = 0;
-    loop {
-        let page = read(node, incident, What::Newest { last: PAGE, skip })?;
-        let rows = page.as_array().map_or(&[][..], Vec::as_slice);
-        for row in rows {
-            if let (Some(id), Some(text)) = (row["id"].as_str(), row["text"].as_str()) {
-                read_already.insert(id.to_owned(), text.to_owned());
+/// A reader of one incident who reads every line once, as it comes: as `muster timeline --follow` does.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// Entries behind the reader.
+    next: u64,
+    /// Where lines are to be read again that had no text yet.
+    lacking: Vec<u64>,
+}
+
+impl Reader {
+    /// Reads the lines that are new, and those whose text has come.
+    pub(crate) fn read_on(&mut self, node: &RunningNode, incident: &str) -> Result<Vec<String>, Fault> {
+        let mut texts = Vec::new();
+        for place in std::mem::take(&mut self.lacking) {
+            self.read_page(node, incident, place, 1, &mut texts)?;
+        }
+        loop {
+            let next = self.read_page(node, incident, self.next, PAGE, &mut texts)?;
+            let is_whole = next.saturating_sub(self.next) == u64::from(PAGE);
+            self.next = next;
+            if !is_whole {
+                return Ok(texts);
             }
         }
-        skip += PAGE;
-        if rows.len() < PAGE as usize {
-            return Ok(read_already.into_values().collect());
-        }
+    }
+
+    /// Reads some lines; gives how many entries are behind the reader then.
+    fn read_page(
+        &mut self,
+        node: &RunningNode,
+        incident: &str,
+        after: u64,
+        count: u32,
+        texts: &mut Vec<String>,
+    ) -> Result<u64, Fault> {
+        let mut page = read(node, incident, What::Arrived { after, count })?;
+        let rows = page["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        texts.extend(rows.into_iter().filter_map(|mut row| match row["text"].take() {
+            Value::String(text) => Some(text),
+            _ => None,
+        }));
+        self.lacking.extend(page["lacking"].as_array().into_iter().flatten().filter_map(Value::as_u64));
+        Ok(page["next"].as_u64().unwrap_or(after))
     }
 }
 

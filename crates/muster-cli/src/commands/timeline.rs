@@ -17,6 +17,34 @@ pub(crate) struct Timeline {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
+    /// Then go on with every line that comes, in the order in which they come, until Ctrl-C
+    #[arg(long, short, conflicts_with = "local")]
+    pub(crate) follow: bool,
+}
+
+/// Lines that came since somebody read on.
+pub(crate) struct Arrived {
+    /// How many entries the reader has behind them now.
+    pub(crate) next: u64,
+    /// The rows, as in the timeline.
+    pub(crate) rows: Vec<Value>,
+    /// Where to read those again whose text has not come.
+    pub(crate) lacking: Vec<u64>,
+}
+
+impl Timeline {
+    /// Asks for the lines that came after so many entries; `u64::MAX` asks only where the end is.
+    pub(crate) fn arrived(setting: &Setting, after: u64, count: u32) -> Request {
+        let what = What::Arrived { after, count };
+        Request::Read(request::Read { incident: setting.incident.clone(), what })
+    }
+
+    /// Reads the answer to it.
+    pub(crate) fn read_arrived(mut answer: Value) -> Arrived {
+        let next = answer["next"].as_u64().unwrap_or_default();
+        let lacking = answer["lacking"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        Arrived { next, rows: answer["rows"].as_array_mut().map(std::mem::take).unwrap_or_default(), lacking }
+    }
 }
 
 impl Ask for Timeline {
@@ -50,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_told_with_what_only_this_node_knows_too() {
-        let asked = Timeline { local: true, last: Some(2) };
+        let asked = Timeline { local: true, last: Some(2), follow: false };
         assert_eq!(asked.cut_short(json!([1, 2, 3])), json!([2, 3]));
         assert_eq!(asked.cut_short(json!([1])), json!([1]));
     }

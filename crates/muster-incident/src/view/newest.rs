@@ -11,8 +11,9 @@ use crate::People;
 use crate::document::{Meaning, Texts, meaning_of, target};
 use crate::state::Moment;
 use muster_log::fact::{IncidentFact, What};
-use muster_log::{BodyText, Entry, EntryId, Fact, IncidentId, PersonId, Status, Timestamp};
+use muster_log::{BodyText, DeviceKey, Entry, EntryId, Fact, IncidentId, PersonId, Status, Timestamp};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One incident's admitted entries, whoever keeps them. All of them are active.
@@ -60,11 +61,22 @@ impl Newest {
 
     /// Draws the last `count` lines of the timeline before the newest `skip`, oldest event first.
     pub fn draw(&self, entries: &dyn Entries, people: &People, skip: usize, count: usize) -> Vec<Row> {
-        let scene = Active(entries);
+        let scene = Active::new(entries);
         let last: Vec<EntryId> = self.lines.iter().rev().skip(skip).take(count).map(|(.., id)| *id).collect();
         let drawn = last.iter().rev().filter_map(|id| {
             let line = scene.line(id)?;
             Some(row(&scene, people, &line, self.amended_by(&scene, id)))
+        });
+        drawn.collect()
+    }
+
+    /// Draws these entries, in this order, as far as they are lines of the timeline.
+    pub fn draw_these(&self, entries: &dyn Entries, people: &People, ids: &[EntryId]) -> Vec<Row> {
+        let scene = Active::new(entries);
+        let drawn = ids.iter().filter_map(|id| {
+            let line = scene.line(id)?;
+            let is_told = says(line.has_body, line.meaning.fact().map(|fact| &fact.what));
+            is_told.then(|| row(&scene, people, &line, self.amended_by(&scene, id)))
         });
         drawn.collect()
     }
@@ -81,20 +93,24 @@ impl Newest {
 }
 
 /// Entries that are all active, as lines are drawn from them.
-struct Active<'a>(&'a dyn Entries);
+struct Active<'a> {
+    entries: &'a dyn Entries,
+    /// Few devices write many lines, and their texts are dear.
+    devices: RefCell<BTreeMap<DeviceKey, String>>,
+}
 
 impl Scene for Active<'_> {
     fn incident(&self) -> IncidentId {
-        self.0.incident()
+        self.entries.incident()
     }
 
     fn line(&self, id: &EntryId) -> Option<Line<'_>> {
-        let entry = self.0.entry(id)?;
+        let entry = self.entries.entry(id)?;
         Some(Line {
             id: *id,
             kind: entry.kind(),
             key: entry.key(),
-            person: self.0.person(id),
+            person: self.entries.person(id),
             claimed: entry.claimed(),
             meaning: Cow::Owned(self.meaning(entry)),
             status: Status::Active,
@@ -102,34 +118,42 @@ impl Scene for Active<'_> {
         })
     }
 
+    fn device(&self, key: &DeviceKey) -> String {
+        self.devices.borrow_mut().entry(*key).or_insert_with(|| key.to_string()).clone()
+    }
+
     fn texts(&self, id: &EntryId) -> Option<Texts> {
-        let entry = self.0.entry(id)?;
+        let entry = self.entries.entry(id)?;
         match entry.body() {
             None => Some(Texts::default()),
-            Some(_) => self.0.body(entry).map(|body| Texts::of(&body)),
+            Some(_) => self.entries.body(entry).map(|body| Texts::of(&body)),
         }
     }
 }
 
-impl Active<'_> {
+impl<'a> Active<'a> {
+    fn new(entries: &'a dyn Entries) -> Self {
+        Self { entries, devices: RefCell::default() }
+    }
+
     /// What the entry means where it stands.
     fn meaning(&self, entry: &Entry) -> Meaning {
         let id = entry.id();
         let is_before = |earlier: &EntryId, right: &dyn Fn(Option<&What>) -> bool| {
-            self.0.is_past(earlier, &id) && right(self.what_alone(earlier).as_ref())
+            self.entries.is_past(earlier, &id) && right(self.what_alone(earlier).as_ref())
         };
-        meaning_of(entry, self.0.person(&id), &is_before)
+        meaning_of(entry, self.entries.person(&id), &is_before)
     }
 
     /// What an entry means that names no other. Nobody needs to know more of an entry that is named: what names another is
     /// neither an action, nor a claim, an offer or a joining of heads.
     fn what_alone(&self, id: &EntryId) -> Option<What> {
-        let entry = self.0.entry(id)?;
+        let entry = self.entries.entry(id)?;
         let named = incident_fact(entry).is_some_and(|fact| target(&fact.what).is_some());
         if named {
             return None;
         }
-        match meaning_of(entry, self.0.person(id), &|_, _| false) {
+        match meaning_of(entry, self.entries.person(id), &|_, _| false) {
             Meaning::Fact(fact) => Some(fact.what),
             Meaning::Opaque | Meaning::Void(..) => None,
         }
@@ -148,7 +172,7 @@ mod tests {
     use super::*;
     use crate::view::tests::outage;
     use crate::world::World;
-    use crate::{timeline, timeline_end};
+    use crate::{timeline, timeline_end, timeline_of};
     use muster_log::fact::RoleAct;
 
     struct InWorld<'a> {
@@ -192,6 +216,13 @@ mod tests {
             assert_eq!(newest.draw(&entries, &world.people, 2, count), all[end.saturating_sub(count)..end]);
             assert_eq!(timeline_end(&world.document(), &world.people, 2, count), all[end.saturating_sub(count)..end]);
         }
+        // Any entries in any order: the same rows as in the whole, without those that say nothing.
+        let ids: Vec<EntryId> = world.entries.iter().rev().map(Entry::id).collect();
+        let row_of = |id: &EntryId| all.iter().find(|row| row.id == id.to_string()).cloned();
+        let expected: Vec<Row> = ids.iter().filter_map(row_of).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(newest.draw_these(&entries, &world.people, &ids), expected);
+        assert_eq!(timeline_of(&world.document(), &world.people, &ids), expected);
     }
 
     #[test]

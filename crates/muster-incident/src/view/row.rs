@@ -137,7 +137,7 @@ pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_b
         id: line.id.to_string(),
         incident: scene.incident().to_string(),
         kind: line.kind.to_string(),
-        author: Author { person: person_name(people, line.person), device: line.key.to_string() },
+        author: Author { person: person_name(people, line.person), device: scene.device(&line.key) },
         event_time: moment.start_text(),
         event_end: moment.end_text(),
         event_precision: moment.precision.word(),

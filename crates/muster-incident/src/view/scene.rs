@@ -12,6 +12,11 @@ pub(super) trait Scene {
     /// What there is to say of an entry, if it is here.
     fn line(&self, id: &EntryId) -> Option<Line<'_>>;
 
+    /// A device as text.
+    fn device(&self, key: &DeviceKey) -> String {
+        key.to_string()
+    }
+
     /// What was typed with an entry: `None` where that is not at hand, empty where nothing was.
     fn texts(&self, id: &EntryId) -> Option<Texts>;
 }

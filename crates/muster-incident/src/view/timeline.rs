@@ -5,6 +5,7 @@ use super::scene::Line;
 use crate::People;
 use crate::document::{Document, Node};
 use crate::state::Moment;
+use muster_log::EntryId;
 use muster_log::fact::What;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,12 @@ pub fn timeline_end(doc: &Document, people: &People, skip: usize, count: usize) 
     let told = told(doc);
     let end = told.len().saturating_sub(skip);
     draw(doc, people, &told[end.saturating_sub(count)..end])
+}
+
+/// Draws these entries, in this order, as far as they are lines of the timeline.
+pub fn timeline_of(doc: &Document, people: &People, ids: &[EntryId]) -> Vec<Row> {
+    let told = |id: &EntryId| doc.find(id).filter(|(_, node)| says_something(node)).map(|(place, _)| place);
+    draw(doc, people, &ids.iter().filter_map(told).collect::<Vec<u32>>())
 }
 
 /// The entries that say something, in the timeline's order.

@@ -348,6 +348,32 @@ fn is_forked(w: &World, id: &EntryId) -> bool {
 }
 
 #[test]
+fn one_walk_finds_what_asking_one_by_one_does_and_parts_of_logs_come_in_the_order_of_admission() {
+    for seed in 0..SEEDS {
+        let (w, mut dice) = history(seed);
+        for (_, dag) in w.ledger.dags() {
+            let some = |dice: &mut Dice, percent| -> Vec<EntryId> {
+                dag.order().iter().copied().filter(|_| dice.chance(percent)).collect()
+            };
+            let ids: BTreeSet<EntryId> = some(&mut dice, 40).into_iter().collect();
+            let later = some(&mut dice, 10);
+            let is_covered = |id: &EntryId| later.iter().any(|later| later == id || dag.is_past(id, later));
+            let expected: BTreeSet<EntryId> = ids.iter().copied().filter(is_covered).collect();
+            assert_eq!(dag.covered(&ids, &later), expected, "seed {seed}");
+            let tips: Vec<_> = dag.tips().collect();
+            let logs: BTreeSet<_> = tips.iter().map(|tip| tip.log).collect();
+            let parts: Vec<_> = logs.into_iter().map(|log| (log, 2, 5)).collect();
+            let named: BTreeSet<EntryId> =
+                parts.iter().flat_map(|(log, from, to)| dag.range(log, *from, *to)).collect();
+            let ordered: Vec<EntryId> = dag.order().iter().copied().filter(|id| named.contains(id)).collect();
+            for limit in [0, 1, ordered.len() / 2, ordered.len(), usize::MAX] {
+                assert_eq!(dag.first_of(parts.clone(), limit), ordered[..limit.min(ordered.len())], "seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_member_who_floods_with_forks_takes_nothing_from_the_others() {
     for seed in (0..SEEDS).step_by(2) {
         let mut dice = Dice(seed);

@@ -25,6 +25,14 @@ impl<S: Storage> Engine<S> {
             let with_local = what == What::Timeline { local: true };
             return if with_local { self.timeline_with_local(team, incident, rows) } else { Ok(rows) };
         }
+        if let What::Arrived { after, count } = what {
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            let muster_replica::Arrived { rows, next, lacking } =
+                self.replica.lines_after(team, incident, after, count as usize)?;
+            // Not by `json!`, which would copy all rows once more.
+            let answer = [("rows", to_value(&rows)), ("next", json!(next)), ("lacking", json!(lacking))];
+            return Ok(Value::Object(answer.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()));
+        }
         let view = self.replica.view(team, incident)?;
         Ok(match what {
             What::Roles => to_value(&view.roles),
@@ -182,6 +190,7 @@ fn named(names: &BTreeMap<DeviceKey, String>, device: &DeviceKey) -> String {
 fn nothing(what: What) -> Result<Value, Failure> {
     match what {
         What::Timeline { .. } | What::Newest { .. } | What::Actions => Ok(json!([])),
+        What::Arrived { .. } => Ok(json!({ "rows": [], "next": 0, "lacking": [] })),
         What::Roles => Ok(json!({})),
         _ => Err(Failure::new("there is no incident").hint("begin one with `muster declare \"what is wrong\"`")),
     }

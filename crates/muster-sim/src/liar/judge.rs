@@ -6,7 +6,8 @@ use crate::link::LinkId;
 use crate::world::World;
 use muster_log::{DagId, EntryId, IncidentId, Ledger, Status, TeamId};
 use muster_sync::limits::{
-    ASKED_BODIES_MAX, CREDIT_CHUNKS, IDS_MAX, KNOWN_IDS_MAX, QUEUE_ENTRIES_MAX, RANGES_MAX, UNKNOWN_DAGS_MAX,
+    ASKED_BODIES_MAX, CREDIT_CHUNKS, IDS_MAX, KNOWN_IDS_MAX, QUEUE_ENTRIES_MAX, RANGES_MAX, SERVED_IDS_MAX,
+    UNKNOWN_DAGS_MAX,
 };
 use std::collections::BTreeMap;
 
@@ -74,7 +75,11 @@ impl World {
                 return Err(Wrong::Hoards { node: n, what: format!("{waiting:?}") });
             }
             let dags_max = ledger.dags().count() + UNKNOWN_DAGS_MAX + 1;
-            let ids_max = dags_max * (KNOWN_IDS_MAX + IDS_MAX) + RANGES_MAX + 2 * ASKED_BODIES_MAX + QUEUE_ENTRIES_MAX;
+            let ids_max = dags_max * (KNOWN_IDS_MAX + IDS_MAX)
+                + RANGES_MAX
+                + 2 * ASKED_BODIES_MAX
+                + QUEUE_ENTRIES_MAX
+                + SERVED_IDS_MAX;
             for (number, peer) in self.nodes.iter().map(|node| node.key).enumerate() {
                 let mut kept = replica.kept_for(&team, &peer);
                 kept.ids += self.leaked(n, number);

@@ -162,6 +162,7 @@ impl Peer {
             || cx.core.arriving.values().any(|arriving| arriving.dag == *dag)
             || cx.core.gossip.judging.values().any(|heard| heard.dag == *dag)
             || self.asked.is_some()
+            || self.serving.is_some()
             || !self.queue.is_empty()
     }
 

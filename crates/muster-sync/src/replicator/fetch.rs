@@ -110,14 +110,14 @@ impl Peer {
         if self.arriving >= CREDIT_CHUNKS {
             return Err(CloseReason::OverCredit);
         }
-        let unpacked = unpack(packed, cx.core.config.team, dag)?;
+        let mut unpacked = unpack(packed, cx.core.config.team, dag)?;
         let is_answer = packed.part != Part::Live;
         self.progress_of_answer(packed.part, cx);
         let logs: BTreeSet<ShortLog> = logs_of(&unpacked);
         if let Some(pair) = self.pair(dag, cx.view) {
             unpacked.received.iter().for_each(|received| pair.state(&received.entry));
         }
-        let bodies = self.bodies_for(&unpacked, cx.view);
+        let bodies = bodies_for(&mut unpacked, cx.view);
         let id = ChunkId(cx.core.next_chunk);
         cx.core.next_chunk += 1;
         let arriving = Arriving { peer: self.key, stream: self.stream, number: packed.number, dag, logs, is_answer };
@@ -141,17 +141,6 @@ impl Peer {
         let peer = self.key;
         cx.core.outputs.push_back(Output::Admit { chunk: id, peer, dag, received: unpacked.received, bodies });
         Ok(())
-    }
-
-    /// The bodies of a chunk that fit their entries. One that does not is left out: whoever asked asks elsewhere.
-    fn bodies_for(&self, unpacked: &Unpacked, view: View<'_>) -> Vec<(EntryId, Body)> {
-        let mut bodies = unpacked.bodies.clone();
-        for (id, bytes) in &unpacked.loose {
-            let received = unpacked.received.iter().map(|received| &received.entry).find(|entry| entry.id() == *id);
-            let body = received.or_else(|| view.entry(id)).and_then(|entry| Body::check(entry, bytes).ok());
-            bodies.extend(body.map(|body| (*id, body)));
-        }
-        bodies
     }
 
     /// A chunk was judged: acknowledges it, and asks for what it waits for.
@@ -241,6 +230,17 @@ impl Peer {
             self.pairs.entry(want.dag).and_modify(|pair| pair.is_barred = true);
         }
     }
+}
+
+/// The bodies of a chunk that fit their entries. One that does not is left out: whoever asked asks elsewhere.
+fn bodies_for(unpacked: &mut Unpacked, view: View<'_>) -> Vec<(EntryId, Body)> {
+    let mut bodies = std::mem::take(&mut unpacked.bodies);
+    for (id, bytes) in &unpacked.loose {
+        let received = unpacked.received.iter().map(|received| &received.entry).find(|entry| entry.id() == *id);
+        let body = received.or_else(|| view.entry(id)).and_then(|entry| Body::check(entry, bytes).ok());
+        bodies.extend(body.map(|body| (*id, body)));
+    }
+    bodies
 }
 
 /// Whether the entry that a tip means is here.

@@ -28,10 +28,11 @@ impl Peer {
         let wanted: usize =
             self.wanted.values().map(|wanted| wanted.tips.len() + wanted.ids.len() + wanted.bodies.len()).sum();
         let asked = self.asked.as_ref().map_or(0, |want| want.ranges.len() + want.ids.len() + want.bodies.len());
+        let served = self.serving.as_ref().map_or(0, super::serve::Serving::kept);
         let sent: usize = self.sent.iter().map(|sent| sent.heads.len() + sent.tips.len()).sum();
         Kept {
             dags: dags.len(),
-            ids: stated + wanted + asked + sent + self.queue.len() + self.asked_bodies.len() + self.owed.len(),
+            ids: stated + wanted + asked + served + sent + self.queue.len() + self.asked_bodies.len() + self.owed.len(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::contract::CloseReason;
 use crate::frame::Part;
 use crate::limits::{LIVE_SIGNED_MAX, QUEUE_ENTRIES_MAX};
 use crate::pack::{Signing, fill_to};
-use crate::replica::Replica;
+use crate::replica::{Replica, View};
 use crate::tick::Tick;
 use muster_log::{DagId, EntryId};
 use std::collections::BTreeSet;
@@ -49,7 +49,8 @@ impl Peer {
         {
             self.serve(&want, cx);
         }
-        self.has_to_wait = !self.queue.is_empty() || self.asked.is_some();
+        self.go_on_serving(cx);
+        self.has_to_wait = !self.queue.is_empty() || self.asked.is_some() || self.serving.is_some();
         if had_to_wait && !self.has_to_wait {
             cx.core.touched.extend(self.pairs.keys().map(|dag| (self.key, *dag)));
         }
@@ -78,6 +79,7 @@ impl Peer {
     fn take_sendable(&mut self, dag: DagId, cx: &mut Context<'_>) -> Vec<EntryId> {
         let roster = cx.core.roster();
         let is_ready = self.is_ready_for(&dag, cx.view);
+        let known = self.known_in_queue(&dag, cx.view);
         let (mut sendable, mut taken, mut kept) = (Vec::new(), BTreeSet::new(), Vec::new());
         while let Some(id) = self.queue.pop_front() {
             let Some(entry) = cx.view.entry(&id) else { continue };
@@ -89,10 +91,10 @@ impl Peer {
                 kept.push(id);
                 continue;
             }
-            if self.knows(&dag, &id, cx.view) {
+            if known.contains(&id) {
                 continue;
             }
-            let has_parents = |parent: EntryId| taken.contains(&parent) || self.knows(&dag, &parent, cx.view);
+            let has_parents = |parent: EntryId| taken.contains(&parent) || known.contains(&parent);
             if is_ready && entry.parents().all(has_parents) {
                 taken.insert(id);
                 sendable.push(id);
@@ -102,5 +104,13 @@ impl Peer {
         }
         kept.into_iter().rev().for_each(|id| self.queue.push_front(id));
         sendable
+    }
+
+    /// What the peer has of the queue's entries of a DAG and of their parents, found in one walk: a chunk of the peer's own
+    /// entries passes through here.
+    fn known_in_queue(&self, dag: &DagId, view: View<'_>) -> BTreeSet<EntryId> {
+        let entries = self.queue.iter().filter_map(|id| view.entry(id)).filter(|entry| entry.dag() == *dag);
+        let ids: BTreeSet<EntryId> = entries.flat_map(|entry| entry.parents().chain([entry.id()])).collect();
+        view.covered(dag, &ids, &self.latest_known(dag))
     }
 }

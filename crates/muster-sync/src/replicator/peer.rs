@@ -1,6 +1,7 @@
 //! What is known of one connected peer, all of it bounded, all of it forgotten when the peer goes.
 
 use super::index::Indexing;
+use super::serve::Serving;
 use super::{Context, Standing};
 use crate::contract::{CloseReason, Refused};
 use crate::frame::{Frame, HeadsDigest, Packed, Part, ShortTip, Want};
@@ -49,6 +50,8 @@ pub(super) struct Peer {
     pub(super) arriving: u32,
     /// What it asks for, if that waits for credit.
     pub(super) asked: Option<Want>,
+    /// The rest of the answer to what it asked for before.
+    pub(super) serving: Option<Serving>,
     /// What is new here and on its way to it.
     pub(super) queue: VecDeque<EntryId>,
     /// Whether something waits for credit.
@@ -69,6 +72,8 @@ pub(super) struct Sent {
     pub(super) heads: Vec<EntryId>,
     /// The last entries of its runs.
     pub(super) tips: Vec<EntryId>,
+    /// Its length before compression.
+    pub(super) bytes: usize,
 }
 
 /// What is known of the peer in one DAG.
@@ -171,6 +176,7 @@ impl Peer {
             open_want: None,
             arriving: 0,
             asked: None,
+            serving: None,
             queue: VecDeque::new(),
             has_to_wait: false,
             asked_bodies: BTreeSet::new(),
@@ -214,8 +220,8 @@ impl Peer {
         if self.sent.is_empty() {
             self.ack_deadline = cx.now.plus_ms(crate::limits::PROGRESS_TIMEOUT_MS);
         }
-        let (heads, tips) = (filled.heads.clone(), filled.tips.clone());
-        self.sent.push_back(Sent { number: self.sent_number, dag, heads, tips });
+        let (heads, tips, bytes) = (filled.heads.clone(), filled.tips.clone(), filled.bytes);
+        self.sent.push_back(Sent { number: self.sent_number, dag, heads, tips, bytes });
         let packed: Packed = filled.finish(self.sent_number, part);
         let frame = if dag == cx.core.roster() { Frame::Roster(packed) } else { Frame::Entries(dag, packed) };
         cx.core.send(self.key, &frame);
@@ -249,6 +255,14 @@ impl Peer {
             return true;
         }
         stated.into_iter().flatten().chain(sent()).any(|later| view.is_past(dag, id, later))
+    }
+
+    /// Entries that the peer has or that are on their way: with their past, all that it is known to have.
+    pub(super) fn latest_known(&self, dag: &DagId) -> Vec<EntryId> {
+        let same = self.index.same(dag).map(|same| &*same.heads).unwrap_or_default();
+        let stated = self.pairs.get(dag).map(|pair| &pair.stated).into_iter().flatten();
+        let sent = self.sent.iter().filter(|sent| sent.dag == *dag).flat_map(|sent| &sent.heads);
+        same.iter().chain(stated).chain(sent).copied().collect()
     }
 
     /// Whether the peer has all of the DAG that is here, or it is on its way.

@@ -1,18 +1,37 @@
 //! What the peer asks for: WANT in; MISSING, HAVE and chunks out.
 //!
-//! An answer is given in one go, as far as credit and budget reach, and then forgotten. The peer asks again for the
-//! rest, from what is durable there by then; so a stream that breaks costs at most what was under way.
+//! An answer is given as credit allows: each acknowledgement lets the next chunks be filled while the peer works on those
+//! under way. It begins with few, so that the first are not kept waiting for the rest. Past its budget the rest is
+//! forgotten and the peer asks again, from what is durable there by then; so a stream that breaks costs at most what was
+//! under way.
 
 use super::Context;
 use super::peer::Peer;
 use crate::frame::{Frame, Missing, Part, Range, Want};
-use crate::limits::{ANSWER_BYTES_MAX, WANT_BUDGET_BYTES};
+use crate::limits::{
+    ANSWER_BYTES_MAX, SERVED_AT_ONCE, SERVED_IDS_MAX, UNDER_WAY_BYTES, WANT_BUDGET_BYTES, WANT_CHUNKS,
+};
 use crate::pack::{Signing, fill_to};
 use crate::replica::View;
 use muster_log::{DagId, EntryId};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The answer to a WANT, as far as it was not sent yet.
+#[derive(Debug)]
+pub(super) struct Serving {
+    /// What was asked about.
+    dag: DagId,
+    due: Vec<Due>,
+    /// More was asked for than is due now: the peer is to ask again.
+    is_part: bool,
+    /// Bytes of chunks that may still be sent.
+    budget: usize,
+    /// Chunks that may still be sent: the asker's patience counts frames, and over a relay chunks are short.
+    chunks: u32,
+}
+
 /// What is to be sent of one DAG, in causal order.
+#[derive(Debug)]
 struct Due {
     dag: DagId,
     ids: Vec<EntryId>,
@@ -20,8 +39,15 @@ struct Due {
     loose: Vec<EntryId>,
 }
 
+impl Serving {
+    /// How many ids are kept for it.
+    pub(super) fn kept(&self) -> usize {
+        self.due.iter().map(|due| due.ids.len() + due.loose.len()).sum()
+    }
+}
+
 impl Peer {
-    /// Answers a WANT. At least one chunk may be sent.
+    /// Begins to answer a WANT; the chunks follow as credit allows.
     pub(super) fn serve(&mut self, want: &Want, cx: &mut Context<'_>) {
         let view = cx.view;
         self.send_missing(want, cx);
@@ -29,29 +55,38 @@ impl Peer {
         if is_ready && want.page.is_some() {
             self.send_have(want.dag, want.page, cx);
         }
-        let (mut due, is_held_back) = self.due(want, view);
-        // At least half of what an answer may have is left for the last chunk, so each has room for any entry.
-        let asked = want.budget_bytes.min(WANT_BUDGET_BYTES);
-        let mut budget = usize::try_from(asked).unwrap_or(usize::MAX);
-        let mut left = ANSWER_BYTES_MAX;
-        loop {
-            let size = self.chunk.within(left);
-            let (dag, filled) = match due.first() {
+        let (due, is_part) = self.due(want, view);
+        let budget = usize::try_from(want.budget_bytes.min(WANT_BUDGET_BYTES)).unwrap_or(usize::MAX);
+        self.serving = Some(Serving { dag: want.dag, due, is_part, budget, chunks: WANT_CHUNKS });
+    }
+
+    /// Sends the next chunks of the answer under way. Where it stops before the end, an acknowledgement is still to come.
+    pub(super) fn go_on_serving(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..SERVED_AT_ONCE {
+            let under_way: usize = self.sent.iter().map(|sent| sent.bytes).sum();
+            if self.credit_left() == 0 || under_way >= UNDER_WAY_BYTES {
+                return;
+            }
+            let Some(mut serving) = self.serving.take() else { return };
+            let view = cx.view;
+            // At least half of what may be under way is left for this chunk, so each has room for any entry.
+            let size = self.chunk.within(ANSWER_BYTES_MAX.saturating_sub(under_way));
+            let (dag, filled) = match serving.due.first() {
                 Some(first) => (first.dag, fill_to(size, view, &first.ids, &first.loose, Signing::ByRun)),
-                None => (want.dag, fill_to(size, view, &[], &[], Signing::ByRun)),
+                None => (serving.dag, fill_to(size, view, &[], &[], Signing::ByRun)),
             };
-            take_out(&mut due, &filled);
-            budget = budget.saturating_sub(filled.bytes);
-            left = left.saturating_sub(filled.bytes);
-            let is_spent = budget == 0 || self.credit_left() <= 1;
-            let part = match (due.is_empty(), is_spent) {
-                (true, _) if !is_held_back => Part::End,
+            take_out(&mut serving.due, &filled);
+            serving.budget = serving.budget.saturating_sub(filled.bytes);
+            serving.chunks = serving.chunks.saturating_sub(1);
+            let is_spent = serving.budget == 0 || serving.chunks == 0;
+            let part = match (serving.due.is_empty(), is_spent) {
+                (true, _) if !serving.is_part => Part::End,
                 (true, _) | (false, true) => Part::EndForNow,
                 (false, false) => Part::More,
             };
             self.send_chunk(dag, filled, part, cx);
-            if part != Part::More {
-                return;
+            if part == Part::More {
+                self.serving = Some(serving);
             }
         }
     }
@@ -67,26 +102,37 @@ impl Peer {
         }
     }
 
-    /// What the answer consists of, the roster first; and whether something is held back because the peer lacks roster
-    /// entries.
+    /// What the answer consists of, the roster first; and whether that is a part of what was asked for, because there is much
+    /// of it or because the peer lacks roster entries.
     fn due(&self, want: &Want, view: View<'_>) -> (Vec<Due>, bool) {
-        let mut sets: BTreeMap<DagId, BTreeSet<EntryId>> = BTreeMap::new();
         let ranges = without_overlap(&want.ranges);
-        let in_ranges = ranges.iter().flat_map(|range| view.range(&want.dag, &range.log, range.from, range.to));
-        sets.entry(want.dag).or_default().extend(in_ranges);
-        for id in &want.ids {
-            for entry in with_run_before(*id, want.before, view) {
-                sets.entry(entry.dag()).or_default().insert(entry.id());
+        // One more than is kept tells whether there is more.
+        let in_ranges = view.first_of(&want.dag, &ranges, SERVED_IDS_MAX + 1);
+        let mut all: BTreeMap<DagId, Vec<EntryId>> = BTreeMap::new();
+        if want.ids.is_empty() {
+            all.insert(want.dag, in_ranges);
+        } else {
+            let mut sets: BTreeMap<DagId, BTreeSet<EntryId>> = BTreeMap::new();
+            sets.entry(want.dag).or_default().extend(in_ranges);
+            for id in &want.ids {
+                for entry in with_run_before(*id, want.before, view) {
+                    sets.entry(entry.dag()).or_default().insert(entry.id());
+                }
             }
+            all.extend(sets.into_iter().map(|(dag, set)| (dag, in_order(&dag, &set, view))));
         }
-        sets.retain(|_, ids| !ids.is_empty());
+        all.retain(|_, ids| !ids.is_empty());
         let loose: Vec<EntryId> = want.bodies.iter().copied().filter(|id| view.contains(id)).collect();
-        let all = sets.len();
-        let mut due: Vec<Due> = (sets.into_iter())
+        let dags = all.len();
+        let mut due: Vec<Due> = (all.into_iter())
             .filter(|(dag, _)| self.is_ready_for(dag, view))
-            .map(|(dag, set)| Due { dag, ids: in_order(&dag, &set, view), loose: Vec::new() })
+            .map(|(dag, ids)| Due { dag, ids, loose: Vec::new() })
             .collect();
-        let is_held_back = due.len() < all;
+        let mut is_part = due.len() < dags;
+        for due in &mut due {
+            is_part |= due.ids.len() > SERVED_IDS_MAX;
+            due.ids.truncate(SERVED_IDS_MAX);
+        }
         due.sort_by_key(|due| due.dag != view.roster());
         if !loose.is_empty() && self.is_ready_for(&want.dag, view) {
             match due.last_mut() {
@@ -94,7 +140,7 @@ impl Peer {
                 None => due.push(Due { dag: want.dag, ids: Vec::new(), loose }),
             }
         }
-        (due, is_held_back)
+        (due, is_part)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One replica without a disk: a ledger with its signatures and bodies, and a hand that writes. No assertions here.
 
+use crate::frame::Range;
 use crate::replica::Replica;
 use muster_log::body::BodyPlace;
 use muster_log::dag::Tip;
@@ -8,7 +9,7 @@ use muster_log::{
     Body, BodyHash, BodyText, Claimed, DagId, DeviceKey, DeviceSecret, Draft, Entry, EntryId, IncidentId, Ledger,
     Outcome, PersonId, Received, SessionId, ShortLog, Signature, TeamId, Ticket, Timestamp, draft,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Desk {
     pub(super) secret: DeviceSecret,
@@ -236,6 +237,15 @@ impl Replica for Desk {
 
     fn is_past(&self, dag: &DagId, earlier: &EntryId, later: &EntryId) -> bool {
         self.ledger.dag(dag).is_some_and(|dag| dag.is_past(earlier, later))
+    }
+
+    fn covered(&self, dag: &DagId, ids: &BTreeSet<EntryId>, later: &[EntryId]) -> BTreeSet<EntryId> {
+        self.ledger.dag(dag).map(|dag| dag.covered(ids, later)).unwrap_or_default()
+    }
+
+    fn first_of(&self, dag: &DagId, parts: &[Range], limit: usize) -> Vec<EntryId> {
+        let parts = parts.iter().map(|part| (part.log, part.from, part.to));
+        self.ledger.dag(dag).map(|dag| dag.first_of(parts, limit)).unwrap_or_default()
     }
 
     fn entry(&self, id: &EntryId) -> Option<&Entry> {
