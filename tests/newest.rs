@@ -96,7 +96,8 @@ fn whoever_follows_the_timeline_is_shown_every_line_once_with_a_node_and_without
     let node = home.up();
     home.write(&["saw", "5xx", "--at", "2023-07-20 12:15"]);
     assert_eq!(follower.text(), "5xx", "in the order in which they came, whenever it happened");
-    home.write(&["declare", "Another incident"]);
+    let other = home.write(&["declare", "Another incident"]);
+    home.json(&["use", &other]);
     home.write(&["say", "of the other"]);
     home.write(&["say", "with a node", "-i", &incident]);
     assert_eq!(follower.text(), "with a node", "it stays with its incident");
