@@ -250,7 +250,7 @@ fn two_connected_nodes_are_ready_and_what_is_written_while_apart_is_only_here() 
     let found = check(&alice, "copies", "warn", &["1 entry would be lost"]);
     assert_eq!(found["detail"]["only_here"], 1);
     until("the link is gone", || (state(&alice, "peers") == "warn").then_some(()));
-    check(&alice, "peers", "warn", &["none is reached now", "bob not reached"]);
+    check(&alice, "peers", "warn", &["the links to everybody are cut", "net heal", "bob not reached"]);
     alice.json(&["net", "heal"]);
     until("the other has it", || (state(&alice, "copies") == "ok").then_some(()));
 
