@@ -45,7 +45,7 @@ impl Session {
             Ok(config) => (config, None),
             Err(LoadError { error, .. }) if !error.is_of_flag() && must_work(command) => {
                 let config = Config::without_file(flags).map_err(|error| LoadError::new(error, &home))?;
-                (config, Some(Warning::from(&error)))
+                (config, Some(Warning::from(&*error)))
             }
             Err(error) => return Err(error.into()),
         };
@@ -92,15 +92,15 @@ fn load(home: &Home, flags: Overrides) -> Result<Config, LoadError> {
 
 /// Settings that cannot be used, and what is wrong with the home itself where that is why.
 struct LoadError {
-    error: ConfigError,
-    not_yours: Option<HomeError>,
+    error: Box<ConfigError>,
+    not_yours: Option<Box<HomeError>>,
 }
 
 impl LoadError {
     fn new(error: ConfigError, home: &Home) -> Self {
         let of_home = || home.inspect().err().filter(|error| matches!(error, HomeError::NotYours { .. }));
         let not_yours = matches!(error, ConfigError::Unreadable { .. }).then(of_home).flatten();
-        Self { error, not_yours }
+        Self { error: Box::new(error), not_yours: not_yours.map(Box::new) }
     }
 }
 
@@ -110,7 +110,7 @@ impl From<LoadError> for Problem {
         if let Some(error) = not_yours {
             return Self::refused(error.to_string(), error.hint());
         }
-        let Warning { message, hint } = Warning::from(&error);
+        let Warning { message, hint } = Warning::from(&*error);
         if error.is_of_flag() { Self::usage(message, hint) } else { Self::refused(message, hint) }
     }
 }

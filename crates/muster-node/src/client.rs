@@ -103,7 +103,15 @@ pub(crate) fn ask_node(home: &Home, request: &Request, patience: Duration) -> Op
     let asked = pipeline(&mut read, &mut write, std::slice::from_ref(request), patience, &mut |_, done| {
         answer = Some(done);
     });
-    Some(asked.and_then(|()| answer.unwrap_or_else(|| Err(lost()))))
+    // Nothing was written: what happens on the way is all the same, it does not answer.
+    let hung_up = |failure: Failure| {
+        if failure != lost() {
+            return failure;
+        }
+        Failure::new("the node does not answer: it hung up")
+            .hint("look at muster.log in its home; `muster down`, then `muster up`")
+    };
+    Some(asked.and_then(|()| answer.unwrap_or_else(|| Err(lost()))).map_err(hung_up))
 }
 
 impl Drop for Client {

@@ -133,7 +133,7 @@ impl<S: Storage> Engine<S> {
         };
         if self.replica.ledger(&team)?.roster().capability_of(&self.replica.device()) == Some(Capability::Observer) {
             let name = self.replica.own_handle(&team).unwrap_or_else(|| "NAME".to_owned());
-            return Err(Failure::new("you are an observer in this team: you may read and not write")
+            return Err(Failure::new("you are an observer in this team and may not write")
                 .hint(format!("an admin can change that: `muster team set {} responder`", printable(&name))));
         }
         let when = match &write.at {
