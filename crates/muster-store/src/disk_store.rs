@@ -303,13 +303,13 @@ impl Storage for DiskStore {
         crate::compact::step(self)
     }
 
-    fn check_room(&mut self) -> Result<(), StoreError> {
+    fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {
         let home = self.home.clone();
         let writer = self.writer()?;
         if !writer.reserve {
             writer.reserve = home.keep_reserve();
         }
-        let has_room = writer.reserve && home.has_room();
+        let has_room = writer.reserve && home.has_room(bytes);
         if has_room { Ok(()) } else { Err(StoreError::Full { path: home.path().into() }) }
     }
 

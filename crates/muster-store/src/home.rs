@@ -221,9 +221,11 @@ impl Home {
         }
     }
 
-    /// Whether a small commit would find room beside the reserve. A disk that cannot say is taken at its word later.
-    pub(crate) fn has_room(&self) -> bool {
-        self.disk.free(&self.path).map_or(true, |free| free >= COMMIT_ROOM_BYTES)
+    /// Whether a small commit and `bytes` more, with their records and the index's rows, would find room beside the reserve.
+    /// A disk that cannot say is taken at its word later.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let needed = COMMIT_ROOM_BYTES.saturating_add(bytes.saturating_mul(2));
+        self.disk.free(&self.path).map_or(true, |free| free >= needed)
     }
 
     /// Whether the reserve stands, after trying to make it. A file system that cannot promise room has none to keep.

@@ -84,6 +84,15 @@ pub trait Storage {
     /// # Errors
     /// [`StoreError::Full`]; [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for [`Storage::commit`].
     fn check_room(&mut self) -> Result<(), StoreError> {
+        self.check_room_for(0)
+    }
+
+    /// As [`Storage::check_room`], for a commit of so many bytes of entries and bodies.
+    ///
+    /// # Errors
+    /// As [`Storage::check_room`].
+    fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {
+        let _ = bytes;
         Ok(())
     }
 
