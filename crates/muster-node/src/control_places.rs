@@ -58,8 +58,7 @@ impl Places {
 
 impl Place {
     fn new(place: OwnedSemaphorePermit, idle: &Arc<Mutex<Idle>>) -> Self {
-        let this =
-            Self { go: Arc::default(), state: Mutex::default(), idle: Arc::clone(idle), _place: place };
+        let this = Self { go: Arc::default(), state: Mutex::default(), idle: Arc::clone(idle), _place: place };
         this.be_idle(&mut lock(&this.state));
         this
     }

@@ -90,6 +90,8 @@ pub struct Replica<S> {
     pub(crate) session: SessionId,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) teams: BTreeMap<TeamId, Team>,
+    /// What a damaged store could not give back.
+    pub(crate) left_out: Vec<crate::left_out::LeftOut>,
     /// Entries admitted and staged since the last commit.
     pub(crate) news: Vec<(TeamId, EntryId, DagId)>,
     /// Bodies staged since the last commit.
@@ -138,14 +140,48 @@ impl<S: Storage> Replica<S> {
         let me = secret.public();
         let mut teams = BTreeMap::new();
         for team in store.teams() {
-            teams.insert(team, Team::restore(team, me, &store)?);
+            teams.insert(team, Team::restore(team, me, &store, None)?);
         }
+        Self::around(store, secret, session, entropy, teams)
+    }
+
+    /// As [`Replica::open`], of a store that is only read: what does not stand, for it or its past is damaged, is left out
+    /// ([`Replica::left_out`]) and everything else is there.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn open_what_stands(
+        store: S,
+        secret: DeviceSecret,
+        session: SessionId,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Self, ReplicaError> {
+        let me = secret.public();
+        let (mut teams, mut left_out) = (BTreeMap::new(), Vec::new());
+        for team in store.teams() {
+            let restored = Team::restore(team, me, &store, Some(&mut left_out))?;
+            // Without its beginning nothing of a team can be told.
+            if !restored.ledger.is_empty() {
+                teams.insert(team, restored);
+            }
+        }
+        Ok(Self { left_out, ..Self::around(store, secret, session, entropy, teams)? })
+    }
+
+    fn around(
+        store: S,
+        secret: DeviceSecret,
+        session: SessionId,
+        entropy: Box<dyn Entropy>,
+        teams: BTreeMap<TeamId, Team>,
+    ) -> Result<Self, ReplicaError> {
         let mut this = Self {
             store,
             secret,
             session,
             entropy,
             teams,
+            left_out: Vec::new(),
             news: Vec::new(),
             staged_bodies: BTreeMap::new(),
             is_full: false,
@@ -444,7 +480,9 @@ impl<S: Storage> Replica<S> {
             Err(error) => return Err(error.into()),
         };
         match (std::mem::replace(&mut self.is_full, is_full), is_full) {
-            (false, true) => tracing::warn!("the disk is full: what peers send is not kept and is asked for again later"),
+            (false, true) => {
+                tracing::warn!("the disk is full: what peers send is not kept and is asked for again later")
+            }
             (true, false) => tracing::info!("there is room again: what peers have to give is kept"),
             _ => {}
         }

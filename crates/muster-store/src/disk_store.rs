@@ -158,7 +158,7 @@ impl DiskStore {
         }
     }
 
-    fn find_held(&self, key: &Key) -> Result<Option<Held>, StoreError> {
+    pub(crate) fn find_held(&self, key: &Key) -> Result<Option<Held>, StoreError> {
         match self.kept.archived.get(key) {
             Some(slot) => Ok(Some(Held::Archive(*slot))),
             None => Ok(self.find(key)?.map(Held::Journal)),
@@ -293,6 +293,10 @@ impl Storage for DiskStore {
             tracing::warn!(%error, "the index could not be replaced");
         }
         Ok(())
+    }
+
+    fn lost(&self) -> Result<Option<crate::Lost>, StoreError> {
+        self.count_lost()
     }
 
     fn begin_compaction(&mut self, dags: &[DagId]) -> Result<u64, StoreError> {

@@ -60,11 +60,21 @@ pub(crate) struct Home {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     generation: u32,
+    opened_ms: i64,
 }
 
 impl Home {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Self {
-        Self { disk, path: path.to_path_buf(), generation: 1 }
+        Self { disk, path: path.to_path_buf(), generation: 1, opened_ms: 0 }
+    }
+
+    /// Opened at this time (milliseconds since the Unix epoch): for what is written down for people, nothing else.
+    pub(crate) fn opened_at(self, opened_ms: i64) -> Self {
+        Self { opened_ms, ..self }
+    }
+
+    pub(crate) fn opened_ms(&self) -> i64 {
+        self.opened_ms
     }
 
     /// The same directory with its journal of another generation.
@@ -259,7 +269,7 @@ impl Home {
         write_all(&*file, &torn.bytes, 0).ok().map(|()| path)
     }
 
-    fn next_quarantine(&self) -> Result<PathBuf, StoreError> {
+    pub(crate) fn next_quarantine(&self) -> Result<PathBuf, StoreError> {
         let names = self.disk.list(&self.path).map_err(self.failed("list"))?;
         let numbers = names.iter().filter_map(|name| name.strip_prefix("quarantine-")?.parse::<u64>().ok());
         let next = numbers.max().unwrap_or(0).saturating_add(1);

@@ -96,6 +96,14 @@ pub trait Storage {
         Ok(())
     }
 
+    /// Entries that this store is known to have had and that are gone.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn lost(&self) -> Result<Option<crate::Lost>, StoreError> {
+        Ok(None)
+    }
+
     /// Begins to move the entries of these DAGs, with their signatures and bodies, to where they take less room. What comes
     /// for them later is kept as always and can be moved another time. One that was under way is given up.
     ///
