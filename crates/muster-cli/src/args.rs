@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, man, mark, need, net, peers, phase, proof, role, roles, saw, say, seen, sev, status, team,
-    timeline, title, up, use_incident, verify, whohas, will,
+    export, invite, join, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev, status,
+    team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -115,6 +115,8 @@ pub(crate) enum Command {
     Bundle(bundle::Bundle),
     /// Pack closed incidents, so that they take a fraction of the room
     Compact(compact::Compact),
+    /// Make a home whose journal is damaged usable again; what does not stand is put aside
+    Repair(repair::Repair),
     /// Write the report (md) or everything (json)
     Export(export::Export),
     /// Create, show or enlarge the team

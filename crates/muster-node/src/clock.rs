@@ -5,6 +5,8 @@
 
 use jiff::tz::TimeZone;
 use muster_log::{Claimed, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 /// The operating system gave no random bytes; without them there is neither a key nor a session.
@@ -39,12 +41,14 @@ fn entropy<const N: usize>() -> Result<[u8; N], EntropyError> {
 pub struct SystemClock {
     start: Instant,
     zone: TimeZone,
+    /// What a node says the time is that it lived through ([`crate::lived`]); shared by all clones.
+    lived: Option<Arc<AtomicU64>>,
 }
 
 impl SystemClock {
     /// A clock that starts now and speaks in `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Self { start: Instant::now(), zone }
+        Self { start: Instant::now(), zone, lived: None }
     }
 
     /// The wall clock: what this device claims. It may jump either way, so nothing is decided by it.
@@ -55,8 +59,27 @@ impl SystemClock {
         })
     }
 
-    /// Milliseconds since this clock was made; never goes back, and stands still while the machine sleeps.
+    /// Milliseconds since this clock was made, for deadlines; never goes back, and stands still while the machine sleeps and,
+    /// in a node, while it could not act.
     pub fn tick_ms(&self) -> u64 {
+        self.lived.as_ref().map_or_else(|| self.real_ms(), |lived| lived.load(Ordering::Relaxed))
+    }
+
+    /// From now on the tick of this clock and its later clones is what [`SystemClock::set_lived`] says.
+    pub(crate) fn live(&mut self) {
+        self.lived.get_or_insert_with(|| Arc::new(AtomicU64::new(0)));
+        self.set_lived(self.real_ms());
+    }
+
+    /// Moves the tick of a clock that lives.
+    pub(crate) fn set_lived(&self, ms: u64) {
+        if let Some(lived) = &self.lived {
+            lived.fetch_max(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Milliseconds since this clock was made, whatever was done meanwhile; stands still while the machine sleeps.
+    pub(crate) fn real_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 

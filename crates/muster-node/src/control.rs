@@ -3,6 +3,7 @@
 //! The socket lies in the home (mode 0700) and has mode 0600; besides, the caller's user must be the node's own.
 //! What is asked and answered is in [`crate::request`].
 
+use crate::control_places::{Place, Places};
 use crate::mailbox::{Mail, Mailbox};
 use crate::request::{Failure, Reply, Request};
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +20,8 @@ pub(crate) const REQUEST_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Requests of one connection that may wait for their answer: as many as a client sends ahead.
 const PIPELINE_MAX: usize = 64;
 
-/// Connections at one time; a person's shell has a few, a script gone wrong has no end.
+/// Connections at one time; a person's shell has a few, a script gone wrong has no end. Where all are taken, the longest
+/// idle one makes room.
 const CONNECTIONS_MAX: usize = 64;
 
 /// How long a connection may say nothing. Far longer than a bundle takes to come through a pipe between two of its frames.
@@ -57,21 +59,25 @@ impl ControlSocket {
 
     /// Serves until the future is dropped.
     pub(crate) async fn serve(self, mailbox: Mailbox) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Places::new(CONNECTIONS_MAX);
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
+                Ok((stream, _)) => match places.take().await {
+                    Some(place) => {
                         let mailbox = mailbox.clone();
                         tokio::spawn(async move {
-                            if let Err(error) = converse(stream, mailbox, IDLE_MAX).await {
-                                tracing::debug!(%error, "control connection ended");
+                            tokio::select! {
+                                ended = converse(stream, mailbox, IDLE_MAX, &place) => {
+                                    if let Err(error) = ended {
+                                        tracing::debug!(%error, "control connection ended");
+                                    }
+                                }
+                                () = place.needed() => tracing::debug!("an idle control connection made room"),
                             }
-                            drop(place);
                         });
                     }
-                    Err(_) => {
+                    None => {
                         tracing::warn!(connections = CONNECTIONS_MAX, "no place for another control connection");
                         if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
                             tokio::spawn(async move {
@@ -96,7 +102,7 @@ impl ControlSocket {
 /// would take the refusal along.
 async fn refuse(mut stream: UnixStream) -> std::io::Result<()> {
     let failure = Failure::new(format!("the node has {CONNECTIONS_MAX} connections from this machine already"))
-        .hint("end the commands that hang; connections that say nothing are ended after ten minutes");
+        .hint("end the commands that wait for an answer (such as `muster board --watch`)");
     let mut line = serde_json::to_vec(&Reply::Failed(failure))?;
     line.push(b'\n');
     stream.write_all(&line).await?;
@@ -107,7 +113,7 @@ async fn refuse(mut stream: UnixStream) -> std::io::Result<()> {
 /// Serves one connection: a reader that hands requests in, a writer that gives the answers out in order.
 ///
 /// Ends it where no request comes within `idle`.
-async fn converse(stream: UnixStream, mailbox: Mailbox, idle: Duration) -> std::io::Result<()> {
+async fn converse(stream: UnixStream, mailbox: Mailbox, idle: Duration, place: &Place) -> std::io::Result<()> {
     let own = rustix::process::geteuid().as_raw();
     let theirs = stream.peer_cred()?.uid();
     if theirs != own && theirs != 0 {
@@ -128,6 +134,7 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, idle: Duration) -> std::
             if taken == 0 {
                 return Ok(());
             }
+            place.asked();
             let (reply, answer) = oneshot::channel();
             let whole = line.ends_with(b"\n");
             match serde_json::from_slice::<Request>(&line) {
@@ -155,6 +162,7 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, idle: Duration) -> std::
             let mut line = serde_json::to_vec(&reply)?;
             line.push(b'\n');
             write.write_all(&line).await?;
+            place.answered();
         }
         Ok::<(), std::io::Error>(())
     };
@@ -170,9 +178,31 @@ mod tests {
     async fn a_connection_that_says_nothing_is_ended() {
         let (mut caller, node) = UnixStream::pair().unwrap();
         let (mailbox, _mail) = Mailbox::new();
-        converse(node, mailbox, Duration::from_millis(10)).await.unwrap();
+        let place = Places::new(1).take().await.unwrap();
+        converse(node, mailbox, Duration::from_millis(10), &place).await.unwrap();
         let mut told = Vec::new();
         assert_eq!(caller.read_to_end(&mut told).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn idle_connections_without_end_do_not_keep_the_owner_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.sock");
+        let (mailbox, mut mail) = Mailbox::new();
+        let serving = tokio::spawn(ControlSocket::bind(&path).unwrap().serve(mailbox));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS_MAX * 2 {
+            idle.push(UnixStream::connect(&path).await.unwrap());
+        }
+        let mut owner = UnixStream::connect(&path).await.unwrap();
+        owner.write_all(b"\"down\"\n").await.unwrap();
+        let Some(Mail::Request { request, reply }) = mail.recv().await else { panic!("no request came") };
+        assert!(matches!(*request, Request::Down));
+        reply.send(Reply::Failed(Failure::new("as you wish"))).unwrap();
+        let mut told = String::new();
+        BufReader::new(&mut owner).read_line(&mut told).await.unwrap();
+        assert!(told.contains("as you wish"), "{told}");
+        serving.abort();
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
 use muster_incident::printable;
 use muster_log::fact::Capability;
-use muster_log::{DeviceKey, IncidentId, TeamId};
+use muster_log::{DeviceKey, IncidentId, TeamId, Timestamp};
 use muster_replica::{Entropy, Now, Replica};
 use muster_store::{OpenReport, Storage};
 use muster_sync::Tick;
@@ -98,6 +98,17 @@ impl<S: Storage> Engine<S> {
     }
 
     fn dispatch(&mut self, request: &Request) -> Result<Value, Failure> {
+        if let Some(muster_store::Damage { segment, offset, what }) = self.around.report.damage.first()
+            && request.writes()
+        {
+            let (segment, offset) = (segment.clone(), *offset);
+            return Err(muster_store::StoreError::Damaged { segment, offset, what }.into());
+        }
+        if let Some(left) = self.replica.left_out().first()
+            && request.writes()
+        {
+            return Err(muster_replica::ReplicaError::Damaged { id: left.id, what: left.what.clone() }.into());
+        }
         if request.writes() {
             self.replica.check_room()?;
         }
@@ -190,7 +201,15 @@ impl<S: Storage> Engine<S> {
         let report = self.replica.verify()?;
         let damage = self.around.damage.iter().map(|what| json!({ "entry": null, "what": what }));
         let bad = report.problems.iter().map(|(entry, what)| json!({ "entry": entry.to_string(), "what": what }));
-        let problems: Vec<Value> = damage.chain(bad).collect();
+        let gone = self.replica.store().lost()?.map(|lost| {
+            let since = self.rfc3339(Timestamp(lost.since_ms));
+            let what = format!(
+                "{} entries that this device had are gone since {since}; `muster up` fetches them",
+                lost.missing
+            );
+            json!({ "entry": null, "what": what })
+        });
+        let problems: Vec<Value> = damage.chain(gone).chain(bad).collect();
         Ok(json!({
             "ok": problems.is_empty(),
             "entries": report.entries,

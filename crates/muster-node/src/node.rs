@@ -8,6 +8,7 @@ mod gossip;
 use crate::addresses::{self, AddressBook};
 use crate::clock;
 use crate::engine::Engine;
+use crate::lived::Lived;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
@@ -92,13 +93,15 @@ pub(crate) struct Node {
 impl Node {
     /// A node around an engine whose store is open.
     pub(crate) fn new(
-        opened: Opened,
-        engine: Engine<DiskStore>,
+        mut opened: Opened,
+        mut engine: Engine<DiskStore>,
         net: NetHandle,
         runtime: tokio::runtime::Handle,
         mailbox: Mailbox,
         ready: Option<TellReady>,
     ) -> Self {
+        opened.clock.live();
+        engine.around.clock = opened.clock.clone();
         Self {
             opened,
             engine: Some(engine),
@@ -128,9 +131,12 @@ impl Node {
     /// Where none of the addresses to listen on could be had.
     pub(crate) fn run(mut self, mut mail: mpsc::Receiver<Mail>) -> Result<(), Failure> {
         self.carry_out_effects();
+        let mut lived = Lived::new(self.opened.clock.real_ms());
         loop {
+            self.live(&mut lived, Duration::ZERO);
             let wait = self.wait();
             let waited = self.runtime.block_on(async { tokio::time::timeout(wait, mail.recv()).await });
+            self.live(&mut lived, wait);
             let mut batch = Vec::new();
             match waited {
                 Ok(Some(letter)) => batch.push(letter),
@@ -168,6 +174,12 @@ impl Node {
             Some(failure) => Err(failure),
             None => Ok(()),
         }
+    }
+
+    /// Lets the time pass that this node lived through since the last call, of which `meant` was waited for on purpose.
+    fn live(&self, lived: &mut Lived, meant: Duration) {
+        let meant_ms = u64::try_from(meant.as_millis()).unwrap_or(u64::MAX);
+        self.opened.clock.set_lived(lived.pass(self.opened.clock.real_ms(), meant_ms));
     }
 
     fn wait(&self) -> Duration {
@@ -452,6 +464,7 @@ impl Node {
         let (me, listening) = (engine.replica.device(), &engine.around.listening);
         let known = engine.replica.addresses(&me).unwrap_or_default();
         if !addresses::are_same(listening, &known)
+            && engine.replica.check_room().is_ok()
             && let Err(error) = engine.replica.save_addresses(&me, listening)
         {
             tracing::warn!(%error, "own addresses not saved");

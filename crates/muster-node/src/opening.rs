@@ -7,7 +7,7 @@ use crate::home::{Access, Home, HomeError};
 use crate::keystore::{self, KeyError};
 use crate::request::Failure;
 use muster_log::{DeviceKey, DeviceSecret, SessionId};
-use muster_replica::Replica;
+use muster_replica::{Replica, ReplicaError};
 use muster_store::{DiskStore, IndexReport, Lease, OpenOptions, OpenReport, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -105,20 +105,28 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
     };
     let fresh = |error: clock::EntropyError| Failure::new(error.to_string());
     let options = match opened.access {
-        Access::ReadWrite => OpenOptions::write(clock::entropy16().map_err(fresh)?),
+        Access::ReadWrite => OpenOptions::write(clock::entropy16().map_err(fresh)?).now_ms(opened.clock.now().0),
         Access::ReadOnly => OpenOptions::read(),
     };
     let (store, report) = match open_patiently(opened, options) {
         // What is whole can still be read, shown, exported and verified; nothing is written to a damaged journal.
         Err(error @ StoreError::Damaged { .. }) if !opened.is_node => {
-            tracing::warn!(error = crate::engine::chain(&error), "the journal is damaged; what is whole is read");
+            tracing::debug!(error = crate::engine::chain(&error), "what is whole is read");
             open_patiently(opened, OpenOptions::read())?
         }
         opened => opened?,
     };
     tell(&report);
     let new_session = SessionId::from_bytes(clock::entropy16().map_err(fresh)?);
-    let mut replica = Replica::open(store, secret, new_session, Box::new(OsEntropy))?;
+    let mut replica = match open_replica(store, &report, secret, new_session) {
+        Err(ReplicaError::Damaged { .. }) if !opened.is_node => {
+            let (store, _) = open_patiently(opened, OpenOptions::read())?;
+            let secret = keystore::load_or_create(&opened.secret_file)?.0;
+            Replica::open_what_stands(store, secret, new_session, Box::new(OsEntropy))?
+        }
+        replica => replica?,
+    };
+    tell_missing(&replica, &report);
     if !opened.is_node && opened.access == Access::ReadWrite {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         opened.lease = Lease::find(runtime.as_deref(), replica.store().store_id());
@@ -166,14 +174,48 @@ pub(crate) fn engine_to_read(
         cut: BTreeSet::new(),
         paths: BTreeMap::new(),
     };
-    Ok(Engine { replica: Replica::open(store, secret, session, Box::new(OsEntropy))?, around })
+    Ok(Engine { replica: open_replica(store, &around.report, secret, session)?, around })
+}
+
+/// What is damaged is left out where the store is only read, and refused where it could be written to.
+fn open_replica(
+    store: DiskStore,
+    report: &OpenReport,
+    secret: DeviceSecret,
+    session: SessionId,
+) -> Result<Replica<DiskStore>, ReplicaError> {
+    let entropy = Box::new(OsEntropy);
+    match report.damage.is_empty() {
+        true => Replica::open(store, secret, session, entropy),
+        false => Replica::open_what_stands(store, secret, session, entropy),
+    }
+}
+
+/// Says what this home had and has no more: what is damaged, or what went with the journal's end.
+fn tell_missing(replica: &Replica<DiskStore>, report: &OpenReport) {
+    let left_out = replica.left_out().len();
+    if !report.damage.is_empty() || left_out > 0 {
+        tracing::warn!(
+            left_out,
+            places = report.damage.len(),
+            "the journal is damaged: entries that do not stand without what is damaged are left out; `muster verify` lists \
+             them, `muster repair` makes the home writable again"
+        );
+    }
+    if let Ok(Some(lost)) = muster_store::Storage::lost(replica.store()) {
+        tracing::warn!(
+            missing = lost.missing,
+            "entries that this device had are gone; peers may hold them: `muster up` fetches them"
+        );
+    }
+}
+
+pub(crate) fn told(damage: &muster_store::Damage) -> String {
+    format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what)
 }
 
 fn told_damage(report: &OpenReport) -> Vec<String> {
-    let tell = |damage: &muster_store::Damage| {
-        format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what)
-    };
-    report.damage.iter().map(tell).collect()
+    report.damage.iter().map(told).collect()
 }
 
 /// Says what was not plain about the opening. Repairs are told as warnings: what was acknowledged is whole.

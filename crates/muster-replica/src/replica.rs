@@ -10,7 +10,7 @@ use muster_log::ledger::Received;
 use muster_log::{
     Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, Refusal, SessionId, TeamId, Timestamp,
 };
-use muster_store::{Storage, Write};
+use muster_store::{Storage, StoreError, Write};
 use muster_sync::frame::TeamPrefix;
 use muster_sync::frame::{Gossip, Presence};
 use muster_sync::{Admission, ChunkId, GossipId, Output, Refused, Tick, Verdict};
@@ -90,12 +90,16 @@ pub struct Replica<S> {
     pub(crate) session: SessionId,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) teams: BTreeMap<TeamId, Team>,
+    /// What a damaged store could not give back.
+    pub(crate) left_out: Vec<crate::left_out::LeftOut>,
     /// Entries admitted and staged since the last commit.
     pub(crate) news: Vec<(TeamId, EntryId, DagId)>,
     /// Entries that were here without their bodies, whose bodies were staged since the last commit.
     pub(crate) told_again: Vec<(TeamId, EntryId, DagId)>,
     /// Bodies staged since the last commit.
     pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
+    /// Whether the last chunk found no room, so that this is told once.
+    is_full: bool,
     /// Whether anything at all is staged.
     pub(crate) dirty: bool,
     /// Incidents that could not come along, so that nothing is tried twice.
@@ -138,17 +142,52 @@ impl<S: Storage> Replica<S> {
         let me = secret.public();
         let mut teams = BTreeMap::new();
         for team in store.teams() {
-            teams.insert(team, Team::restore(team, me, &store)?);
+            teams.insert(team, Team::restore(team, me, &store, None)?);
         }
+        Self::around(store, secret, session, entropy, teams)
+    }
+
+    /// As [`Replica::open`], of a store that is only read: what does not stand, for it or its past is damaged, is left out
+    /// ([`Replica::left_out`]) and everything else is there.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn open_what_stands(
+        store: S,
+        secret: DeviceSecret,
+        session: SessionId,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Self, ReplicaError> {
+        let me = secret.public();
+        let (mut teams, mut left_out) = (BTreeMap::new(), Vec::new());
+        for team in store.teams() {
+            let restored = Team::restore(team, me, &store, Some(&mut left_out))?;
+            // Without its beginning nothing of a team can be told.
+            if !restored.ledger.is_empty() {
+                teams.insert(team, restored);
+            }
+        }
+        Ok(Self { left_out, ..Self::around(store, secret, session, entropy, teams)? })
+    }
+
+    fn around(
+        store: S,
+        secret: DeviceSecret,
+        session: SessionId,
+        entropy: Box<dyn Entropy>,
+        teams: BTreeMap<TeamId, Team>,
+    ) -> Result<Self, ReplicaError> {
         let mut this = Self {
             store,
             secret,
             session,
             entropy,
             teams,
+            left_out: Vec::new(),
             news: Vec::new(),
             told_again: Vec::new(),
             staged_bodies: BTreeMap::new(),
+            is_full: false,
             dirty: false,
             left_behind: BTreeSet::new(),
             is_new: true,
@@ -380,6 +419,7 @@ impl<S: Storage> Replica<S> {
                 Output::Admit { chunk, peer, dag, received, bodies } => {
                     let heads = heads_of(&received);
                     self.admit(team, chunk, peer, received, bodies, now)?;
+                    // Of what was put off nothing waits and nothing is here; the rest of it is noted all the same.
                     if let Some(state) = self.teams.get_mut(&team) {
                         state.note_sent(peer, dag, heads);
                     }
@@ -409,6 +449,11 @@ impl<S: Storage> Replica<S> {
         bodies: Vec<(EntryId, Body)>,
         now: Now,
     ) -> Result<(), ReplicaError> {
+        if !self.has_room_for(&received, &bodies)? {
+            let admission = Admission { put_off: true, ..Admission::default() };
+            self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
+            return Ok(());
+        }
         let batch: Vec<EntryId> = received.iter().map(|r| r.entry.id()).collect();
         let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
         let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
@@ -418,10 +463,34 @@ impl<S: Storage> Replica<S> {
         let admission = Admission {
             admitted: outcome.admitted.len(),
             missing: outcome.missing,
+            put_off: false,
             refused: blame(&outcome.refused, &batch),
         };
         self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
         Ok(())
+    }
+
+    /// Whether a chunk would find room. A failed commit would cost the store, and with it every link.
+    fn has_room_for(
+        &mut self,
+        received: &[muster_sync::Received],
+        bodies: &[(EntryId, Body)],
+    ) -> Result<bool, ReplicaError> {
+        let entries: usize = received.iter().map(|received| received.entry.bytes().len()).sum();
+        let texts: usize = bodies.iter().map(|(_, body)| body.bytes().len()).sum();
+        let is_full = match self.store.check_room_for(entries.saturating_add(texts) as u64) {
+            Ok(()) => false,
+            Err(StoreError::Full { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        match (std::mem::replace(&mut self.is_full, is_full), is_full) {
+            (false, true) => {
+                tracing::warn!("the disk is full: what peers send is not kept and is asked for again later")
+            }
+            (true, false) => tracing::info!("there is room again: what peers have to give is kept"),
+            _ => {}
+        }
+        Ok(!is_full)
     }
 
     fn announce<'a>(&mut self, news: impl Iterator<Item = &'a (TeamId, EntryId, DagId)> + Clone, now: Now) {

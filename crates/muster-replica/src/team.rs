@@ -2,12 +2,13 @@
 
 use crate::documents::Documents;
 use crate::error::ReplicaError;
+use crate::left_out::LeftOut;
 use crate::newest::Orders;
 use crate::people::Handles;
 use crate::summaries::Summaries;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
-use muster_store::Storage;
+use muster_store::{Storage, StoredEntry};
 use muster_sync::{Config, Replicator};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +93,14 @@ impl Team {
     }
 
     /// The team as the store holds it: roster first, then each incident, in the order in which they were admitted.
-    pub(crate) fn restore<S: Storage>(team: TeamId, me: DeviceKey, store: &S) -> Result<Self, ReplicaError> {
+    ///
+    /// With `left_out`, what does not stand is left out and noted there; else it is an error.
+    pub(crate) fn restore<S: Storage>(
+        team: TeamId,
+        me: DeviceKey,
+        store: &S,
+        mut left_out: Option<&mut Vec<LeftOut>>,
+    ) -> Result<Self, ReplicaError> {
         let mut this = Self::new(team, me);
         let roster = DagId::from(team);
         let dags = store.dags(&team);
@@ -101,25 +109,47 @@ impl Team {
         for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
             let seen = crate::late::seen_mark(store, dag)?;
             for (place, stored) in (0..).zip(store.entries(dag)?) {
-                let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
-                let entry = Entry::decode_by(&stored.bytes, &mut good).map_err(|error| damaged(error.to_string()))?;
-                if entry.id() != stored.id {
-                    return Err(damaged("its bytes have another hash".into()));
+                let id = stored.id;
+                match this.restore_entry(*dag, stored, place >= seen, me, store, &mut good) {
+                    Err(ReplicaError::Damaged { what, .. }) if left_out.is_some() => {
+                        left_out.iter_mut().for_each(|left| left.push(LeftOut { id, dag: *dag, what: what.clone() }));
+                    }
+                    restored => restored?,
                 }
-                if let Some(body) = entry.body()
-                    && !store.contains_body(&body.hash)?
-                {
-                    this.missing_bodies.entry(*dag).or_default().insert(stored.id);
-                }
-                if place >= seen && this.is_late(&entry, stored.received, &me) {
-                    this.late.entry(*dag).or_default().push(stored.id);
-                }
-                this.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
             }
         }
         let nothing_staged = BTreeMap::new();
         this.read_handles(&Bodies { store, staged: &nothing_staged })?;
         Ok(this)
+    }
+
+    fn restore_entry<S: Storage>(
+        &mut self,
+        dag: DagId,
+        stored: StoredEntry,
+        is_unseen: bool,
+        me: DeviceKey,
+        store: &S,
+        good: &mut GoodKeys,
+    ) -> Result<(), ReplicaError> {
+        let damaged = |what: String| ReplicaError::Damaged { id: stored.id, what };
+        let entry = Entry::decode_by(&stored.bytes, good).map_err(|error| damaged(error.to_string()))?;
+        if entry.id() != stored.id {
+            return Err(damaged("its bytes have another hash".into()));
+        }
+        let lacks_body = match entry.body() {
+            Some(body) => !store.contains_body(&body.hash)?,
+            None => false,
+        };
+        let is_late = is_unseen && self.is_late(&entry, stored.received, &me);
+        self.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
+        if is_late {
+            self.late.entry(dag).or_default().push(stored.id);
+        }
+        if lacks_body {
+            self.missing_bodies.entry(dag).or_default().insert(stored.id);
+        }
+        Ok(())
     }
 
     /// Reads the handles of all persons, those too whom nobody has vouched for yet: their `vouch` may come later.

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod decisions;
+mod full;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Bytes of the records that are copied in one commit.
-const COPY_BYTES: usize = 1024 * 1024;
+pub(crate) const COPY_BYTES: usize = 1024 * 1024;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ pub(crate) struct Compaction {
 
 /// What the new archives hold, so that the new journal need not.
 #[derive(Default)]
-struct Packed {
+pub(crate) struct Packed {
     /// Entries, and whether with a signature.
     entries: BTreeMap<Key, bool>,
     bodies: BTreeSet<Key>,
@@ -236,14 +236,14 @@ impl Compaction {
     }
 }
 
-fn append(journal: &Journal, tail: &mut Tail, batch: &mut Vec<Write>) -> Result<(), StoreError> {
+pub(crate) fn append(journal: &Journal, tail: &mut Tail, batch: &mut Vec<Write>) -> Result<(), StoreError> {
     let writes = std::mem::take(batch);
     if writes.is_empty() { Ok(()) } else { journal.append(tail, &writes).map(|_| ()) }
 }
 
 impl Packed {
     /// What of a record is not in an archive and still means something.
-    fn writes_left(&self, payload: &Payload<'_>, is_live: impl Fn(&str) -> bool) -> Vec<Write> {
+    pub(crate) fn writes_left(&self, payload: &Payload<'_>, is_live: impl Fn(&str) -> bool) -> Vec<Write> {
         let has_body = |hash: &BodyHash| self.bodies.contains(&body_key(hash));
         let entry = payload.clone().into_entry().filter(|entry| !self.entries.contains_key(&entry_key(&entry.id)));
         let rest = match payload {

@@ -158,7 +158,7 @@ impl DiskStore {
         }
     }
 
-    fn find_held(&self, key: &Key) -> Result<Option<Held>, StoreError> {
+    pub(crate) fn find_held(&self, key: &Key) -> Result<Option<Held>, StoreError> {
         match self.kept.archived.get(key) {
             Some(slot) => Ok(Some(Held::Archive(*slot))),
             None => Ok(self.find(key)?.map(Held::Journal)),
@@ -295,6 +295,10 @@ impl Storage for DiskStore {
         Ok(())
     }
 
+    fn lost(&self) -> Result<Option<crate::Lost>, StoreError> {
+        self.count_lost()
+    }
+
     fn begin_compaction(&mut self, dags: &[DagId]) -> Result<u64, StoreError> {
         crate::compact::begin(self, dags)
     }
@@ -303,13 +307,13 @@ impl Storage for DiskStore {
         crate::compact::step(self)
     }
 
-    fn check_room(&mut self) -> Result<(), StoreError> {
+    fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {
         let home = self.home.clone();
         let writer = self.writer()?;
         if !writer.reserve {
             writer.reserve = home.keep_reserve();
         }
-        let has_room = writer.reserve && home.has_room();
+        let has_room = writer.reserve && home.has_room(bytes);
         if has_room { Ok(()) } else { Err(StoreError::Full { path: home.path().into() }) }
     }
 

@@ -60,11 +60,21 @@ pub(crate) struct Home {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     generation: u32,
+    opened_ms: i64,
 }
 
 impl Home {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Self {
-        Self { disk, path: path.to_path_buf(), generation: 1 }
+        Self { disk, path: path.to_path_buf(), generation: 1, opened_ms: 0 }
+    }
+
+    /// Opened at this time (milliseconds since the Unix epoch): for what is written down for people, nothing else.
+    pub(crate) fn opened_at(self, opened_ms: i64) -> Self {
+        Self { opened_ms, ..self }
+    }
+
+    pub(crate) fn opened_ms(&self) -> i64 {
+        self.opened_ms
     }
 
     /// The same directory with its journal of another generation.
@@ -221,9 +231,11 @@ impl Home {
         }
     }
 
-    /// Whether a small commit would find room beside the reserve. A disk that cannot say is taken at its word later.
-    pub(crate) fn has_room(&self) -> bool {
-        self.disk.free(&self.path).map_or(true, |free| free >= COMMIT_ROOM_BYTES)
+    /// Whether a small commit and `bytes` more, with their records and the index's rows, would find room beside the reserve.
+    /// A disk that cannot say is taken at its word later.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let needed = COMMIT_ROOM_BYTES.saturating_add(bytes.saturating_mul(2));
+        self.disk.free(&self.path).map_or(true, |free| free >= needed)
     }
 
     /// Whether the reserve stands, after trying to make it. A file system that cannot promise room has none to keep.
@@ -257,7 +269,7 @@ impl Home {
         write_all(&*file, &torn.bytes, 0).ok().map(|()| path)
     }
 
-    fn next_quarantine(&self) -> Result<PathBuf, StoreError> {
+    pub(crate) fn next_quarantine(&self) -> Result<PathBuf, StoreError> {
         let names = self.disk.list(&self.path).map_err(self.failed("list"))?;
         let numbers = names.iter().filter_map(|name| name.strip_prefix("quarantine-")?.parse::<u64>().ok());
         let next = numbers.max().unwrap_or(0).saturating_add(1);

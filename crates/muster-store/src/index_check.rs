@@ -20,13 +20,17 @@ pub(crate) fn check(
     opening: Opening,
     patience: Duration,
 ) -> Result<Checked, StoreError> {
-    let mut lost = None;
+    let (mut lost, mut ahead) = (None, Vec::new());
     let reason = match opening.finish() {
         Ok(opened) if opened.sum == sum && opened.checkpoint == Some(now) => {
             return Ok((Box::new(opened.index), IndexReport::Whole));
         }
         Ok(opened) => {
             lost = lost_records(&opened, now, sum);
+            if lost.is_some() {
+                // What of it can be read; the rest is counted only.
+                ahead = opened.index.entries_from(now.end).unwrap_or_default();
+            }
             match catch_up(journal, opened, now)? {
                 Ok(caught_up) => return Ok(caught_up),
                 Err(reason) => reason,
@@ -35,6 +39,9 @@ pub(crate) fn check(
         Err(OpenFailed { reason, full: true }) => return in_memory(journal, reason),
         Err(OpenFailed { reason, full: false }) => reason,
     };
+    if lost.is_some() {
+        home.note_lost(ahead)?;
+    }
     let quarantine = match home.quarantine_index() {
         Ok(quarantine) => quarantine,
         Err(error) => return in_memory(journal, format!("{reason}; {error}")),

@@ -105,6 +105,10 @@ impl Storage for MemoryStore {
         self.staged.add(write, &self.committed)
     }
 
+    fn check_room_for(&mut self, _: u64) -> Result<(), StoreError> {
+        if self.full { Err(StoreError::Full { path: PathBuf::from("memory") }) } else { Ok(()) }
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned);

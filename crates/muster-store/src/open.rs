@@ -26,20 +26,26 @@ pub struct OpenOptions {
     read_only: bool,
     index_in_memory: bool,
     index_patience: Duration,
-    disk: Arc<dyn Disk>,
+    pub(crate) disk: Arc<dyn Disk>,
+    now_ms: i64,
 }
 
 impl OpenOptions {
     /// For writing. `store_id` is sixteen fresh random bytes, used only if the store is new.
     pub fn write(store_id: StoreId) -> Self {
         let disk = Arc::new(RealDisk);
-        Self { store_id, read_only: false, index_in_memory: false, index_patience: INDEX_PATIENCE, disk }
+        Self { store_id, read_only: false, index_in_memory: false, index_patience: INDEX_PATIENCE, disk, now_ms: 0 }
     }
 
     /// For reading alone: takes no lock, writes nothing, needs no sled, and reads everything that is whole in a damaged
     /// store. Sees what was committed when it was opened.
     pub fn read() -> Self {
         Self { read_only: true, index_in_memory: true, ..Self::write([0; 16]) }
+    }
+
+    /// The time, in milliseconds since the Unix epoch: for what is written down for people, nothing else.
+    pub fn now_ms(self, now_ms: i64) -> Self {
+        Self { now_ms, ..self }
     }
 
     /// Keeps the index in memory instead of in sled.
@@ -127,12 +133,16 @@ pub(crate) struct Read {
 }
 
 pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
-    let home = Home::new(Arc::clone(&options.disk), dir);
+    let home = home_of(dir, &options);
     let found = home.read_format()?;
     if options.read_only { open_to_read(home, found, options) } else { open_to_write(home, options) }
 }
 
-fn open_to_read(
+pub(crate) fn home_of(dir: &Path, options: &OpenOptions) -> Home {
+    Home::new(Arc::clone(&options.disk), dir).opened_at(options.now_ms)
+}
+
+pub(crate) fn open_to_read(
     home: Home,
     found: Option<Format>,
     options: OpenOptions,
@@ -222,7 +232,12 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let writer = Some(Writer { tail, reserve, poisoned: false, index_patience, _lock: lock });
     let (index, staged) = (RefCell::new(index), Staged::default());
     let (kept, archives) = (read.kept, read.archives);
-    Ok((DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None }, report))
+    let store = DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None };
+    if store.count_lost()?.is_none() {
+        // Everything is here again, or nothing ever was gone. It is only a note.
+        let _ = store.home.forget_lost();
+    }
+    Ok((store, report))
 }
 
 /// Reads the whole journal and every block of the archives that it names.

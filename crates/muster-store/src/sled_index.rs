@@ -173,6 +173,17 @@ impl Shared {
 }
 
 impl SledIndex {
+    /// The entries that lie at or behind a place of the journal.
+    pub(crate) fn entries_from(&self, end: (u32, u32)) -> Result<Vec<Key>, IndexFailed> {
+        guarded(|| {
+            let is_behind = |value: &[u8]| {
+                decode_position(value).is_some_and(|position| (position.segment, position.offset) >= end)
+            };
+            let rows = self.db.scan_prefix(b"e").filter(|row| row.as_ref().map_or(true, |(_, value)| is_behind(value)));
+            rows.filter_map(|row| row.map(|(key, _)| Key::try_from(&*key).ok()).transpose()).collect()
+        })
+    }
+
     fn start(db: sled::Db, patience: Duration) -> Result<Self, IndexFailed> {
         let shared = Arc::new(Shared::default());
         let (batches, queue) = mpsc::channel();

@@ -84,7 +84,24 @@ pub trait Storage {
     /// # Errors
     /// [`StoreError::Full`]; [`StoreError::Poisoned`] and [`StoreError::ReadOnly`] as for [`Storage::commit`].
     fn check_room(&mut self) -> Result<(), StoreError> {
+        self.check_room_for(0)
+    }
+
+    /// As [`Storage::check_room`], for a commit of so many bytes of entries and bodies.
+    ///
+    /// # Errors
+    /// As [`Storage::check_room`].
+    fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {
+        let _ = bytes;
         Ok(())
+    }
+
+    /// Entries that this store is known to have had and that are gone.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn lost(&self) -> Result<Option<crate::Lost>, StoreError> {
+        Ok(None)
     }
 
     /// Begins to move the entries of these DAGs, with their signatures and bodies, to where they take less room. What comes

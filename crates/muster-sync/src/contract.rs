@@ -108,6 +108,8 @@ pub struct Admission {
     pub admitted: usize,
     /// Ids that pending entries of the chunk wait for, of whatever DAG.
     pub missing: BTreeSet<EntryId>,
+    /// There was no room to keep it: nothing of it was judged, and it has to come again.
+    pub put_off: bool,
     /// Why the chunk was dropped, where it was: an honest peer sends nothing that can be refused.
     pub refused: Option<Refused>,
 }

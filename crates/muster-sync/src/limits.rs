@@ -271,3 +271,9 @@ pub const INDEX_RETRY_FIRST_MS: u64 = 5_000;
 /// Incidents that INDEX found to differ and that are compared by HEADS at one time: half of what a peer may tell of
 /// incidents that are not here ([`UNKNOWN_DAGS_MAX`]), so that none is ignored.
 pub const INDEX_COMPARED_MAX: usize = 32;
+
+/// How long nobody is asked after the first chunk for which there was no room, in milliseconds.
+pub const ROOM_WAIT_FIRST_MS: u64 = 2_000;
+
+/// The longest such wait, in milliseconds: so long after somebody made room, everything goes on.
+pub const ROOM_WAIT_MAX_MS: u64 = 30_000;

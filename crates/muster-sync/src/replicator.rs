@@ -4,7 +4,7 @@
 //! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`index`] which of many incidents
 //! do, [`fetch`] what we ask for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. Gossip: [`publish`] goes
 //! out, [`gossip`] comes in, [`patience`] is what a peer that gossips is given, [`rounds`] the safety net under it, [`presence`]
-//! who is there. No rule of admission is known here.
+//! who is there. [`room`] what happens while nothing can be kept. No rule of admission is known here.
 
 mod ack;
 mod compare;
@@ -19,6 +19,7 @@ mod patience;
 mod peer;
 mod presence;
 mod publish;
+mod room;
 mod rounds;
 mod serve;
 
@@ -68,6 +69,7 @@ struct Core {
     quotas: Quotas,
     rounds: rounds::State,
     presence: presence::State,
+    room: room::State,
 }
 
 /// A chunk that is being judged.
@@ -116,6 +118,7 @@ impl Replicator {
             quotas: Quotas::default(),
             rounds: rounds::State::new(config.me),
             presence: presence::State::default(),
+            room: room::State::default(),
         };
         Self { core, peers: BTreeMap::new(), early: BTreeMap::new() }
     }
@@ -163,6 +166,7 @@ impl Replicator {
             Input::Timeout => {
                 self.each(now, replica, Peer::timeout);
                 self.give_up_announced(now);
+                self.core.room.timeout(now);
                 self.compare_with_somebody(now, replica);
                 self.be_present(now, replica);
             }
@@ -179,7 +183,7 @@ impl Replicator {
 
     /// When [`Input::Timeout`] is due; `None` while nothing waits for time to pass.
     pub fn poll_deadline(&self) -> Option<Tick> {
-        let core = [self.core.rounds.due, self.core.presence.due, self.core.gossip.deadline()];
+        let core = [self.core.rounds.due, self.core.presence.due, self.core.gossip.deadline(), self.core.room.due()];
         self.peers.values().filter_map(Peer::deadline).chain(core.into_iter().flatten()).min()
     }
 

@@ -67,8 +67,7 @@ pub(crate) fn save(path: &Path, bytes: &[u8], force: bool) -> Result<(), Problem
     } else {
         options.create_new(true)
     };
-    let written =
-        options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|error| {
         let failure = Failure::new(format!("cannot write `{}`: {error}", path.display()));
         match error.kind() {

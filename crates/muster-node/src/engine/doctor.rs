@@ -31,6 +31,7 @@ impl<S: Storage> Engine<S> {
         let mut report = self.around.report.clone();
         report.entries = self.entries()?;
         let mut checks = vec![store_check(&report, &Path::new(&self.around.home).join("store"))];
+        checks.extend(self.lost_check()?);
         checks.push(self.node_check());
         checks.extend(self.restored_check()?);
         match self.replica.current_team()? {
@@ -88,6 +89,16 @@ impl<S: Storage> Engine<S> {
             Check::ok("node", format!("running, listens on {}", listening.join(", ")))
         }
         .with(json!({ "running": self.around.is_node, "listening": listening }))
+    }
+
+    /// Said only where this device had entries that it has no more.
+    fn lost_check(&self) -> Result<Option<Check>, Failure> {
+        let Some(lost) = self.replica.store().lost()? else { return Ok(None) };
+        let since = self.rfc3339(Timestamp(lost.since_ms));
+        let entries = if lost.missing == 1 { "1 entry".to_owned() } else { format!("{} entries", lost.missing) };
+        let text = format!("{entries} that this device had are gone since {since}");
+        let next = "`muster up`: peers that hold them give them back; `muster repair --accept-loss` if nobody does";
+        Ok(Some(Check::bad("lost", text, next).with(json!({ "missing": lost.missing, "since_ms": lost.since_ms }))))
     }
 
     /// Said only where there is something to say.
@@ -260,13 +271,15 @@ pub(crate) fn store_check(report: &OpenReport, store: &Path) -> Check {
         Check::bad(
             "store",
             format!("{} is damaged at offset {}: {}", damage.segment.display(), damage.offset, damage.what),
-            "copy the home away first, then `muster verify` tells what is affected; peers give back what they have",
+            "`muster verify` lists what is affected, `muster repair` makes the home usable again; peers give back the rest",
         )
     } else if let IndexReport::Rebuilt { reason, .. } = &report.index {
         Check::warn("store", format!("whole; its index was damaged ({reason}) and was built again"), next)
     } else if let Some(torn) = &report.torn {
-        let text = format!("whole but for {} bytes at the end of the journal that were never acknowledged", torn.bytes);
-        Check::warn("store", text, "nothing is lost; the next start for writing cuts them off")
+        let text = format!("whole but for {} bytes at the end of the journal", torn.bytes);
+        let next = "the next command that writes cuts them off; should anything that was acknowledged be among them, \
+                    it says so, and then so does `muster doctor`";
+        Check::warn("store", text, next)
     } else if report.full {
         Check::bad(
             "store",

@@ -14,7 +14,7 @@ impl From<ReplicaError> for Failure {
             }
             ReplicaError::NotAllowed(_) => Some("see `muster team show` for who may write here".into()),
             ReplicaError::Damaged { .. } => {
-                Some("copy the home away before anything else, then run `muster verify` on it".into())
+                Some("`muster repair` puts aside what does not stand and makes the home usable again".into())
             }
             ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
             ReplicaError::InTeam => Some(
@@ -42,7 +42,7 @@ fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::ReadOnly { .. } => "make the home writable, or choose another with --home DIR",
         StoreError::Full { .. } => "free some space and say it again; what was logged before is safe",
         StoreError::Damaged { .. } => {
-            "copy the home away first; reading goes on and `muster verify` tells what is affected"
+            "reading goes on, `muster verify` lists what is affected; `muster repair` makes the home writable again"
         }
         StoreError::Poisoned => "the entry was not accepted; try again, and check the disk if it happens twice",
         StoreError::NoStore { .. } => "nothing was logged in this home yet; check --home",

@@ -36,7 +36,7 @@ impl Peer {
 
     /// Asks the peer for something it offered, if it owes no answer.
     pub(super) fn ask(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        while self.open_want.is_none() && self.arriving == 0 {
+        while self.open_want.is_none() && self.arriving == 0 && !cx.core.room.is_waiting() {
             let free = |dag: &DagId| !cx.core.fetched.contains_key(dag);
             // The roster first: the rest cites it.
             let roster = Some(cx.core.roster()).filter(|dag| self.wanted.contains_key(dag));
@@ -154,6 +154,13 @@ impl Peer {
             return Err(CloseReason::Refused(refused));
         }
         self.arriving = self.arriving.saturating_sub(1);
+        if admission.put_off {
+            let until = cx.core.room.put_off(cx.now);
+            self.be_patient(arriving.dag, until, cx);
+        } else if admission.admitted > 0 {
+            cx.core.room.kept();
+        }
+        // Of what was put off it says that it is not here.
         self.send_ack(&arriving, cx);
         let missing: Vec<EntryId> = admission.missing.into_iter().filter(|id| !cx.view.contains(id)).collect();
         // Of incidents that are only named there are as many as a liar likes.
@@ -208,6 +215,10 @@ impl Peer {
             cx.core.let_down.remove(&self.key);
         }
         cx.core.touched_dags.insert(want.dag);
+        if cx.core.room.is_waiting() {
+            // All of it stays wanted.
+            return;
+        }
         self.asked_bodies.extend(want.bodies.iter().copied());
         let Some(wanted) = self.wanted.get_mut(&want.dag) else { return };
         // An entry that came and waits for its own parents is asked for by those; one that did not come, not again.

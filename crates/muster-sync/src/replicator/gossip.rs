@@ -166,6 +166,12 @@ impl Replicator {
     /// A message was judged by the ledger.
     pub(super) fn gossip_admitted(&mut self, heard: &Heard, admission: &Admission, now: Tick, replica: &dyn Replica) {
         self.core.touched_dags.insert(heard.dag);
+        if admission.put_off {
+            self.core.room.put_off(now);
+            self.hold_back(heard.peer, heard.dag, now, replica);
+            self.core.outputs.push_back(Output::Judge { gossip: heard.gossip, verdict: Verdict::Ignore });
+            return;
+        }
         let verdict = match &admission.refused {
             Some(refused) if refused.code == FORGED => Verdict::Reject,
             Some(_) => Verdict::Ignore,

@@ -75,7 +75,7 @@ impl<'a> Victim<'a> {
                         reason: refusal.to_string(),
                     });
                     let admitted = outcome.admitted.len();
-                    let admission = crate::Admission { admitted, missing: outcome.missing, refused };
+                    let admission = crate::Admission { admitted, missing: outcome.missing, refused, put_off: false };
                     self.input(Input::Admitted { chunk, admission });
                 }
                 _ => {}

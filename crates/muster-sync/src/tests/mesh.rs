@@ -157,7 +157,8 @@ impl Mesh {
                     code: refusal.code(),
                     reason: refusal.to_string(),
                 });
-                let admission = Admission { admitted: outcome.admitted.len(), missing: outcome.missing, refused };
+                let admission =
+                    Admission { admitted: outcome.admitted.len(), missing: outcome.missing, refused, put_off: false };
                 self.judged[at].push_back((chunk, admission, outcome.admitted));
             }
             Output::Close { peer, reason } => {

@@ -1,0 +1,90 @@
+//! What a damaged store cannot give back: the entries that are left out, so that the rest can be read.
+//!
+//! An entry whose past is damaged says nothing that could be judged: it is left out with its reason. Which bytes are damaged is
+//! told by `muster-store`; how a home is made writable again too.
+
+use crate::error::ReplicaError;
+use crate::replica::Replica;
+use muster_log::{DagId, Entry, EntryId, Signature, TeamId};
+use muster_store::Storage;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An entry of the store that is not shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The entry.
+    pub id: EntryId,
+    /// The roster or incident it belongs to.
+    pub dag: DagId,
+    /// Why.
+    pub what: String,
+}
+
+/// What a store has to do without before it may be written to again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ruins {
+    /// Entries that are in the store and do not stand without what is missing.
+    pub fallen: BTreeSet<EntryId>,
+    /// Entries in their past that are not in the store.
+    pub gone: BTreeSet<EntryId>,
+}
+
+impl<S: Storage> Replica<S> {
+    /// What was left out at opening ([`Replica::open_what_stands`]).
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// What does not stand in the store, judged from the first byte: all else proves itself without it.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn ruins(&self) -> Result<Ruins, ReplicaError> {
+        let mut ruins = Ruins::default();
+        for team in self.store.teams() {
+            let (mut standing, signatures) = self.stored_entries(&team, &mut ruins)?;
+            // An entry that falls may have been the proof of others.
+            loop {
+                let report = muster_log::verify::verify(team, standing.iter(), |id| signatures.get(id).copied());
+                if report.is_ok() {
+                    break;
+                }
+                let fallen: BTreeSet<EntryId> = report.problems.into_iter().map(|(id, _)| id).collect();
+                for entry in standing.iter().filter(|entry| fallen.contains(&entry.id())) {
+                    ruins.gone.extend(entry.parents().chain(entry.items().roster_heads.iter().copied()));
+                }
+                standing.retain(|entry| !fallen.contains(&entry.id()));
+                ruins.fallen.extend(fallen);
+            }
+        }
+        let mut gone = BTreeSet::new();
+        for id in &ruins.gone {
+            if !self.store.contains(id)? {
+                gone.insert(*id);
+            }
+        }
+        Ok(Ruins { gone, ..ruins })
+    }
+
+    /// The entries of a team that decode, in causal order, with the signatures.
+    fn stored_entries(
+        &self,
+        team: &TeamId,
+        ruins: &mut Ruins,
+    ) -> Result<(Vec<Entry>, BTreeMap<EntryId, Signature>), ReplicaError> {
+        let roster = DagId::from(*team);
+        let dags = self.store.dags(team);
+        let incidents = dags.iter().filter(|dag| **dag != roster);
+        let (mut entries, mut signatures) = (Vec::new(), BTreeMap::new());
+        for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
+            for stored in self.store.entries(dag)? {
+                match Entry::decode(&stored.bytes) {
+                    Ok(entry) if entry.id() == stored.id => entries.push(entry),
+                    _ => drop(ruins.fallen.insert(stored.id)),
+                }
+                signatures.extend(stored.signature.map(|signature| (stored.id, signature)));
+            }
+        }
+        Ok((entries, signatures))
+    }
+}
