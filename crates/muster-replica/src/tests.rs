@@ -2,6 +2,7 @@
 
 mod bundle;
 mod decisions;
+mod forks;
 mod full;
 mod resume;
 
