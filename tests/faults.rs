@@ -197,9 +197,15 @@ fn what_is_refused_for_want_of_room_leaves_the_links_alone() {
         home.muster(&["say", "no room"]).refused(&["is full, nothing was written", "free some space"]);
         home.muster(&["invite"]).refused(&["is full"]);
     }
+    // The other has something to give meanwhile, more than once.
+    for number in 0..3 {
+        bob.write(&["say", &format!("nobody can keep {number} {}", "x".repeat(4_096))]);
+    }
+    until("it was put off", || log().contains("the disk is full: what peers send is not kept").then_some(()));
     let peer = &home.json(&["peers"])[0];
     assert_eq!(peer["connected"], true, "{peer}");
     fs::remove_file(&filler).unwrap();
+    until("it came when there was room", || home.timeline().contains("nobody can keep 2").then_some(()));
     home.write(&["say", "there is room again"]);
     until("the other has it", || bob.timeline().contains("there is room again").then_some(()));
     let told = log();

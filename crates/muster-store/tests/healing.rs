@@ -138,7 +138,16 @@ fn acknowledged_commits_that_are_gone_from_the_journals_end_are_counted_and_the_
     assert!(matches!(report.index, IndexReport::JournalShort { records: 18, .. }), "{report:?}");
     check_filled(&store, 1, ENTRIES);
     drop(store);
-    assert_eq!(open(dir.path()).1.index, IndexReport::Whole, "it is said once");
+    // The index is whole from now on; what is gone stays noted until it is here again.
+    let (mut store, report) = open(dir.path());
+    assert_eq!((report.index, store.lost().unwrap().map(|lost| lost.missing)), (IndexReport::Whole, Some(9)));
+    fill(&mut store, 1, ENTRIES..ENTRIES + 4);
+    assert_eq!(store.lost().unwrap().map(|lost| lost.missing), Some(5));
+    fill(&mut store, 1, ENTRIES + 4..ENTRIES + 9);
+    assert_eq!(store.lost().unwrap(), None);
+    drop(store);
+    drop(open(dir.path()));
+    assert!(!dir.path().join("lost").exists());
 }
 
 #[test]

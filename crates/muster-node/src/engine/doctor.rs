@@ -97,7 +97,8 @@ impl<S: Storage> Engine<S> {
         let since = self.rfc3339(Timestamp(lost.since_ms));
         let entries = if lost.missing == 1 { "1 entry".to_owned() } else { format!("{} entries", lost.missing) };
         let text = format!("{entries} that this device had are gone since {since}");
-        let next = "`muster up`: peers that hold them give them back; `muster repair --accept-loss` if nobody does";
+        let next = "`muster up`: peers that hold them give them back, or `muster bundle read` a file that one of them wrote; \
+                    `muster repair --accept-loss` if nobody does";
         Ok(Some(Check::bad("lost", text, next).with(json!({ "missing": lost.missing, "since_ms": lost.since_ms }))))
     }
 

@@ -1,0 +1,162 @@
+//! Repair on a disk with a flipped bit that fails or loses power at any call: the store is as it was or repaired, nothing that
+//! stands is lost, and the journal as it was found is kept.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+mod sample;
+
+use muster_log::EntryId;
+use muster_store::{Choice, Disk, DiskStore, Fault, FaultyDisk, How, OpenOptions, Repaired, Storage, StoreError};
+use sample::linked::lines;
+use sample::{dag, entry, fill, id, local};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+const HOME: &str = "/home/store";
+const ENTRIES: u32 = 12;
+/// The entry whose record is damaged; those after it are left out.
+const BAD: u32 = 7;
+
+fn options(disk: &FaultyDisk) -> OpenOptions {
+    OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone())).now_ms(1_234)
+}
+
+fn open(disk: &FaultyDisk) -> Result<DiskStore, StoreError> {
+    DiskStore::open(Path::new(HOME), options(disk)).map(|(store, _)| store)
+}
+
+/// A store with an archive beside it, in which one bit of the journal flipped.
+fn damaged() -> FaultyDisk {
+    let disk = FaultyDisk::new();
+    let mut store = open(&disk).unwrap();
+    let packed = lines(1, 5);
+    for line in &packed {
+        line.writes().into_iter().for_each(|write| store.stage(write).unwrap());
+    }
+    store.commit().unwrap();
+    store.compact(&[packed[0].entry.dag]).unwrap();
+    store.stage(local("kept", "yes")).unwrap();
+    fill(&mut store, 9, 0..ENTRIES);
+    drop(store);
+    flip(&disk, Path::new("/home/store/journal-2/00000001.log"), &entry(9, BAD).bytes);
+    disk
+}
+
+/// Flips one bit in the middle of where `needle` stands.
+#[track_caller]
+fn flip(disk: &FaultyDisk, path: &Path, needle: &[u8]) {
+    let bytes = contents(disk, path);
+    let at = bytes.windows(needle.len()).position(|window| window == needle).unwrap() + needle.len() / 2;
+    let file = disk.open(path, How::Write).unwrap();
+    file.write_at(&[bytes[at] ^ 4], at as u64).unwrap();
+    file.sync().unwrap();
+}
+
+fn contents(disk: &FaultyDisk, path: &Path) -> Vec<u8> {
+    let file = disk.open(path, How::Read).unwrap();
+    let mut bytes = vec![0; file.size().unwrap() as usize];
+    assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
+    bytes
+}
+
+fn repair(disk: &FaultyDisk) -> Result<Option<Repaired>, StoreError> {
+    DiskStore::repair(Path::new(HOME), options(disk), |store| {
+        let left_out: BTreeSet<EntryId> = (BAD + 1..ENTRIES).map(|n| id(9, n)).collect();
+        Ok((store, Choice { left_out, gone: [id(9, BAD)].into() }))
+    })
+}
+
+#[track_caller]
+fn check_stands(store: &DiskStore) {
+    let standing: Vec<_> = (0..BAD).map(|n| entry(9, n)).collect();
+    assert!(store.entries(&dag(9)).unwrap().starts_with(&standing));
+    let packed = lines(1, 5);
+    let wanted: Vec<_> = packed.iter().map(|line| line.entry.clone()).collect();
+    assert!(store.entries(&wanted[0].dag).unwrap() == wanted);
+    assert!(packed.iter().all(|line| store.body(&line.hash).unwrap().as_ref() == Some(&line.body)));
+    assert_eq!(store.local("kept").unwrap(), Some(b"yes".to_vec()));
+}
+
+#[test]
+fn what_stands_is_kept_the_rest_is_put_aside_and_noted_until_it_is_back() {
+    let disk = damaged();
+    assert!(matches!(open(&disk), Err(StoreError::Damaged { .. })));
+    let before = contents(&disk, Path::new("/home/store/journal-2/00000001.log"));
+    let repaired = repair(&disk).unwrap().unwrap();
+    assert_eq!((repaired.damage.len(), repaired.left_out), (1, u64::from(ENTRIES - BAD - 1)));
+    assert!(contents(&disk, &repaired.quarantine.join("journal/00000001.log")) == before);
+    let mut store = open(&disk).unwrap();
+    check_stands(&store);
+    assert_eq!(store.count(&dag(9)), u64::from(BAD));
+    let lost = store.lost().unwrap().unwrap();
+    assert_eq!((lost.since_ms, lost.missing), (1_234, u64::from(ENTRIES - BAD)));
+    // Peers give it back.
+    fill(&mut store, 9, BAD..ENTRIES);
+    assert_eq!(store.lost().unwrap(), None);
+    drop(store);
+    assert!(repair_is_not_needed(&disk));
+}
+
+fn repair_is_not_needed(disk: &FaultyDisk) -> bool {
+    let none =
+        DiskStore::repair(Path::new(HOME), options(disk), |store| Ok::<_, StoreError>((store, Choice::default())));
+    none.unwrap().is_none()
+}
+
+#[test]
+fn what_does_not_come_back_is_forgotten_when_somebody_says_so() {
+    let disk = damaged();
+    repair(&disk).unwrap().unwrap();
+    DiskStore::accept_loss(Path::new(HOME), options(&disk)).unwrap();
+    assert_eq!(open(&disk).unwrap().lost().unwrap(), None);
+}
+
+#[test]
+fn a_damaged_archive_goes_back_into_the_journal_as_far_as_it_can_be_read() {
+    let disk = damaged();
+    repair(&disk).unwrap().unwrap();
+    // The other archive, of entries after the first.
+    let mut store = open(&disk).unwrap();
+    store.compact(&[dag(9)]).unwrap();
+    drop(store);
+    let archive = Path::new("/home/store/archives/00000002.arc");
+    let size = contents(&disk, archive).len() as u64;
+    disk.open(archive, How::Write).unwrap().truncate(size / 2).unwrap();
+    assert!(matches!(open(&disk), Err(StoreError::Damaged { .. })));
+    let none_left_out = |store| Ok::<_, StoreError>((store, Choice::default()));
+    let repaired = DiskStore::repair(Path::new(HOME), options(&disk), none_left_out).unwrap().unwrap();
+    assert_eq!(contents(&disk, &repaired.quarantine.join("archives/00000002.arc")).len() as u64, size / 2);
+    let store = open(&disk).unwrap();
+    let wanted: Vec<_> = lines(1, 5).into_iter().map(|line| line.entry).collect();
+    assert!(store.entries(&wanted[0].dag).unwrap() == wanted);
+    assert_eq!(store.count(&dag(9)), 0);
+}
+
+#[test]
+fn a_repair_that_fails_or_loses_power_at_any_call_can_be_made_again() {
+    let counting = damaged();
+    let before = counting.calls();
+    repair(&counting).unwrap().unwrap();
+    let calls = counting.calls() - before;
+    assert!(calls > 15, "{calls} calls are too few");
+    for fault in [Fault::Error, Fault::Half, Fault::Full] {
+        for nth in 1..=calls {
+            let disk = damaged();
+            disk.fail(nth, fault);
+            let done = repair(&disk);
+            disk.fail_times(1, 0, fault);
+            for disk in (0..3).map(|seed| disk.cut(seed)) {
+                let read = OpenOptions::read().disk(Arc::new(disk.clone()));
+                check_stands(&DiskStore::open(Path::new(HOME), read).unwrap().0);
+                if open(&disk).is_err() {
+                    assert!(done.is_err(), "call {nth}: it was said to be repaired");
+                    repair(&disk).unwrap().unwrap();
+                }
+                let store = open(&disk).unwrap();
+                check_stands(&store);
+                assert_eq!(store.lost().unwrap().map(|lost| lost.missing), Some(u64::from(ENTRIES - BAD)));
+            }
+        }
+    }
+}
