@@ -186,10 +186,18 @@ impl World {
         self.plan(after, Event::Whole);
     }
 
+    /// Somebody frees space on every disk that was full.
+    pub(crate) fn make_room(&mut self) {
+        for node in &self.nodes {
+            node.disk().set_full(false);
+        }
+    }
+
     /// Nothing goes wrong any more.
     pub(crate) fn heal(&mut self) {
         tracing::info!(at = self.now, "healed");
         self.faults.end();
+        self.make_room();
         self.parts.fill(0);
         self.clear_up();
         self.calm_liars();

@@ -235,6 +235,7 @@ impl World {
             }
             Event::Whole => {
                 self.parts.fill(0);
+                self.make_room();
                 self.plan_some(self.faults.partition_every_ms, Event::Partition);
             }
             Event::Dial => {

@@ -3,6 +3,7 @@
 use crate::staged::{Known, Staged};
 use crate::{Storage, StoreError, StoredEntry, Write};
 use muster_log::{BodyHash, DagId, EntryId, TeamId};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ pub struct MemoryStore {
     uncertain: Vec<Write>,
     commits: u64,
     fault: Option<(u64, FailedCommit)>,
-    full: bool,
+    full: Cell<bool>,
     poisoned: bool,
 }
 
@@ -47,9 +48,10 @@ impl MemoryStore {
         self.fault = Some((self.commits.saturating_add(nth), outcome));
     }
 
-    /// Makes every commit answer [`StoreError::Full`], or ends that.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
+    /// Makes every commit answer [`StoreError::Full`], or ends that. Room comes and goes without anybody asking the store,
+    /// so this can be done while somebody holds it.
+    pub fn set_full(&self, full: bool) {
+        self.full.set(full);
     }
 
     /// Power loss and reopening: what was not committed is gone, the store accepts writes again.
@@ -106,7 +108,7 @@ impl Storage for MemoryStore {
     }
 
     fn check_room_for(&mut self, _: u64) -> Result<(), StoreError> {
-        if self.full { Err(StoreError::Full { path: PathBuf::from("memory") }) } else { Ok(()) }
+        if self.full.get() { Err(StoreError::Full { path: PathBuf::from("memory") }) } else { Ok(()) }
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -117,7 +119,7 @@ impl Storage for MemoryStore {
             return Ok(());
         }
         let writes = self.staged.take();
-        if self.full {
+        if self.full.get() {
             return Err(StoreError::Full { path: PathBuf::from("memory") });
         }
         self.commits += 1;

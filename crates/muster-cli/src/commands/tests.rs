@@ -192,7 +192,7 @@ fn teams_tickets_links_and_addresses() {
         check(line, json!({"join": {"ticket": "TICKET", "name": "bob"}}));
     }
     check("join -", json!({"join": {"ticket": "from stdin", "name": null}}));
-    check("team create --as alice", json!({"team-create": {"name": "alice"}}));
+    check("team create --as alice", json!({"team-create": {"name": "alice", "recovery": 0}}));
     check("net cut", json!({"cut": {"peer": null}}));
     check("net heal bob", json!({"heal": {"peer": "bob"}}));
     check("peers add /ip4/1.2.3.4/tcp/1", json!({"add-address": {"address": "/ip4/1.2.3.4/tcp/1"}}));
