@@ -94,6 +94,10 @@ impl Home {
     /// Forgets what is gone.
     pub(crate) fn forget_lost(&self) -> Result<(), StoreError> {
         let path = self.path().join("lost");
+        if self.lost().is_none() {
+            // Nothing to forget: nearly every opening, which then asks nothing of the disk.
+            return Ok(());
+        }
         match self.disk().remove(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", &path, error)),
             _ => self.sync(),

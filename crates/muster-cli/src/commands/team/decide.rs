@@ -41,18 +41,19 @@ pub(crate) struct Set {
 
 /// `team revoke`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("why").required(true).args(["stolen", "retired"]))]
 pub(crate) struct Revoke {
     /// Names (all devices of the person) or devices, by the end that `team show` prints
     #[arg(value_name = "WHOM", required = true)]
     whom: Vec<String>,
     /// Somebody else may have the key
-    #[arg(long, conflicts_with = "retired", required_unless_present = "retired")]
+    #[arg(long)]
     stolen: bool,
     /// Out of use, and the key is in nobody's hands
     #[arg(long)]
     retired: bool,
     /// Of a stolen device: only what came here before that time counts
-    #[arg(long, value_name = "TIME", requires = "stolen")]
+    #[arg(long, value_name = "TIME", conflicts_with = "retired")]
     until: Option<String>,
     #[command(flatten)]
     pub(super) asking: Asking,
