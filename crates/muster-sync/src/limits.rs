@@ -165,6 +165,10 @@ pub const ANNOUNCED_MAX: usize = 64;
 /// How long an announcement waits for its entry, in milliseconds.
 pub const ANNOUNCED_MS: u64 = 10_000;
 
+/// Announcements that went on and are remembered, so that each goes on once: more than the accounts of the neighbours let
+/// through while gossip itself remembers a message.
+pub const ANNOUNCED_TOLD_MAX: usize = 1_024;
+
 /// Entries handed out for admission of which it is remembered by what way they came.
 pub const ORIGINS_MAX: usize = 16_384;
 

@@ -74,6 +74,26 @@ pub(crate) struct Quotas {
 }
 
 impl Quotas {
+    /// Whether so much would be taken now; takes nothing.
+    pub(crate) fn has(&self, who: &DeviceKey, entries: usize, bytes: usize, now: Tick) -> bool {
+        let mut accounts = [
+            self.calm.unwrap_or(Account::full(CALM, now)),
+            self.authors.get(who).copied().unwrap_or(Account::full(AUTHOR, now)),
+        ];
+        accounts.iter_mut().any(|account| account.take(entries as u64, bytes as u64, now))
+    }
+
+    /// As [`Quotas::take`], calm or not: for what is nobody's but the sender's, so that it uses up nothing that others need.
+    pub(crate) fn take_own(&mut self, who: DeviceKey, entries: usize, bytes: usize, now: Tick) -> bool {
+        if self.authors.len() >= QUOTA_ACCOUNTS_MAX && !self.authors.contains_key(&who) {
+            self.authors.retain(|_, account| !account.is_full(now));
+            if self.authors.len() >= QUOTA_ACCOUNTS_MAX {
+                return false;
+            }
+        }
+        self.authors.entry(who).or_insert(Account::full(AUTHOR, now)).take(entries as u64, bytes as u64, now)
+    }
+
     /// Whether one more branch of an author's forked log is fetched now.
     pub(crate) fn take_sibling(&mut self, who: DeviceKey, now: Tick) -> bool {
         if self.siblings.len() >= QUOTA_ACCOUNTS_MAX && !self.siblings.contains_key(&who) {
@@ -90,17 +110,10 @@ impl Quotas {
 
     /// Whether so much of an author, or of a peer that passes on what is of no use, is taken now.
     pub(crate) fn take(&mut self, who: DeviceKey, entries: usize, bytes: usize, now: Tick) -> bool {
-        let (entries, bytes) = (entries as u64, bytes as u64);
-        if self.calm.get_or_insert(Account::full(CALM, now)).take(entries, bytes, now) {
+        if self.calm.get_or_insert(Account::full(CALM, now)).take(entries as u64, bytes as u64, now) {
             return true;
         }
-        if self.authors.len() >= QUOTA_ACCOUNTS_MAX && !self.authors.contains_key(&who) {
-            self.authors.retain(|_, account| !account.is_full(now));
-            if self.authors.len() >= QUOTA_ACCOUNTS_MAX {
-                return false;
-            }
-        }
-        self.authors.entry(who).or_insert(Account::full(AUTHOR, now)).take(entries, bytes, now)
+        self.take_own(who, entries, bytes, now)
     }
 }
 

@@ -4,7 +4,8 @@
 //! part of the talk has its own file: [`greet`] how a stream begins, [`compare`] what differs, [`index`] which of many incidents
 //! do, [`fetch`] what we ask for, [`serve`] what we answer, [`live`] what is new, [`ack`] what arrived. Gossip: [`publish`] goes
 //! out, [`gossip`] comes in, [`patience`] is what a peer that gossips is given, [`rounds`] the safety net under it, [`presence`]
-//! who is there. [`room`] what happens while nothing can be kept. No rule of admission is known here.
+//! who is there, [`proven`] who pays for what comes unasked. [`room`] is what happens while nothing can be kept. No rule of
+//! admission is known here.
 
 mod ack;
 mod compare;
@@ -18,6 +19,7 @@ mod owed;
 mod patience;
 mod peer;
 mod presence;
+mod proven;
 mod publish;
 mod room;
 mod rounds;
@@ -34,7 +36,7 @@ use crate::quota::Quotas;
 use crate::replica::{Replica, View};
 use crate::tick::Tick;
 pub use kept::Kept;
-use muster_log::{DagId, DeviceKey, ShortLog};
+use muster_log::{DagId, DeviceKey, EntryId, ShortLog};
 use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -82,6 +84,8 @@ struct Arriving {
     dag: DagId,
     logs: BTreeSet<ShortLog>,
     is_answer: bool,
+    /// What its entries build on that is here and that the peer may not see.
+    hidden: BTreeSet<EntryId>,
 }
 
 /// How a peer and we stand to each other, as far as is known. For people; decides nothing.

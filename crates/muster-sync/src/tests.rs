@@ -14,3 +14,4 @@ mod privacy;
 mod ranges;
 mod shapes;
 mod stalling;
+mod unasked;

@@ -4,12 +4,13 @@
 //! meanwhile is kept and, when its turn comes, measured anew against what is here by then.
 
 use super::peer::{OpenWant, Peer, log_ends};
+use super::proven::{Charge, hidden};
 use super::{Arriving, Context};
 use crate::contract::{Admission, ChunkId, CloseReason, Output};
 use crate::frame::{Frame, Have, Missing, Packed, Part, Range, ShortTip, Want};
 use crate::limits::{
-    ANSWER_FRAMES_MAX, BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, GOSSIP_ROWS_MAX, IDS_MAX,
-    PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS, RANGES_MAX, WANT_BUDGET_BYTES,
+    ANSWER_FRAMES_MAX, BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, IDS_MAX, PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS,
+    RANGES_MAX, WANT_BUDGET_BYTES,
 };
 use crate::replica::{Replica, View};
 use crate::unpack::{Unpacked, unpack};
@@ -111,7 +112,8 @@ impl Peer {
             return Err(CloseReason::OverCredit);
         }
         let mut unpacked = unpack(packed, cx.core.config.team, dag)?;
-        let is_answer = packed.part != Part::Live;
+        // Where nothing is asked there is no answer: it is taken as what it is, sent unasked.
+        let is_answer = packed.part != Part::Live && self.open_want.as_ref().is_some_and(|want| !want.has_ended);
         self.progress_of_answer(packed.part, cx);
         let logs: BTreeSet<ShortLog> = logs_of(&unpacked);
         if let Some(pair) = self.pair(dag, cx.view) {
@@ -120,15 +122,16 @@ impl Peer {
         let bodies = bodies_for(&mut unpacked, cx.view);
         let id = ChunkId(cx.core.next_chunk);
         cx.core.next_chunk += 1;
-        let arriving = Arriving { peer: self.key, stream: self.stream, number: packed.number, dag, logs, is_answer };
+        let (peer, hidden) = (self.key, hidden(dag, &unpacked.received, cx.view));
+        let arriving = Arriving { peer, stream: self.stream, number: packed.number, dag, logs, is_answer, hidden };
         self.arriving += 1;
-        if is_known(&unpacked, &bodies, cx.view.all()) {
+        if cx.view.sees(&dag) && is_known(&unpacked, &bodies, cx.view.all()) {
             // What brings nothing new is not handed out, and yet it is here that the peer shows what it holds.
             self.receipt(dag, unpacked.received.iter().map(|received| received.entry.id()).collect(), cx);
             cx.core.touched.insert((self.key, dag));
             return self.admitted(arriving, Admission::default(), cx);
         }
-        if !is_answer && unpacked.received.len() <= GOSSIP_ROWS_MAX && !cx.core.has_quota_for(&unpacked, cx.now) {
+        if !is_answer && cx.core.charge_chunk(self.key, &unpacked.received, cx.now, cx.view) == Charge::Over {
             // It waits: the acknowledgement says that it is not here, and a comparison will fetch it.
             let until = cx.now.plus_ms(QUOTA_WAIT_MS + cx.core.rounds.chance(QUOTA_WAIT_MS));
             self.be_patient(dag, until, cx);
@@ -138,7 +141,6 @@ impl Peer {
         let new = unpacked.received.iter().map(|received| received.entry.id()).filter(|id| !cx.view.contains(id));
         cx.core.gossip.note_origin(new.collect::<Vec<_>>(), super::gossip::Origin::Chunk);
         cx.core.arriving.insert(id, arriving);
-        let peer = self.key;
         cx.core.outputs.push_back(Output::Admit { chunk: id, peer, dag, received: unpacked.received, bodies });
         Ok(())
     }
@@ -150,7 +152,10 @@ impl Peer {
         admission: Admission,
         cx: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        if let Some(refused) = admission.refused {
+        // What is refused for what the peer may not see looks as if that were not here.
+        if let Some(refused) = admission.refused
+            && (arriving.hidden.is_empty() || refused.code == super::gossip::FORGED)
+        {
             return Err(CloseReason::Refused(refused));
         }
         self.arriving = self.arriving.saturating_sub(1);
@@ -162,7 +167,8 @@ impl Peer {
         }
         // Of what was put off it says that it is not here.
         self.send_ack(&arriving, cx);
-        let missing: Vec<EntryId> = admission.missing.into_iter().filter(|id| !cx.view.contains(id)).collect();
+        let missing = admission.missing.iter().chain(&arriving.hidden).copied();
+        let missing: BTreeSet<EntryId> = missing.filter(|id| !cx.view.contains(id)).collect();
         // Of incidents that are only named there are as many as a liar likes.
         if !missing.is_empty() && self.pair(arriving.dag, cx.view).is_some() {
             let wanted = self.wanted.entry(arriving.dag).or_default();

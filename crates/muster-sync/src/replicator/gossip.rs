@@ -4,17 +4,19 @@
 //! admitted it, so a message is the neighbour's receipt too.
 
 use super::Replicator;
+use super::proven::{Charge, hidden, is_genuine_here, needs_of};
 use crate::contract::{Admission, ChunkId, GossipId, Output, Verdict};
 use crate::frame::{Announcement, FrameError, Gossip, Packed, Part};
 use crate::limits::{
-    ANNOUNCED_MAX, ANNOUNCED_MS, GOSSIP_RAW_BYTES_MAX, GOSSIP_ROWS_MAX, IDS_MAX, ORIGINS_MAX, QUOTA_WAIT_MS,
+    ANNOUNCED_MAX, ANNOUNCED_MS, ANNOUNCED_TOLD_MAX, GOSSIP_RAW_BYTES_MAX, GOSSIP_ROWS_MAX, IDS_MAX, ORIGINS_MAX,
+    QUOTA_WAIT_MS,
 };
-use crate::replica::Replica;
+use crate::replica::{Replica, View};
 use crate::tick::Tick;
 use crate::unpack::{Unpacked, unpack};
 use muster_log::fact::{Declare, IncidentFact, Visibility, What};
-use muster_log::{DagId, DeviceKey, EntryId, Fact, Received};
-use std::collections::{BTreeMap, BTreeSet};
+use muster_log::{DagId, DeviceKey, Entry, EntryId, Fact, Received};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The number of the refusal (`muster_log`'s `Refusal::code`) of an entry whose signature is not its author's.
 pub(crate) const FORGED: u16 = 40;
@@ -39,6 +41,8 @@ pub(super) struct State {
     pub(super) origins: BTreeMap<EntryId, Origin>,
     /// Announced entries that are being fetched.
     pub(super) announced: BTreeMap<EntryId, Announced>,
+    /// Entries whose announcement went on lately, the latest last: it goes on once.
+    told: VecDeque<EntryId>,
 }
 
 /// A message that is being judged.
@@ -48,12 +52,14 @@ pub(super) struct Heard {
     peer: DeviceKey,
     pub(super) dag: DagId,
     ids: Vec<EntryId>,
+    /// What they build on that is here and that the peer may not see.
+    hidden: BTreeSet<EntryId>,
 }
 
 /// Messages that wait for an entry.
 #[derive(Debug)]
 pub(super) struct Announced {
-    pub(super) messages: Vec<GossipId>,
+    messages: Vec<(GossipId, Announcement)>,
     until: Tick,
 }
 
@@ -61,6 +67,30 @@ impl State {
     /// When something is given up.
     pub(super) fn deadline(&self) -> Option<Tick> {
         self.announced.values().map(|announced| announced.until).min()
+    }
+
+    /// Whether an announcement of an entry that is here is the first one lately.
+    fn is_first(&mut self, id: EntryId) -> bool {
+        if self.told.contains(&id) {
+            return false;
+        }
+        if self.told.len() >= ANNOUNCED_TOLD_MAX {
+            self.told.pop_front();
+        }
+        self.told.push_back(id);
+        true
+    }
+
+    /// The verdicts on the announcements that waited for an entry, which is here now.
+    pub(super) fn announced_came(&mut self, id: &EntryId, replica: &dyn Replica) -> Vec<(GossipId, Verdict)> {
+        let waited = self.announced.remove(id).into_iter().flat_map(|waiting| waiting.messages);
+        let mut verdicts = Vec::new();
+        for (gossip, announcement) in waited {
+            let is_true = replica.entry(id).is_some_and(|entry| is_true(&announcement, entry, replica));
+            let verdict = if is_true && self.is_first(*id) { Verdict::Accept } else { Verdict::Ignore };
+            verdicts.push((gossip, verdict));
+        }
+        verdicts
     }
 
     /// Remembers how entries came, until they are told as news.
@@ -131,7 +161,9 @@ impl Replicator {
     ) -> Option<Verdict> {
         let ids: Vec<EntryId> = unpacked.received.iter().map(|received| received.entry.id()).collect();
         let peer_has_greeted = self.peers.get(&peer).is_some_and(|peer| peer.has_greeted);
-        if is_private(dag, &unpacked.received, replica) {
+        let view = View::new(replica, self.core.roster(), peer);
+        let is_shared = replica.len(&dag) == 0 || replica.is_shared(&dag);
+        if unpacked.received.iter().any(declares_private) || (!is_shared && view.sees(&dag)) {
             return Some(Verdict::Ignore);
         }
         self.with(peer, now, replica, |peer, cx| {
@@ -140,17 +172,35 @@ impl Replicator {
             }
             Ok(())
         });
-        let heard = Heard { gossip, peer, dag, ids };
-        if super::fetch::is_known(&unpacked, &unpacked.bodies, replica) {
+        let heard = Heard { gossip, peer, dag, ids, hidden: hidden(dag, &unpacked.received, view) };
+        if is_shared && super::fetch::is_known(&unpacked, &unpacked.bodies, replica) {
             self.heard_from(&heard, &[], now, replica);
             // One payload comes once; many payloads of one entry are of somebody's making.
             let is_taken = self.core.quotas.take(peer, heard.ids.len(), 0, now);
-            return Some(if is_taken { Verdict::Accept } else { Verdict::Ignore });
+            return Some(if is_taken {
+                self.verdict_on_known(peer, &unpacked.received, now, view)
+            } else {
+                Verdict::Ignore
+            });
         }
-        if !self.core.has_quota_for(&unpacked, now) {
-            self.heard_from(&heard, &[], now, replica);
-            self.hold_back(peer, dag, now, replica);
-            return Some(Verdict::Ignore);
+        match self.core.charge(peer, &unpacked.received, now, view) {
+            Charge::Taken => {}
+            Charge::Forged => return Some(Verdict::Reject),
+            Charge::Over => {
+                self.heard_from(&heard, &[], now, replica);
+                self.hold_back(peer, dag, now, replica);
+                return Some(Verdict::Ignore);
+            }
+        }
+        let on_known = self.verdict_on_known(peer, &unpacked.received, now, view);
+        if on_known != Verdict::Accept {
+            return Some(on_known);
+        }
+        if !is_shared {
+            // Towards whoever may not see it, nothing of it is here: what it builds on lacks.
+            let admission = Admission { missing: needs_of(&unpacked.received), ..Admission::default() };
+            self.gossip_admitted(&heard, &admission, now, replica);
+            return None;
         }
         let id = ChunkId(self.core.next_chunk);
         self.core.next_chunk += 1;
@@ -172,23 +222,35 @@ impl Replicator {
             self.core.outputs.push_back(Output::Judge { gossip: heard.gossip, verdict: Verdict::Ignore });
             return;
         }
+        let view = View::new(replica, self.core.roster(), heard.peer);
         let verdict = match &admission.refused {
             Some(refused) if refused.code == FORGED => Verdict::Reject,
-            Some(_) => Verdict::Ignore,
-            None => {
+            // What is refused for what the peer may not see looks as if that were not here.
+            Some(_) if heard.hidden.is_empty() => Verdict::Ignore,
+            _ => {
+                let missing = admission.missing.iter().chain(&heard.hidden).copied();
                 let missing: Vec<EntryId> =
-                    admission.missing.iter().copied().filter(|id| replica.entry(id).is_none()).collect();
+                    missing.filter(|id| !view.contains(id)).collect::<BTreeSet<_>>().into_iter().collect();
                 // What cannot be judged yet is asked for as long as whoever passes it on has quota for that.
                 let is_taken = missing.is_empty() || self.core.quotas.take(heard.peer, heard.ids.len(), 0, now);
                 self.heard_from(heard, if is_taken { &missing } else { &[] }, now, replica);
                 if !is_taken {
                     self.hold_back(heard.peer, heard.dag, now, replica);
                 }
-                let all_here = heard.ids.iter().all(|id| replica.entry(id).is_some());
+                let all_here = heard.ids.iter().all(|id| view.contains(id));
                 if all_here { Verdict::Accept } else { Verdict::Ignore }
             }
         };
         self.core.outputs.push_back(Output::Judge { gossip: heard.gossip, verdict });
+    }
+
+    /// Whether the rows that are here carry their authors' signatures: whoever lacks those entries is given them too.
+    fn verdict_on_known(&mut self, peer: DeviceKey, received: &[Received], now: Tick, view: View<'_>) -> Verdict {
+        let verdict = is_genuine_here(received, view);
+        if verdict == Verdict::Reject {
+            self.core.quotas.take_own(peer, received.len(), 0, now);
+        }
+        verdict
     }
 
     /// What exceeds a quota waits: a comparison will fetch it.
@@ -231,16 +293,20 @@ impl Replicator {
         replica: &dyn Replica,
     ) -> Option<Verdict> {
         let Announcement { dag, id, .. } = announcement;
-        let heard = Heard { gossip, peer, dag, ids: vec![id] };
-        if let Some(entry) = replica.entry(&id) {
-            let is_true = entry.dag() == dag && replica.is_shared(&dag);
-            if is_true {
-                self.heard_from(&heard, &[], now, replica);
+        let heard = Heard { gossip, peer, dag, ids: vec![id], hidden: BTreeSet::new() };
+        // An incident that the peer may not see is not here: its entries are asked for, in vain, like any other.
+        let view = View::new(replica, self.core.roster(), peer);
+        if let Some(entry) = view.entry(&id) {
+            if !is_true(&announcement, entry, replica) {
+                return Some(Verdict::Ignore);
             }
-            return Some(if is_true { Verdict::Accept } else { Verdict::Ignore });
+            self.heard_from(&heard, &[], now, replica);
+            let is_taken = self.core.quotas.take(peer, 1, 0, now);
+            let is_first = is_taken && self.core.gossip.is_first(id);
+            return Some(if is_first { Verdict::Accept } else { Verdict::Ignore });
         }
         let announced = &mut self.core.gossip.announced;
-        let is_private = replica.len(&dag) > 0 && !replica.is_shared(&dag);
+        let is_private = view.len(&dag) > 0 && !replica.is_shared(&dag);
         if is_private || (announced.len() >= ANNOUNCED_MAX && !announced.contains_key(&id)) {
             return Some(Verdict::Ignore);
         }
@@ -249,7 +315,7 @@ impl Replicator {
         if waiting.messages.len() >= ANNOUNCED_MAX {
             return Some(Verdict::Ignore);
         }
-        waiting.messages.push(gossip);
+        waiting.messages.push((gossip, announcement));
         self.with(peer, now, replica, |peer, cx| {
             if let Some(pair) = peer.pair(dag, cx.view) {
                 pair.state_id(id);
@@ -268,22 +334,7 @@ impl Replicator {
             announced.into_iter().partition(|(_, announced)| announced.until <= now);
         core.gossip.announced = waiting;
         let late = late.into_values().flat_map(|announced| announced.messages);
-        core.outputs.extend(late.map(|gossip| Output::Judge { gossip, verdict: Verdict::Ignore }));
-    }
-}
-
-impl super::Core {
-    /// Whether the authors of what came unasked have quota for it; takes it out.
-    pub(super) fn has_quota_for(&mut self, unpacked: &Unpacked, now: Tick) -> bool {
-        let mut authors: BTreeMap<DeviceKey, (usize, usize)> = BTreeMap::new();
-        for Received { entry, .. } in &unpacked.received {
-            let body = entry.body().map_or(0, |body| body.size as usize);
-            let (entries, bytes) = authors.entry(entry.key()).or_default();
-            *entries += 1;
-            *bytes += entry.bytes().len() + body;
-        }
-        // Every account is looked at, so that one author's flood does not hide behind another's entry.
-        authors.into_iter().fold(true, |all, (who, (entries, bytes))| self.quotas.take(who, entries, bytes, now) && all)
+        core.outputs.extend(late.map(|(gossip, _)| Output::Judge { gossip, verdict: Verdict::Ignore }));
     }
 }
 
@@ -299,16 +350,21 @@ impl super::peer::Peer {
     }
 }
 
-/// Whether a message speaks of a private incident, which no honest node gives to gossip.
-fn is_private(dag: DagId, received: &[Received], replica: &dyn Replica) -> bool {
-    let declares_private = |received: &Received| {
-        matches!(
-            received.entry.fact(),
-            Ok(Fact::Incident(IncidentFact {
-                what: What::Declare(Declare { visibility: Visibility::Private(_), .. }),
-                ..
-            }))
-        )
-    };
-    (replica.len(&dag) > 0 && !replica.is_shared(&dag)) || received.iter().any(declares_private)
+/// Whether a row declares a private incident, which no honest node gives to gossip.
+fn declares_private(received: &Received) -> bool {
+    matches!(
+        received.entry.fact(),
+        Ok(Fact::Incident(IncidentFact {
+            what: What::Declare(Declare { visibility: Visibility::Private(_), .. }),
+            ..
+        }))
+    )
+}
+
+/// Whether an announcement says of an entry that is here what its author says of it, and gossip may carry it. So there is
+/// one such message of each entry.
+fn is_true(announcement: &Announcement, entry: &Entry, replica: &dyn Replica) -> bool {
+    entry.dag() == announcement.dag
+        && replica.is_shared(&announcement.dag)
+        && super::publish::size_of(entry) == announcement.size
 }

@@ -10,7 +10,7 @@ use crate::frame::{Announcement, Gossip, Part};
 use crate::limits::{GOSSIP_BURST_MAX, GOSSIP_BYTES_MAX, GOSSIP_RAW_BYTES_MAX, GOSSIP_ROWS_MAX};
 use crate::pack::{Signing, fill};
 use crate::replica::{Replica, View};
-use muster_log::{DagId, EntryId};
+use muster_log::{DagId, Entry, EntryId};
 use std::collections::BTreeMap;
 
 impl Replicator {
@@ -25,9 +25,11 @@ impl Replicator {
         let mut written: Vec<(DagId, Vec<EntryId>)> = Vec::new();
         for id in entries {
             let mut origin = self.core.gossip.origins.remove(id).unwrap_or(Origin::Here);
-            for gossip in self.core.gossip.announced.remove(id).into_iter().flat_map(|waiting| waiting.messages) {
-                origin = Origin::Gossip;
-                self.core.outputs.push_back(Output::Judge { gossip, verdict: Verdict::Accept });
+            for (gossip, verdict) in self.core.gossip.announced_came(id, replica) {
+                if verdict == Verdict::Accept {
+                    origin = Origin::Gossip;
+                }
+                self.core.outputs.push_back(Output::Judge { gossip, verdict });
             }
             let Some(dag) = replica.entry(id).map(|entry| entry.dag()).filter(|dag| replica.is_shared(dag)) else {
                 continue;
@@ -77,7 +79,8 @@ impl Core {
             } else if some > 1 {
                 rows = some / 2;
             } else {
-                let announcement = Announcement { dag, id: *first, size: size_of(first, view) };
+                let size = view.entry(first).map_or(0, size_of);
+                let announcement = Announcement { dag, id: *first, size };
                 self.outputs
                     .push_back(Output::Publish { bytes: Gossip::Announcement(announcement).encode(self.prefix) });
                 rest = &rest[1..];
@@ -88,8 +91,7 @@ impl Core {
 }
 
 /// Bytes of an entry and its body.
-fn size_of(id: &EntryId, view: View<'_>) -> u32 {
-    let Some(entry) = view.entry(id) else { return 0 };
+pub(super) fn size_of(entry: &Entry) -> u32 {
     let body = entry.body().map_or(0, |body| body.size);
     u32::try_from(entry.bytes().len()).unwrap_or(u32::MAX).saturating_add(body)
 }

@@ -132,7 +132,9 @@ fn an_announced_entry_is_fetched_and_then_passed_on() {
     mesh.deliver();
     mesh.lose_one_in = 0;
     mesh.verdicts.clear();
-    let announcement = Announcement { dag: incident, id, size: 20_000 };
+    let entry = mesh.desks[0].ledger.entry(&id).unwrap();
+    let size = entry.bytes().len() as u32 + entry.body().unwrap().size;
+    let announcement = Announcement { dag: incident, id, size };
     let team = mesh.desks[0].team().into();
     mesh.publish(0, Gossip::Announcement(announcement).encode(team));
     mesh.run_for(500);
