@@ -164,7 +164,7 @@ fn a_torn_tail_is_told_damage_and_a_newer_store_are_bad() {
     let mut damaged = whole.clone();
     damaged[200] ^= 1;
     fs::write(&journal, &damaged).unwrap();
-    check(&home, "store", "bad", &["is damaged at offset 64", "copy the home away first"]);
+    check(&home, "store", "bad", &["is damaged at offset 64", "muster repair"]);
     fs::write(&journal, &whole).unwrap();
     check(&home, "store", "ok", &[]);
 

@@ -156,7 +156,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The entry that a typed id or prefix means, in whatever incident.
-    pub(crate) fn entry_typed(&mut self, typed: &str) -> Result<(TeamId, EntryId), Failure> {
+    fn entry_typed(&mut self, typed: &str) -> Result<(TeamId, EntryId), Failure> {
         let mut found = Vec::new();
         let mut first_error = None;
         for (team, incident) in self.replica.incidents()? {
