@@ -82,6 +82,7 @@ struct Chosen {
 #[derive(Deserialize)]
 struct Seconded {
     removal: String,
+    counts: bool,
 }
 
 impl Team {
@@ -134,7 +135,9 @@ impl Ask for Team {
             Step::Join(join) => join.show(answer, page),
             Step::Confirm(_) => decide::confirmed(answer),
             Step::Second { .. } => {
-                Ok(format!("seconded: removal {} counts now\n", short(&read::<Seconded>(answer)?.removal)))
+                let Seconded { removal, counts } = read(answer)?;
+                let now = if counts { "counts now" } else { "does not count all the same: see `muster team show`" };
+                Ok(format!("seconded: removal {} {now}\n", short(&removal)))
             }
             Step::Devices(devices) => devices.show(answer, page),
             Step::Set(_) | Step::Revoke(_) | Step::Recover(_) => decide::done(answer, page),

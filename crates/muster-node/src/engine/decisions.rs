@@ -59,7 +59,15 @@ impl<S: Storage> Engine<S> {
                 let removal = self.removal_typed(&team, &people, removal)?;
                 let now = self.now();
                 let entry = self.replica.second(team, removal, now)?;
-                Ok(json!({ "entry": entry.to_string(), "removal": removal.to_string(), "signed": true }))
+                // Somebody more senior may have removed its author meanwhile: then a second does not help.
+                let told = self.replica.ledger(&team)?.removals();
+                let counts = told.iter().any(|told| told.id == removal && told.standing == Standing::Counts);
+                Ok(json!({
+                    "entry": entry.to_string(),
+                    "removal": removal.to_string(),
+                    "counts": counts,
+                    "signed": true,
+                }))
             }
         }
     }
