@@ -191,9 +191,15 @@ mod tests {
     }
 
     fn scanned(bytes: &[u8], last: bool) -> (Findings, usize) {
-        let mut records = 0;
-        let found = scan(bytes, STORE, 1, last, &mut Some(Chain::default()), &mut |_, _| records += 1);
+        let (found, records, _) = chained(bytes, last);
         (found, records)
+    }
+
+    /// The chain value behind the segment too: what the head of the next segment is held against.
+    fn chained(bytes: &[u8], last: bool) -> (Findings, usize, Option<Chain>) {
+        let (mut records, mut chain) = (0, Some(Chain::default()));
+        let found = scan(bytes, STORE, 1, last, &mut chain, &mut |_, _| records += 1);
+        (found, records, chain)
     }
 
     #[test]
@@ -225,6 +231,15 @@ mod tests {
         assert_eq!(found.damage.len(), 1, "a record elsewhere than it was written is none");
     }
 
+    #[test]
+    fn a_segment_cut_between_two_commits_is_shown_by_the_chain_alone() {
+        let (whole, shorter) = (segment(&[1, 2]), segment(&[1]));
+        assert!(whole.starts_with(&shorter));
+        let (found, records, chain) = chained(&shorter, false);
+        assert_eq!((found.damage.len(), records), (0, 1), "nothing in the segment itself is wrong");
+        assert_ne!(chain, chained(&whole, false).2, "the next segment does not continue it");
+    }
+
     proptest! {
         #[test]
         fn a_spoilt_segment_never_panics_and_never_counts_what_was_spoilt(
@@ -234,15 +249,17 @@ mod tests {
             last in any::<bool>(),
         ) {
             let mut bytes = segment(&commits);
+            let (_, _, whole) = chained(&bytes, last);
             let all: usize = commits.iter().sum();
             for (at, with) in spoils {
                 let at = at.index(bytes.len());
                 bytes[at] ^= with;
             }
             bytes.truncate(bytes.len().saturating_sub(cut.index(80)));
-            let (found, records) = scanned(&bytes, last);
+            let (found, records, chain) = chained(&bytes, last);
             prop_assert!(records <= all && found.end as usize <= bytes.len().max(SEGMENT_HEAD));
-            prop_assert!(last || records == all || !found.damage.is_empty());
+            // A cut between two commits is seen at the head of the next segment.
+            prop_assert!(last || records == all || !found.damage.is_empty() || chain != whole);
         }
 
         #[test]
