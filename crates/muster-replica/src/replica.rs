@@ -408,9 +408,8 @@ impl<S: Storage> Replica<S> {
                     self.effects.push(Effect::Publish { team, bytes });
                 }
                 Output::Presented { device, wall } => {
-                    let is_connected = self.connected.contains(&device);
                     if let Some(state) = self.teams.get_mut(&team) {
-                        state.heard.entry(device).or_default().present(wall, now.wall, is_connected);
+                        state.heard.entry(device).or_default().present(wall, now.wall);
                     }
                 }
                 Output::Close { peer, reason } => {

@@ -7,6 +7,7 @@ use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature
 use muster_store::Storage;
 use muster_sync::frame::{HeadPrefix, Range};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// A read-only view of one team, committed or about to be before any frame leaves.
 pub(crate) struct LedgerSource<'a, S> {
@@ -96,7 +97,16 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
         self.read("body", self.store.body(hash))
     }
 
-    fn missing_bodies(&self, dag: &DagId, limit: usize) -> Vec<EntryId> {
-        self.missing_bodies.get(dag).map(|missing| missing.iter().take(limit).copied().collect()).unwrap_or_default()
+    fn missing_bodies(
+        &self,
+        dag: &DagId,
+        after: Option<EntryId>,
+        but: &BTreeSet<EntryId>,
+        limit: usize,
+    ) -> Vec<EntryId> {
+        let Some(missing) = self.missing_bodies.get(dag) else { return Vec::new() };
+        let behind = missing.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let before = after.into_iter().flat_map(|after| missing.range(..=after));
+        behind.chain(before).filter(|id| !but.contains(id)).take(limit).copied().collect()
     }
 }

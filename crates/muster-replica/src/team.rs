@@ -63,12 +63,11 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    /// Takes a presence: a sign of life, and where no greeting tells it better, what the device's clock shows.
-    pub(crate) fn present(&mut self, wall: Timestamp, now: Timestamp, is_connected: bool) {
-        self.at = now;
-        if !is_connected || self.clock_offset_ms.is_none() {
-            self.clock_offset_ms = Some(wall.0.saturating_sub(now.0));
-        }
+    /// Takes a presence, which others pass on and may have kept: a sign of life of the time that it names by the device's
+    /// own clock, or now where that clock is ahead. Only a greeting tells how far off a clock is.
+    pub(crate) fn present(&mut self, wall: Timestamp, now: Timestamp) {
+        let by_ours = wall.0.saturating_sub(self.clock_offset_ms.unwrap_or_default());
+        self.at = self.at.max(Timestamp(by_ours.min(now.0)));
     }
 }
 
@@ -238,4 +237,30 @@ pub(crate) fn person_may_see(ledger: &Ledger, incident: &DagId, device: &DeviceK
 pub(crate) fn incidents(ledger: &Ledger) -> impl Iterator<Item = DagId> {
     let roster = DagId::from(ledger.team());
     ledger.dags().map(|(dag, _)| *dag).filter(move |dag| *dag != roster)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_689_855_420_000);
+
+    #[test]
+    fn an_old_presence_said_again_is_no_newer_sign_of_life_and_says_nothing_of_the_clock() {
+        let mut heard = Heard::default();
+        heard.present(NOW.plus_ms(-3_600_000), NOW);
+        assert_eq!((heard.at, heard.clock_offset_ms), (NOW.plus_ms(-3_600_000), None));
+        heard.present(NOW, NOW);
+        heard.present(NOW.plus_ms(-7_200_000), NOW);
+        assert_eq!(heard.at, NOW, "what is known is not unlearnt");
+    }
+
+    #[test]
+    fn a_presence_is_of_the_time_that_a_known_clock_meant() {
+        let mut heard = Heard { clock_offset_ms: Some(-3_600_000), ..Heard::default() };
+        heard.present(NOW.plus_ms(-3_600_000), NOW);
+        assert_eq!(heard.at, NOW);
+        heard.present(NOW.plus_ms(90_000_000), NOW);
+        assert_eq!(heard.at, NOW, "nobody is heard in the future");
+    }
 }

@@ -130,8 +130,12 @@ pub const PRUNED_IDS_MAX: usize = 128;
 /// Peers of which it is remembered that they left questions without an answer: the devices of the largest team.
 pub const LET_DOWN_MAX: usize = 1_024;
 
-/// Bodies that a peer was asked for, remembered until it disconnects, so that it is asked once.
+/// Bodies that a peer was asked for, remembered so that it is asked once.
 pub const ASKED_BODIES_MAX: usize = 4_096;
+
+/// So long after a peer was asked for [`ASKED_BODIES_MAX`] it is asked for what had no turn, in milliseconds: bodies that
+/// nobody has must not keep others from being asked for, nor cost more than a trickle.
+pub const BODIES_AGAIN_MS: u64 = 60_000;
 
 /// HAVE frames of one bundle: a page for each incident, and room. More are stepped over, and the bundle gives neither
 /// receipts nor a reply.

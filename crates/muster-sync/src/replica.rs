@@ -67,8 +67,15 @@ pub trait Replica {
     /// The body's bytes, where they are here and not erased.
     fn body(&self, hash: &BodyHash) -> Option<Vec<u8>>;
 
-    /// Some entries of the DAG whose bodies are not here and are not erased: at most `limit`.
-    fn missing_bodies(&self, dag: &DagId, limit: usize) -> Vec<EntryId>;
+    /// Entries of the DAG whose bodies are not here and are not erased: the first `limit` by id behind `after`, then from the
+    /// beginning, without those of `but`.
+    fn missing_bodies(
+        &self,
+        dag: &DagId,
+        after: Option<EntryId>,
+        but: &BTreeSet<EntryId>,
+        limit: usize,
+    ) -> Vec<EntryId>;
 }
 
 /// The replica as one peer may see it.
@@ -159,7 +166,17 @@ impl<'a> View<'a> {
         entry.body().and_then(|body| self.replica.body(&body.hash))
     }
 
-    pub(crate) fn missing_bodies(&self, dag: &DagId, limit: usize) -> Vec<EntryId> {
-        if self.sees(dag) { self.replica.missing_bodies(dag, limit) } else { Vec::new() }
+    pub(crate) fn missing_bodies(
+        &self,
+        dag: &DagId,
+        after: Option<EntryId>,
+        but: &BTreeSet<EntryId>,
+        limit: usize,
+    ) -> Vec<EntryId> {
+        if self.sees(dag) { self.replica.missing_bodies(dag, after, but, limit) } else { Vec::new() }
+    }
+
+    pub(crate) fn lacks_bodies(&self, dag: &DagId) -> bool {
+        !self.missing_bodies(dag, None, &BTreeSet::new(), 1).is_empty()
     }
 }

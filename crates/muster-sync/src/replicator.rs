@@ -8,6 +8,7 @@
 //! admission is known here.
 
 mod ack;
+mod bodies;
 mod compare;
 mod fetch;
 mod gossip;

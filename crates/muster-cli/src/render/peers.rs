@@ -80,7 +80,7 @@ impl Peer {
             None if !self.node => "what it has is heard with `muster up`".to_owned(),
             None => "no word yet of what it has".to_owned(),
         });
-        words.extend(self.missing_here.filter(|count| *count > 0).map(|count| format!("we lack {count} of its")));
+        words.extend(self.missing_here.filter(|count| *count > 0).map(|count| format!("by its word we lack {count}")));
         if let Some(offset) = self.clock_offset_ms.filter(|offset| offset.unsigned_abs() >= CLOCK_OFF_MS) {
             let side = if offset > 0 { "ahead" } else { "behind" };
             let seconds = offset.unsigned_abs() / 1_000;
@@ -153,7 +153,7 @@ pub(super) mod tests {
         erin              eeeeee  connected, no word yet of what it has, ITS CLOCK IS
                                   300 s ahead: its times mislead
         carol             cccccc  link CUT by `muster net cut`, last heard 5 min ago, 7
-                                  of ours not known to be there, we lack 2 of its
+                                  of ours not known to be there, by its word we lack 2
         dave              dddddd  NOT CONNECTED, not heard since this node started, no
                                   word yet of what it has
         ");

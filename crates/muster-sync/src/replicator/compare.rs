@@ -4,7 +4,7 @@ use super::Context;
 use super::peer::{Pair, Peer, Retry};
 use crate::contract::{CloseReason, Output};
 use crate::frame::{Frame, Have, Heads, HeadsDigest};
-use crate::limits::{BODIES_MAX, HAVE_AGAIN_MS, RETRY_FIRST_MS, RETRY_LAST_MS};
+use crate::limits::{HAVE_AGAIN_MS, RETRY_FIRST_MS, RETRY_LAST_MS};
 use muster_log::{DagId, EntryId};
 
 impl Peer {
@@ -199,19 +199,6 @@ impl Peer {
                 retry.wait_ms = (retry.wait_ms * 2).min(RETRY_LAST_MS);
                 retry.at = cx.now.plus_ms(retry.wait_ms);
             }
-        }
-    }
-
-    /// Where entries are equal, bodies may still lack: each is asked of each peer once.
-    fn want_bodies(&mut self, dag: DagId, cx: &mut Context<'_>) {
-        if self.wanted.contains_key(&dag) || self.differs(&dag, cx) {
-            return;
-        }
-        let missing = cx.view.missing_bodies(&dag, crate::limits::ASKED_BODIES_MAX);
-        let bodies: std::collections::BTreeSet<EntryId> =
-            missing.into_iter().filter(|id| !self.asked_bodies.contains(id)).take(BODIES_MAX).collect();
-        if !bodies.is_empty() && self.asked_bodies.len() + bodies.len() <= crate::limits::ASKED_BODIES_MAX {
-            self.wanted.entry(dag).or_default().bodies = bodies;
         }
     }
 }

@@ -225,7 +225,7 @@ impl Peer {
             // All of it stays wanted.
             return;
         }
-        self.asked_bodies.extend(want.bodies.iter().copied());
+        self.asked_bodies.extend(&want.bodies);
         let Some(wanted) = self.wanted.get_mut(&want.dag) else { return };
         // An entry that came and waits for its own parents is asked for by those; one that did not come, not again.
         wanted.ids.retain(|id| !want.ids.contains(id));

@@ -46,7 +46,13 @@ impl Peer {
         let ack = (!self.sent.is_empty()).then_some(self.ack_deadline);
         let retries = self.pairs.values().filter_map(|pair| Some(pair.retry?.at));
         let owed = self.pairs.values().filter_map(|pair| Some(pair.ack_due.as_ref()?.0));
-        retries.chain(owed).chain(ack).chain(self.answer_deadline()).chain(self.index.deadline()).min()
+        retries
+            .chain(owed)
+            .chain(ack)
+            .chain(self.answer_deadline())
+            .chain(self.index.deadline())
+            .chain(self.asked_bodies.deadline())
+            .min()
     }
 
     /// When the answer to our WANT counts as lost. While its chunks are being judged here, the peer owes nothing.
@@ -62,6 +68,7 @@ impl Peer {
         }
         self.send_owed_acks(cx);
         self.retry(cx);
+        self.ask_for_bodies_again(cx);
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl Peer {
             return false;
         }
         match self.index.equal.get(dag) {
-            Some(same) => *view.heads(dag) == *same.heads && view.missing_bodies(dag, 1).is_empty(),
+            Some(same) => *view.heads(dag) == *same.heads && !view.lacks_bodies(dag),
             None => !self.index.is_done,
         }
     }
@@ -236,7 +236,7 @@ impl Peer {
             let same = Same { heads: heads.clone().into_boxed_slice(), count: view.len(&incident) };
             self.index.equal.insert(incident, same);
             self.receipt(incident, heads, cx);
-            if !view.missing_bodies(&incident, 1).is_empty() {
+            if view.lacks_bodies(&incident) {
                 cx.core.touched.insert((self.key, incident));
             }
         }

@@ -1,5 +1,6 @@
 //! What is known of one connected peer, all of it bounded, all of it forgotten when the peer goes.
 
+use super::bodies::AskedBodies;
 use super::index::Indexing;
 use super::serve::Serving;
 use super::{Context, Standing};
@@ -56,7 +57,7 @@ pub(super) struct Peer {
     pub(super) queue: VecDeque<EntryId>,
     /// Whether something waits for credit.
     pub(super) has_to_wait: bool,
-    pub(super) asked_bodies: BTreeSet<EntryId>,
+    pub(super) asked_bodies: AskedBodies,
     /// Bodies that it asked for and that were not here.
     pub(super) owed: BTreeSet<EntryId>,
     /// What it said last that it cannot admit.
@@ -179,7 +180,7 @@ impl Peer {
             serving: None,
             queue: VecDeque::new(),
             has_to_wait: false,
-            asked_bodies: BTreeSet::new(),
+            asked_bodies: AskedBodies::default(),
             owed: BTreeSet::new(),
             refused: None,
         }

@@ -260,9 +260,18 @@ impl Replica for Desk {
         self.bodies.get(hash).cloned()
     }
 
-    fn missing_bodies(&self, dag: &DagId, limit: usize) -> Vec<EntryId> {
+    fn missing_bodies(
+        &self,
+        dag: &DagId,
+        after: Option<EntryId>,
+        but: &BTreeSet<EntryId>,
+        limit: usize,
+    ) -> Vec<EntryId> {
         let Some(dag) = self.ledger.dag(dag) else { return Vec::new() };
         let lacks = |entry: &&Entry| entry.body().is_some_and(|body| !self.bodies.contains_key(&body.hash));
-        dag.entries().filter(lacks).map(Entry::id).take(limit).collect()
+        let mut ids: Vec<EntryId> = dag.entries().filter(lacks).map(Entry::id).filter(|id| !but.contains(id)).collect();
+        ids.sort_by_key(|id| (after.is_some_and(|after| *id <= after), *id));
+        ids.truncate(limit);
+        ids
     }
 }

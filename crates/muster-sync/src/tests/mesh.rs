@@ -356,7 +356,7 @@ impl Mesh {
                 }
                 assert_eq!(one.heads(&dag), other.heads(&dag), "desks {a} and {b} differ in {dag}");
                 assert_eq!(one.len(&dag), other.len(&dag));
-                assert_eq!(other.missing_bodies(&dag, 10), [], "desk {b} lacks bodies");
+                assert_eq!(other.missing_bodies(&dag, None, &BTreeSet::new(), 10), [], "desk {b} lacks bodies");
             }
             let standing = self.replicators[*a].standing(&other.key(), one).unwrap();
             assert_eq!((standing.missing_here, standing.missing_there), (Some(0), Some(0)), "desk {a} about {b}");

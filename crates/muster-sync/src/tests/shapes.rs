@@ -2,8 +2,10 @@
 
 use super::desk::{Desk, noise};
 use super::mesh::Mesh;
-use crate::limits::{CHUNK_ROWS_AIM, HEADS_MAX, TIPS_MAX};
+use crate::limits::{ASKED_BODIES_MAX, BODIES_AGAIN_MS, CHUNK_ROWS_AIM, HEADS_MAX, TIPS_MAX};
 use crate::replica::Replica;
+use muster_log::EntryId;
+use std::collections::BTreeSet;
 
 #[test]
 fn a_desk_that_was_filled_by_run_signatures_fills_the_next() {
@@ -52,7 +54,29 @@ fn bodies_that_lack_are_asked_for_once_entries_are_equal() {
     mesh.connect(0, 1);
     mesh.run();
     assert_eq!(mesh.desks[1].bodies.len(), 21);
-    assert_eq!(mesh.desks[1].missing_bodies(&incident, 10), [erased]);
+    assert_eq!(mesh.desks[1].missing_bodies(&incident, None, &BTreeSet::new(), 10), [erased]);
+    assert_eq!(mesh.closes, []);
+}
+
+#[test]
+fn bodies_that_nobody_has_do_not_crowd_out_one_that_is_there() {
+    let mut desks = Mesh::team(2);
+    let incident = desks[0].declare("many bodies", None);
+    let mut said: Vec<EntryId> =
+        (0..ASKED_BODIES_MAX + 100).map(|n| desks[0].say(incident, &format!("text {n}"))).collect();
+    let (first, rest) = desks.split_at_mut(1);
+    first[0].copy_to(&mut rest[0]);
+    desks[1].bodies.clear();
+    said.sort_unstable();
+    let there = said.last().unwrap();
+    let hash = desks[0].ledger.entry(there).unwrap().body().unwrap().hash;
+    desks[0].bodies.retain(|kept, _| *kept == hash);
+    let mut mesh = Mesh::new(desks, 2);
+    mesh.connect(0, 1);
+    mesh.run_for(BODIES_AGAIN_MS / 2);
+    assert!(!mesh.desks[1].bodies.contains_key(&hash), "it is behind all that one peer is asked for at once");
+    mesh.run_for(BODIES_AGAIN_MS);
+    assert!(mesh.desks[1].bodies.contains_key(&hash));
     assert_eq!(mesh.closes, []);
 }
 
