@@ -6,6 +6,7 @@ use muster_node::config::{Config, Overrides};
 use muster_node::home::Home;
 use muster_node::logging::{self, LogSettings, Process};
 use muster_node::request::{Invite, Read, Request, What};
+use muster_node::unlock::Unlock;
 use muster_node::up::{self, UpOptions};
 use muster_node::{Ready, Setup};
 use serde_json::Value;
@@ -167,5 +168,5 @@ fn setup(path: &Path) -> Result<Setup, Fault> {
     let flags = Overrides { mdns: Some(false), log: Some("warn".into()), ..Overrides::default() };
     let config = Config::load(&home.config_file(), flags, |_| None).map_err(Fault::unexpected)?;
     let name = Some("ada".to_owned());
-    Ok(Setup { home, config, name })
+    Ok(Setup { home, config, name, unlock: Unlock::default() })
 }

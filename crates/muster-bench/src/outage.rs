@@ -16,6 +16,7 @@ use muster_log::{
 };
 use muster_node::clock::{entropy16, entropy32};
 use muster_node::keystore;
+use muster_node::unlock::Unlock;
 use muster_replica::{JoinAnswer, Replica};
 use muster_store::{DiskStore, MemoryStore, Storage, StoredEntry, Write};
 use std::path::{Path, PathBuf};
@@ -95,7 +96,7 @@ impl Outage {
             authors.push(join(&mut replica, team, name, &secret)?);
         }
         for (name, key_file) in script.others {
-            join(&mut replica, team, name, &|| Ok(keystore::load_or_create(key_file)?.0))?;
+            join(&mut replica, team, name, &|| Ok(keystore::load_or_create(key_file, &Unlock::default())?.0))?;
         }
         let title = "Checkout is down".to_owned();
         let declare = Act::Declare { title, severity: Some(1), drill: false, suspected: false, private: Vec::new() };

@@ -20,6 +20,7 @@ use muster_node::home::Home;
 use muster_node::keystore;
 use muster_node::request::{Act, Request, Write};
 use muster_node::running::{Advanced, RunningNode};
+use muster_node::unlock::Unlock;
 use muster_replica::Replica;
 use muster_store::DiskStore;
 use op::{Op, Opened};
@@ -203,7 +204,7 @@ impl Peer {
         let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.key_file());
         file.and_then(|mut file| file.write_all(key.as_bytes())).map_err(Fault::io("write the key"))?;
         let (store, _) = DiskStore::open(&home.store(), surroundings::for_writing()?)?;
-        let (secret, _) = keystore::load_or_create(&home.key_file())?;
+        let (secret, _) = keystore::load_or_create(&home.key_file(), &Unlock::default())?;
         let mut replica = Replica::open(store, secret, surroundings::session()?, Box::new(OsEntropy))?;
         let first: DeviceKey = parse(&reference.first)?;
         let team: TeamId = parse(&reference.team)?;
@@ -236,7 +237,7 @@ fn setup(path: &Path) -> Result<Setup, Fault> {
     let home = Home::at(path)?;
     let flags = Overrides { mdns: Some(false), log: Some("warn".into()), ..Overrides::default() };
     let config = Config::load(&home.config_file(), flags, |_| None).map_err(Fault::unexpected)?;
-    Ok(Setup { home, config, name: Some("ada".into()) })
+    Ok(Setup { home, config, name: Some("ada".into()), unlock: Unlock::default() })
 }
 
 impl Open {

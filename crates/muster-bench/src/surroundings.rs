@@ -5,6 +5,7 @@ use muster_log::{DeviceSecret, SessionId, Timestamp};
 use muster_node::clock::{entropy16, entropy32};
 use muster_node::home::Home;
 use muster_node::keystore;
+use muster_node::unlock::Unlock;
 use muster_replica::{Entropy, Now, Replica};
 use muster_store::{DiskStore, OpenOptions};
 use muster_sync::Tick;
@@ -39,7 +40,7 @@ pub(crate) fn session() -> Result<SessionId, Fault> {
 pub(crate) fn home(path: &Path) -> Result<(Home, DeviceSecret), Fault> {
     let home = Home::at(path)?;
     home.open()?;
-    let (secret, _) = keystore::load_or_create(&home.key_file())?;
+    let (secret, _) = keystore::load_or_create(&home.key_file(), &Unlock::default())?;
     Ok((home, secret))
 }
 

@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev, status,
-    team, timeline, title, up, use_incident, verify, whohas, will,
+    export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev,
+    status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -125,6 +125,8 @@ pub(crate) enum Command {
     Invite(invite::Invite),
     /// Join a team by a ticket (also: team join)
     Join(join::Join),
+    /// The device key: show it, copy it, put one in place, change its passphrase
+    Key(key::Key),
     /// Cut or heal links, for drills and tests
     Net(net::Net),
     /// Whether this device is ready, and what would be lost if it died now

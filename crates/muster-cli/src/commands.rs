@@ -1,7 +1,7 @@
 //! One file per command: what it takes, what it asks of the node, how it shows the answer.
 //!
 //! Most commands are one request and one answer: [`Ask`]. Those that are more (`up`, `down`, `board --watch`, `say
-//! --batch`, `export -o`, `config`, `doctor`, `repair`, `completions`) are carried out by [`crate::run`] with what their files offer.
+//! --batch`, `export -o`, `config`, `doctor`, `key`, `repair`, `completions`) are carried out by [`crate::run`] with what their files offer.
 
 pub(crate) mod actions;
 pub(crate) mod amend;
@@ -20,6 +20,7 @@ pub(crate) mod down;
 pub(crate) mod export;
 pub(crate) mod invite;
 pub(crate) mod join;
+pub(crate) mod key;
 pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod need;
@@ -76,7 +77,7 @@ impl Command {
     pub(crate) fn ask(&self) -> Option<&dyn Ask> {
         Some(match self {
             Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Bundle(_) => return None,
-            Self::Compact(_) | Self::Repair(_) | Self::Completions(_) | Self::Man(_) => return None,
+            Self::Compact(_) | Self::Repair(_) | Self::Completions(_) | Self::Key(_) | Self::Man(_) => return None,
             Self::Demo(_) | Self::VerifyProof(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,

@@ -23,6 +23,7 @@ muster: the incident log that still works when everything else is down
   Team   invite | join TICKET | peers add ADDR | team create|show|list|use
          team set|revoke|second|confirm|recover|devices
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
+         key show|export|import|change-passphrase
          compact [ID..] packs what is over | repair | demo | completions SHELL
   Everywhere: --json --home DIR --as NAME --log FILTER --log-format human|json
   More: muster help COMMAND            Version: muster --version

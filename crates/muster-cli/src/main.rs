@@ -15,6 +15,7 @@ mod follow;
 mod help;
 mod input;
 mod output;
+mod passphrase;
 mod problem;
 mod progress;
 mod render;

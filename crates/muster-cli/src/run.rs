@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command};
 use crate::batch::{self, Account};
-use crate::commands::{Ask, board, bundle, compact, doctor, down, export, repair, say, up};
+use crate::commands::{Ask, board, bundle, compact, doctor, down, export, key, repair, say, up};
 use crate::output;
 use crate::problem::Problem;
 use crate::session::Session;
@@ -65,6 +65,7 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Bundle(command) => bundle::run(command, session),
         Command::Team(team) if team.asks_first() => team.run(session),
         Command::Compact(command) => compact::run(command, session),
+        Command::Key(command) => key::run(command, session),
         Command::Repair(command) => repair::run(command, session),
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {

@@ -2,6 +2,7 @@
 
 use crate::args::{Command, Globals};
 use crate::input::Input;
+use crate::passphrase;
 use crate::problem::Problem;
 use crate::render::{Page, Paint};
 use crate::run::note;
@@ -72,7 +73,7 @@ impl Session {
                 notes: Vec::new(),
             },
             page: Page { paint: Paint::for_stdout(), now, zone },
-            setup: Setup { home, config, name },
+            setup: Setup { home, config, name, unlock: passphrase::unlock() },
             unread,
             json: globals.json,
             _log: log,

@@ -114,13 +114,18 @@ pub fn examine(setup: &Setup, unread: Option<&Warning>) -> Report {
     }
     let (mut device, mut node) = (None, false);
     if access.is_ok() {
-        let (found, secret) = match keystore::load(&home.key_file()) {
-            Ok(secret) => (Ok(secret.is_some()), secret),
-            Err(error) => (Err(error), None),
-        };
-        device = secret.as_ref().map(|secret| secret.public().to_string());
         let asked = ask_node(setup);
         node = asked.is_some();
+        // Beside a node the secret is not needed, and nobody is asked for a passphrase.
+        let (found, secret) = match node {
+            true => (keystore::public(&home.key_file()), None),
+            false => match keystore::load(&home.key_file(), &setup.unlock) {
+                Ok(secret) => (Ok(secret.as_ref().map(DeviceSecret::public)), secret),
+                Err(error) => (Err(error), None),
+            },
+        };
+        device = found.as_ref().ok().and_then(|found| Some(found.as_ref()?.to_string()));
+        let found = found.map(|found| found.is_some());
         let inside = match asked {
             Some(answer) => answer.map_err(|failure| vec![Check::failed("node", failure)]),
             None => look_inside(setup, secret),

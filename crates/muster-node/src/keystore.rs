@@ -1,28 +1,25 @@
 //! The device's secret key on disk: an OpenSSH private-key file (ed25519) that only its owner can read.
 //!
-//! Made at first use and never changed. What a key signs is decided in `muster-log`; where the file stands is
-//! [`crate::home`]'s. Secrets in memory are zeroed when dropped, and no error or `Debug` here shows key material.
+//! Made at first use; only [`crate::keys`] changes it afterwards. What a key signs is decided in `muster-log`, where the file
+//! stands is [`crate::home`]'s, what is in it [`form`]'s, and who knows the passphrase [`crate::unlock`]'s. Secrets in
+//! memory are zeroed when dropped, and no error or `Debug` here shows key material.
+
+pub(crate) mod form;
 
 use crate::clock::{EntropyError, entropy16, entropy32};
+use crate::unlock::{NoPassphrase, Unlock};
+use form::{KEY_FILE_BYTES_MAX, KeyText};
 use muster_log::{DeviceKey, DeviceSecret};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData, PrivateKey};
-use ssh_key::public::Ed25519PublicKey;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a key file. One ed25519 key has about 400; an RSA key, met by mistake, some 3,000.
-const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
-
 /// Permission bits that let somebody besides the owner use the key.
-const OTHERS_ANYTHING: u32 = 0o077;
-
-/// Written into the file for whoever finds it; not secret, not read back.
-const COMMENT: &str = "muster device key";
+pub(crate) const OTHERS_ANYTHING: u32 = 0o077;
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +52,30 @@ pub enum KeyError {
         /// The algorithm found.
         found: String,
     },
-    /// Protected with a passphrase, which this version cannot ask for.
-    #[error("the key in `{}` is protected with a passphrase, which muster cannot open yet", path.display())]
+    /// Protected with a passphrase, and there is nobody who could be asked for it.
+    #[error("the key in `{}` is protected with a passphrase: {why}", path.display())]
     Passphrase {
         /// The key file.
+        path: PathBuf,
+        /// Why none was given.
+        why: NoPassphrase,
+    },
+    /// The passphrase given is another one.
+    #[error("the passphrase does not open the key in `{}`", path.display())]
+    WrongPassphrase {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// There is a file where one is to be written.
+    #[error("`{}` is there already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no key.
+    #[error("there is no key in `{}`", path.display())]
+    Missing {
+        /// Where one was looked for.
         path: PathBuf,
     },
     /// Damaged, or no OpenSSH private key at all.
@@ -94,9 +111,13 @@ impl KeyError {
                 )
             }
             Self::WrongType { .. } => "only ed25519 keys work; move the file away and a new key is made".into(),
-            Self::Passphrase { path } => {
-                format!("passphrases come later; remove it with `ssh-keygen -p -N '' -f '{}'`", path.display())
+            Self::Passphrase { why, .. } => why.hint(),
+            Self::WrongPassphrase { .. } => {
+                "try again; a forgotten one cannot be got back: then begin in a new home (`--home DIR`) and join again"
+                    .into()
             }
+            Self::Exists { .. } => "name another file, or move that one away: no key is ever written over".into(),
+            Self::Missing { .. } => "a key is made at first use, for example by `muster up`".into(),
             Self::Corrupt { .. } => {
                 "restore it from a backup, or move it away: a new key is made, and this device must join again".into()
             }
@@ -116,23 +137,43 @@ impl KeyError {
 ///
 /// # Errors
 /// [`KeyError`]; an existing file is never changed.
-pub fn load_or_create(path: &Path) -> Result<(DeviceSecret, bool), KeyError> {
-    if let Some(secret) = load(path)? {
+pub fn load_or_create(path: &Path, unlock: &Unlock) -> Result<(DeviceSecret, bool), KeyError> {
+    if let Some(secret) = load(path, unlock)? {
         return Ok((secret, false));
     }
     let secret = DeviceSecret::from_seed(&Zeroizing::new(entropy32()?));
-    if create(path, &encode(&secret, path)?)? {
+    let text = KeyText::plain(&secret).map_err(|error| failed("write", path, io::Error::other(error)))?;
+    if create(path, text.as_str())? {
         return Ok((secret, true));
     }
     let vanished = || failed("read", path, io::ErrorKind::NotFound.into());
-    load(path)?.map(|secret| (secret, false)).ok_or_else(vanished)
+    load(path, unlock)?.map(|secret| (secret, false)).ok_or_else(vanished)
 }
 
-/// Reads the device's key; `None` where there is no file.
+/// Reads the device's key, with the passphrase from `unlock` where there is one on it; `None` where there is no file.
 ///
 /// # Errors
 /// [`KeyError`].
-pub fn load(path: &Path) -> Result<Option<DeviceSecret>, KeyError> {
+pub fn load(path: &Path, unlock: &Unlock) -> Result<Option<DeviceSecret>, KeyError> {
+    read(path)?.map(|text| unlock.open(&text, path)).transpose()
+}
+
+/// The public half of the device's key, for which no passphrase is needed; `None` where there is no file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn public(path: &Path) -> Result<Option<DeviceKey>, KeyError> {
+    Ok(read(path)?.map(|text| text.public()))
+}
+
+/// Reads a key file, judging the file first.
+pub(crate) fn read(path: &Path) -> Result<Option<KeyText>, KeyError> {
+    let Some(bytes) = read_private(path, OTHERS_ANYTHING)? else { return Ok(None) };
+    KeyText::read(&bytes, path).map(Some)
+}
+
+/// Reads a file whose mode must have none of the bits `closed`; `None` where there is none.
+pub(crate) fn read_private(path: &Path, closed: u32) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
     let owned = || path.to_owned();
     // Opened first and judged by the handle, so that nothing can be swapped in between. NONBLOCK: a pipe would hang.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
@@ -148,11 +189,10 @@ pub fn load(path: &Path) -> Result<Option<DeviceSecret>, KeyError> {
     if !found.is_file() {
         return Err(KeyError::NotAFile { path: owned() });
     }
-    if found.mode() & OTHERS_ANYTHING != 0 {
+    if found.mode() & closed != 0 {
         return Err(KeyError::OthersHaveAccess { path: owned(), mode: found.mode() & 0o7777 });
     }
-    let bytes = read_bounded(&mut file).map_err(|source| failed("read", path, source))?;
-    decode(&bytes, path).map(Some)
+    read_bounded(&mut file).map(Some).map_err(|source| failed("read", path, source))
 }
 
 /// Reads at most one byte more than a key file may have, into a buffer that never moves: growing would leave copies.
@@ -171,46 +211,23 @@ fn read_bounded(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn decode(bytes: &[u8], path: &Path) -> Result<DeviceSecret, KeyError> {
-    let corrupt = || KeyError::Corrupt { path: path.to_owned() };
-    if bytes.len() > KEY_FILE_BYTES_MAX {
-        return Err(corrupt());
-    }
-    let wrong = |found: String| KeyError::WrongType { path: path.to_owned(), found };
-    let key = PrivateKey::from_openssh(bytes).map_err(|error| match error {
-        ssh_key::Error::AlgorithmUnsupported { algorithm } => wrong(algorithm.to_string()),
-        ssh_key::Error::AlgorithmUnknown => wrong("of an unknown type".into()),
-        _ => corrupt(),
-    })?;
-    match key.key_data() {
-        KeypairData::Encrypted(_) => Err(KeyError::Passphrase { path: path.to_owned() }),
-        KeypairData::Ed25519(pair) => {
-            let secret = DeviceSecret::from_seed(pair.private.as_ref());
-            // Signing as one device and being known as another would fork nothing and confuse everybody.
-            if secret.public() == DeviceKey::from_bytes(pair.public.0) { Ok(secret) } else { Err(corrupt()) }
-        }
-        _ => Err(wrong(key.algorithm().to_string())),
-    }
-}
-
-fn encode(secret: &DeviceSecret, path: &Path) -> Result<Zeroizing<String>, KeyError> {
-    let pair = Ed25519Keypair {
-        public: Ed25519PublicKey(*secret.public().as_bytes()),
-        private: Ed25519PrivateKey::from_bytes(&secret.seed()),
-    };
-    let unwritable = |error: ssh_key::Error| failed("write", path, io::Error::other(error));
-    let key = PrivateKey::new(KeypairData::Ed25519(pair), COMMENT).map_err(unwritable)?;
-    key.to_openssh(ssh_key::LineEnding::LF).map_err(unwritable)
-}
-
 /// Writes beside the file, syncs, and moves into place; `false` when another process was first.
-fn create(path: &Path, text: &str) -> Result<bool, KeyError> {
+pub(crate) fn create(path: &Path, text: &str) -> Result<bool, KeyError> {
+    put(path, text, move_unless_present)
+}
+
+/// The same over the file that is there: afterwards the one or the other is whole.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), KeyError> {
+    put(path, text, |from, to| fs::rename(from, to).map(|()| true)).map(drop)
+}
+
+fn put(path: &Path, text: &str, into_place: fn(&Path, &Path) -> io::Result<bool>) -> Result<bool, KeyError> {
     let mut suffix = entropy16()?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".new-{:016x}", u128::from_be_bytes(suffix) >> 64));
     suffix.zeroize();
     let beside = PathBuf::from(beside);
-    let done = write_and_sync(&beside, text).and_then(|()| move_unless_present(&beside, path));
+    let done = write_and_sync(&beside, text).and_then(|()| into_place(&beside, path));
     if !matches!(done, Ok(true)) {
         // Best effort: what stays is a key that nobody uses.
         let _ = fs::remove_file(&beside);
@@ -241,7 +258,7 @@ fn move_unless_present(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
+pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
     KeyError::Io { doing, path: path.to_owned(), source }
 }
 
@@ -286,7 +303,7 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
         let path = dir.path().join("device.key");
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let error = load_or_create(&path).unwrap_err();
+        let error = load_or_create(&path, &Unlock::default()).unwrap_err();
         assert_eq!(fs::read_to_string(&path).unwrap(), content, "the file was changed");
         assert!(!error.hint().is_empty());
         error
@@ -296,9 +313,9 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
     fn a_key_is_made_once_and_read_back_ever_after() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.key");
-        let (made, created) = load_or_create(&path).unwrap();
+        let (made, created) = load_or_create(&path, &Unlock::default()).unwrap();
         assert!(created);
-        let (read, created_again) = load_or_create(&path).unwrap();
+        let (read, created_again) = load_or_create(&path, &Unlock::default()).unwrap();
         assert!(!created_again);
         assert_eq!(made.public(), read.public());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
@@ -309,7 +326,8 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
     fn processes_that_meet_at_the_first_start_end_with_one_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.key");
-        let load = || load_or_create(&path).map(|(secret, created)| (secret.public(), created)).unwrap();
+        let load =
+            || load_or_create(&path, &Unlock::default()).map(|(secret, created)| (secret.public(), created)).unwrap();
         let all: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(load)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -320,7 +338,7 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
 
     #[test]
     fn a_key_that_ssh_keygen_made_is_read() {
-        let secret = decode(FOREIGN.as_bytes(), Path::new("k")).unwrap();
+        let secret = KeyText::read(FOREIGN.as_bytes(), Path::new("k")).unwrap().open(None, Path::new("k")).unwrap();
         let public = ssh_key::PublicKey::from_openssh(FOREIGN_PUBLIC).unwrap();
         assert_eq!(public.key_data().ed25519().unwrap().0, *secret.public().as_bytes());
     }
@@ -329,20 +347,23 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
     fn a_link_is_refused_even_to_a_good_key() {
         let dir = tempfile::tempdir().unwrap();
         let (real, link) = (dir.path().join("real"), dir.path().join("device.key"));
-        load_or_create(&real).unwrap();
+        load_or_create(&real, &Unlock::default()).unwrap();
         symlink(&real, &link).unwrap();
-        assert!(matches!(load_or_create(&link), Err(KeyError::Symlink { .. })));
+        assert!(matches!(load_or_create(&link, &Unlock::default()), Err(KeyError::Symlink { .. })));
         symlink(dir.path().join("nowhere"), dir.path().join("dangling")).unwrap();
-        assert!(matches!(load_or_create(&dir.path().join("dangling")), Err(KeyError::Symlink { .. })));
+        assert!(matches!(
+            load_or_create(&dir.path().join("dangling"), &Unlock::default()),
+            Err(KeyError::Symlink { .. })
+        ));
     }
 
     #[test]
     fn what_is_no_regular_file_is_refused_without_hanging() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(load_or_create(dir.path()), Err(KeyError::NotAFile { .. })));
+        assert!(matches!(load_or_create(dir.path(), &Unlock::default()), Err(KeyError::NotAFile { .. })));
         let pipe = dir.path().join("pipe");
         rustix::fs::mkfifoat(CWD, &pipe, 0o600.into()).unwrap();
-        assert!(matches!(load_or_create(&pipe), Err(KeyError::NotAFile { .. })));
+        assert!(matches!(load_or_create(&pipe, &Unlock::default()), Err(KeyError::NotAFile { .. })));
     }
 
     #[test]
@@ -355,10 +376,34 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
     }
 
     #[test]
-    fn a_passphrase_is_named_as_the_reason() {
+    fn where_nobody_knows_the_passphrase_the_hint_says_how_to_give_it() {
         let error = refused(ENCRYPTED, 0o600);
         assert!(matches!(error, KeyError::Passphrase { .. }), "{error}");
-        assert!(error.hint().contains("ssh-keygen -p"));
+        assert!(error.hint().contains("MUSTER_PASSPHRASE_FILE"), "{}", error.hint());
+    }
+
+    #[test]
+    fn a_key_that_ssh_keygen_protected_opens_with_its_passphrase_alone_and_is_asked_for_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("device.key");
+        fs::write(&path, ENCRYPTED).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&asked);
+        let unlock = Unlock::asking(move |_, attempt| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let typed = if attempt == 0 { "Muster" } else { "muster" };
+            Ok(Zeroizing::new(typed.to_owned()))
+        });
+        let secret = load(&path, &unlock).unwrap().unwrap();
+        assert_eq!(Some(secret.public()), public(&path).unwrap());
+        load(&path, &unlock).unwrap().unwrap();
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 2, "the second of the first time was right");
+        let wrong = Unlock::asking(|_, attempt| match attempt {
+            0 => Ok(Zeroizing::new("other".to_owned())),
+            _ => Err(NoPassphrase::Nobody),
+        });
+        assert!(matches!(load(&path, &wrong), Err(KeyError::WrongPassphrase { .. })));
     }
 
     #[test]
@@ -376,16 +421,6 @@ NQNPneyTj4ssgYX5zhGmuff7M/hzwEGMp96fChIQv4Zv3PqOW7B9qbYCUFtmPq4j26uNVN
             let error = refused(content, 0o600);
             assert!(matches!(error, KeyError::Corrupt { .. }), "{error}");
         }
-    }
-
-    #[test]
-    fn a_public_half_that_does_not_belong_to_the_secret_is_refused() {
-        let pair = Ed25519Keypair {
-            public: Ed25519PublicKey(*DeviceSecret::from_seed(&[1; 32]).public().as_bytes()),
-            private: Ed25519PrivateKey::from_bytes(&[2; 32]),
-        };
-        let key = PrivateKey::new(KeypairData::Ed25519(pair), "").unwrap();
-        assert!(matches!(refused(&key.to_openssh(ssh_key::LineEnding::LF).unwrap(), 0o600), KeyError::Corrupt { .. }));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::engine::{Engine, OsEntropy, SummaryFile, Surroundings};
 use crate::home::{Access, Home, HomeError};
 use crate::keystore::{self, KeyError};
 use crate::request::Failure;
+use crate::unlock::Unlock;
 use muster_log::{DeviceKey, DeviceSecret, SessionId};
 use muster_replica::{Replica, ReplicaError};
 use muster_store::{DiskStore, IndexReport, Lease, OpenOptions, OpenReport, StoreError};
@@ -28,6 +29,8 @@ pub struct Setup {
     pub config: Config,
     /// `--as NAME`: the own handle, should this be its first use.
     pub name: Option<String>,
+    /// Who knows the passphrase of the key, should there be one.
+    pub unlock: Unlock,
 }
 
 impl Setup {
@@ -94,14 +97,14 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
 /// Opens the store of an opened home, again or for the first time.
 pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> {
     let has_log = opened.setup.home.store().join("format").exists();
-    let secret: DeviceSecret = match keystore::load(&opened.secret_file)? {
+    let secret: DeviceSecret = match keystore::load(&opened.secret_file, &opened.setup.unlock)? {
         Some(secret) => secret,
         // A new key beside an old log would be a stranger to every team in it, and nobody would know why.
         None if has_log => {
             return Err(Failure::new(format!("the device key {} is missing", opened.secret_file.display()))
                 .hint("put it back from a backup; or begin in a new home (--home DIR) and join the team again"));
         }
-        None => keystore::load_or_create(&opened.secret_file)?.0,
+        None => keystore::load_or_create(&opened.secret_file, &opened.setup.unlock)?.0,
     };
     let fresh = |error: clock::EntropyError| Failure::new(error.to_string());
     let options = match opened.access {
@@ -121,7 +124,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
     let mut replica = match open_replica(store, &report, secret, new_session) {
         Err(ReplicaError::Damaged { .. }) if !opened.is_node => {
             let (store, _) = open_patiently(opened, OpenOptions::read())?;
-            let secret = keystore::load_or_create(&opened.secret_file)?.0;
+            let secret = keystore::load_or_create(&opened.secret_file, &opened.setup.unlock)?.0;
             Replica::open_what_stands(store, secret, new_session, Box::new(OsEntropy))?
         }
         replica => replica?,

@@ -68,7 +68,8 @@ fn own_key(setup: &Setup) -> Result<muster_log::DeviceSecret, Failure> {
     if setup.home.open()? == Access::ReadOnly {
         return Err(StoreError::ReadOnly { path: setup.home.root().to_owned() }.into());
     }
-    keystore::load(&setup.home.key_file())?.ok_or_else(|| StoreError::NoStore { path: setup.home.store() }.into())
+    keystore::load(&setup.home.key_file(), &setup.unlock)?
+        .ok_or_else(|| StoreError::NoStore { path: setup.home.store() }.into())
 }
 
 fn options(setup: &Setup) -> Result<OpenOptions, Failure> {

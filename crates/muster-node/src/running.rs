@@ -41,7 +41,7 @@ impl RunningNode {
         let saved = engine.replica.addresses(&engine.replica.device())?;
         let addresses = crate::up::listen_addresses(listen, &saved)?;
         let addresses_left = addresses.len();
-        let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
+        let secret = crate::keystore::load_or_create(&setup.home.key_file(), &setup.unlock)?.0;
         let Wired { net, mailbox, mail } = {
             let _within = runtime.enter();
             crate::up::wire(setup, &secret, addresses, setup.config.mdns.value)?

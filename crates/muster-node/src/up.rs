@@ -38,7 +38,7 @@ pub fn run(options: UpOptions) -> Result<(), Failure> {
     let saved = engine.replica.addresses(&engine.replica.device())?;
     let addresses = listen_addresses(&configured, &saved)?;
     let addresses_count = addresses.len();
-    let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
+    let secret = crate::keystore::load_or_create(&setup.home.key_file(), &setup.unlock)?.0;
     let _within = runtime.enter();
     let control = ControlSocket::bind(&socket_path)?;
     let Wired { net, mailbox, mail } = wire(&setup, &secret, addresses, setup.config.mdns.value)?;
@@ -96,7 +96,7 @@ pub(crate) fn wire(
 pub(crate) fn passing(setup: &Setup, request: Request) -> Result<Value, Failure> {
     let runtime = runtime()?;
     let (opened, engine) = opening::open(setup, true)?;
-    let secret = crate::keystore::load_or_create(&setup.home.key_file())?.0;
+    let secret = crate::keystore::load_or_create(&setup.home.key_file(), &setup.unlock)?.0;
     let _within = runtime.enter();
     let Wired { net, mailbox, mail } = wire(setup, &secret, Vec::new(), false)?;
     let node = Node::new(opened, engine, net, runtime.handle().clone(), mailbox.clone(), None);

@@ -1,0 +1,102 @@
+//! What a person does with the device key itself: look, take a copy along, put one in place, change the passphrase.
+//!
+//! The file and its form are [`crate::keystore`]'s. A running node goes on with the key that it read when it started.
+
+use crate::clock::{EntropyError, entropy16};
+use crate::keystore::form::{KeyText, Seasoning};
+use crate::keystore::{self, KeyError};
+use crate::opening::Setup;
+use crate::request::Failure;
+use crate::unlock::Passphrase;
+use muster_log::{DeviceKey, DeviceSecret};
+use serde::Serialize;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What there is to know about the device key without opening it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyFacts {
+    /// The device.
+    pub device: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether a passphrase is on it.
+    pub protected: bool,
+}
+
+/// What is to protect a key file from now on.
+pub enum Protection {
+    /// A passphrase.
+    With(Passphrase),
+    /// Nothing: whoever can read the file can sign with it.
+    Without,
+}
+
+/// Looks at the device key.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn show(setup: &Setup) -> Result<KeyFacts, Failure> {
+    let path = setup.home.key_file();
+    let text = keystore::read(&path)?.ok_or_else(|| KeyError::Missing { path: path.clone() })?;
+    Ok(KeyFacts { device: text.public().to_string(), protected: text.is_protected(), path })
+}
+
+/// Writes a copy of the device key into a new file of mode 0600.
+///
+/// # Errors
+/// What speaks against it, for a person.
+pub fn export(setup: &Setup, to: &Path, protection: &Protection) -> Result<DeviceKey, Failure> {
+    let secret = opened(setup)?;
+    if !keystore::create(to, text_of(&secret, protection, to)?.as_str())? {
+        return Err(KeyError::Exists { path: to.to_owned() }.into());
+    }
+    Ok(secret.public())
+}
+
+/// Puts a key file in the place of the device key of a home that has none, with the passphrase that is on it.
+///
+/// # Errors
+/// What speaks against it, for a person.
+pub fn import(setup: &Setup, from: &Path) -> Result<DeviceKey, Failure> {
+    let text = keystore::read(from)?.ok_or_else(|| KeyError::Missing { path: from.to_owned() })?;
+    // Whoever does not know the passphrase now will not know it during an outage either.
+    let secret = setup.unlock.open(&text, from)?;
+    setup.home.open()?;
+    let path = setup.home.key_file();
+    if !keystore::create(&path, text.as_str())? {
+        let hint =
+            "import into another home (`--home DIR`), or move that key away: whoever it belongs to is lost with it";
+        return Err(Failure::new(KeyError::Exists { path }.to_string()).hint(hint));
+    }
+    Ok(secret.public())
+}
+
+/// Changes what protects the device key. At any interruption the old file or the new one stands whole.
+///
+/// # Errors
+/// What speaks against it, for a person.
+pub fn protect(setup: &Setup, protection: &Protection) -> Result<DeviceKey, Failure> {
+    let secret = opened(setup)?;
+    let path = setup.home.key_file();
+    keystore::replace(&path, text_of(&secret, protection, &path)?.as_str())?;
+    Ok(secret.public())
+}
+
+fn opened(setup: &Setup) -> Result<DeviceSecret, Failure> {
+    let path = setup.home.key_file();
+    Ok(keystore::load(&path, &setup.unlock)?.ok_or(KeyError::Missing { path })?)
+}
+
+fn text_of(secret: &DeviceSecret, protection: &Protection, path: &Path) -> Result<KeyText, KeyError> {
+    let text = match protection {
+        Protection::With(passphrase) => KeyText::protected(secret, passphrase, &seasoning()?),
+        Protection::Without => KeyText::plain(secret),
+    };
+    text.map_err(|error| keystore::failed("write", path, io::Error::other(error)))
+}
+
+fn seasoning() -> Result<Seasoning, EntropyError> {
+    let [a, b, c, d, ..] = entropy16()?;
+    Ok(Seasoning { salt: entropy16()?, check: u32::from_be_bytes([a, b, c, d]) })
+}
