@@ -45,7 +45,8 @@ impl<S: Storage> Replica<S> {
         let claimed = entry.claimed().time;
         let began = *self.began.get_or_insert(now.wall);
         let seen = &mut self.came_back;
-        let (first, was_elsewhere) = (seen.entries == 0, seen.elsewhere > 0);
+        // The first that this home itself had lost, whatever came from elsewhere before.
+        let (first, was_elsewhere) = (seen.entries == seen.elsewhere, seen.elsewhere > 0);
         seen.entries += 1;
         seen.newest = seen.newest.max(Some(claimed));
         if claimed > began {

@@ -97,6 +97,10 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
         self.read("body", self.store.body(hash))
     }
 
+    fn has_body(&self, hash: &BodyHash) -> bool {
+        self.read("body", self.store.contains_body(hash).map(|is| is.then_some(()))).is_some()
+    }
+
     fn missing_bodies(
         &self,
         dag: &DagId,

@@ -173,8 +173,12 @@ impl Archives {
     /// [`StoreError::Damaged`] and [`StoreError::Io`].
     pub(crate) fn block(&self, slot: Slot) -> Result<Arc<Vec<Row>>, StoreError> {
         let key = (slot.archive, slot.block);
-        if let Some((_, rows)) = self.cache.borrow().iter().find(|(cached, _)| *cached == key) {
-            return Ok(Arc::clone(rows));
+        let found = self.cache.borrow().iter().position(|(cached, _)| *cached == key);
+        if let Some(used) = found.and_then(|at| self.cache.borrow_mut().remove(at)) {
+            // What was used last stays longest.
+            let rows = Arc::clone(&used.1);
+            self.cache.borrow_mut().push_front(used);
+            return Ok(rows);
         }
         let path = self.path(slot.archive);
         let number = slot.block as usize;

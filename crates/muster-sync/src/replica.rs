@@ -67,6 +67,9 @@ pub trait Replica {
     /// The body's bytes, where they are here and not erased.
     fn body(&self, hash: &BodyHash) -> Option<Vec<u8>>;
 
+    /// Whether [`Replica::body`] has it, without reading it.
+    fn has_body(&self, hash: &BodyHash) -> bool;
+
     /// Entries of the DAG whose bodies are not here and are not erased: the first `limit` by id behind `after`, then from the
     /// beginning, without those of `but`.
     fn missing_bodies(
@@ -164,6 +167,11 @@ impl<'a> View<'a> {
     /// The body that `entry`, which was got from this view, names.
     pub(crate) fn body_of(&self, entry: &Entry) -> Option<Vec<u8>> {
         entry.body().and_then(|body| self.replica.body(&body.hash))
+    }
+
+    /// Whether the body that `entry`, which was got from this view, names is here.
+    pub(crate) fn has_body_of(&self, entry: &Entry) -> bool {
+        entry.body().is_some_and(|body| self.replica.has_body(&body.hash))
     }
 
     pub(crate) fn missing_bodies(

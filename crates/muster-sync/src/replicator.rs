@@ -20,7 +20,7 @@ mod owed;
 mod patience;
 mod peer;
 mod presence;
-mod proven;
+pub(crate) mod proven;
 mod publish;
 mod room;
 mod rounds;

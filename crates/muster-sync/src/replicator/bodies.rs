@@ -8,17 +8,23 @@ use super::peer::Peer;
 use crate::limits::{ASKED_BODIES_MAX, BODIES_AGAIN_MS, BODIES_MAX};
 use crate::tick::Tick;
 use muster_log::{DagId, EntryId};
-use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a peer was asked for, and did not always have.
 #[derive(Debug, Default)]
 pub(super) struct AskedBodies {
     ids: BTreeSet<EntryId>,
-    /// Where this lap through the ids began.
-    after: Option<EntryId>,
+    /// The DAGs of which something was asked in this lap or the one before.
+    laps: BTreeMap<DagId, Lap>,
     /// When the next lap begins, if this one ended before everything had its turn.
     again: Option<Tick>,
+}
+
+/// How far one DAG's bodies were gone through, in the order of their ids and round again.
+#[derive(Debug, Default)]
+struct Lap {
+    after: Option<EntryId>,
+    last: Option<EntryId>,
 }
 
 impl AskedBodies {
@@ -34,11 +40,12 @@ impl AskedBodies {
         self.again
     }
 
-    /// Begins a new lap, behind what was asked for last.
+    /// Begins a new lap: in each DAG behind what was asked for last.
     fn begin_again(&mut self) {
-        let behind = self.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let last = self.ids.range((behind, Bound::Unbounded)).next_back().or_else(|| self.ids.last());
-        *self = Self { after: last.copied(), ..Self::default() };
+        (self.again, self.ids) = (None, BTreeSet::new());
+        for lap in self.laps.values_mut() {
+            lap.after = lap.last.take().or(lap.after);
+        }
     }
 }
 
@@ -49,7 +56,8 @@ impl Peer {
             return;
         }
         let asked = &mut self.asked_bodies;
-        let missing = cx.view.missing_bodies(&dag, asked.after, &asked.ids, BODIES_MAX);
+        let after = asked.laps.get(&dag).and_then(|lap| lap.after);
+        let missing = cx.view.missing_bodies(&dag, after, &asked.ids, BODIES_MAX);
         if missing.is_empty() {
             return;
         }
@@ -57,6 +65,7 @@ impl Peer {
             asked.again.get_or_insert(cx.now.plus_ms(BODIES_AGAIN_MS));
             return;
         }
+        asked.laps.entry(dag).or_default().last = missing.last().copied();
         self.wanted.entry(dag).or_default().bodies = missing.into_iter().collect();
     }
 

@@ -280,7 +280,7 @@ fn logs_of(unpacked: &Unpacked) -> BTreeSet<ShortLog> {
 
 /// Whether all of a chunk is here, so that there is nothing to admit and nothing to write.
 pub(super) fn is_known(unpacked: &Unpacked, bodies: &[(EntryId, Body)], replica: &dyn Replica) -> bool {
-    let has_body = |entry: &Entry| entry.body().is_none_or(|body| replica.body(&body.hash).is_some());
+    let has_body = |entry: &Entry| entry.body().is_none_or(|body| replica.has_body(&body.hash));
     unpacked.received.iter().all(|received| replica.entry(&received.entry.id()).is_some())
         && bodies.iter().all(|(id, _)| replica.entry(id).is_some_and(has_body))
 }

@@ -8,7 +8,7 @@ use crate::contract::Verdict;
 use crate::limits::GOSSIP_ROWS_MAX;
 use crate::replica::View;
 use crate::tick::Tick;
-use muster_log::{DagId, DeviceKey, Entry, EntryId, Received};
+use muster_log::{DagId, DeviceKey, Entry, EntryId, LogId, Received};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of the bill.
@@ -85,16 +85,18 @@ impl Core {
 
 /// The entries that are new here and that a signature in the batch shows to be their author's: on the entry or on a later
 /// one of its log. `None` where a signature is not its author's.
-fn proven(received: &[Received], view: View<'_>) -> Option<BTreeSet<EntryId>> {
+pub(crate) fn proven(received: &[Received], view: View<'_>) -> Option<BTreeSet<EntryId>> {
     let mut proven = BTreeSet::new();
+    // A backlink proves what it names only in its own log: anybody can name another's entry as the one before.
+    let mut before: BTreeMap<EntryId, LogId> = BTreeMap::new();
     for Received { entry, signature } in received.iter().rev().filter(|received| !view.contains(&received.entry.id())) {
         let id = entry.id();
         match signature {
             Some(signature) if !entry.key().verifies_entry(&id, signature) => return None,
-            None if !proven.contains(&id) => continue,
+            None if before.get(&id) != Some(&entry.log()) => continue,
             _ => {
                 proven.insert(id);
-                proven.extend(entry.backlink());
+                before.extend(entry.backlink().map(|id| (id, entry.log())));
             }
         }
     }

@@ -94,7 +94,7 @@ impl Peer {
     fn send_missing(&mut self, want: &Want, cx: &mut Context<'_>) {
         let view = cx.view;
         let ids: Vec<EntryId> = want.ids.iter().copied().filter(|id| !view.contains(id)).collect();
-        let has_body = |id: &EntryId| view.entry(id).is_some_and(|entry| view.body_of(entry).is_some());
+        let has_body = |id: &EntryId| view.entry(id).is_some_and(|entry| view.has_body_of(entry));
         let bodies: Vec<EntryId> = want.bodies.iter().copied().filter(|id| !has_body(id)).collect();
         self.owe(&bodies, view);
         if !ids.is_empty() || !bodies.is_empty() {

@@ -260,6 +260,10 @@ impl Replica for Desk {
         self.bodies.get(hash).cloned()
     }
 
+    fn has_body(&self, hash: &BodyHash) -> bool {
+        self.bodies.contains_key(hash)
+    }
+
     fn missing_bodies(
         &self,
         dag: &DagId,

@@ -81,6 +81,28 @@ fn bodies_that_nobody_has_do_not_crowd_out_one_that_is_there() {
 }
 
 #[test]
+fn bodies_that_lack_in_one_incident_do_not_turn_another_back_to_its_beginning() {
+    let mut desks = Mesh::team(2);
+    let (few, many) = (desks[0].declare("few", None), desks[0].declare("many", None));
+    for n in 0..300 {
+        desks[0].say(few, &format!("text {n}"));
+    }
+    let mut said: Vec<EntryId> = (0..2 * ASKED_BODIES_MAX).map(|n| desks[0].say(many, &format!("text {n}"))).collect();
+    let (first, rest) = desks.split_at_mut(1);
+    first[0].copy_to(&mut rest[0]);
+    desks[1].bodies.clear();
+    said.sort_unstable();
+    // Where the third lap comes to, and none that begins anew each time.
+    let there = &said[2 * ASKED_BODIES_MAX - 400];
+    let hash = desks[0].ledger.entry(there).unwrap().body().unwrap().hash;
+    desks[0].bodies.retain(|kept, _| *kept == hash);
+    let mut mesh = Mesh::new(desks, 2);
+    mesh.connect(0, 1);
+    mesh.run_for(4 * BODIES_AGAIN_MS);
+    assert!(mesh.desks[1].bodies.contains_key(&hash));
+}
+
+#[test]
 fn a_fork_reaches_everybody_from_either_side() {
     for seed in 0..20 {
         let mut desks = Mesh::team(3);

@@ -5,9 +5,11 @@ use crate::frame::{Announcement, Frame, Gossip, Packed, Part};
 use crate::limits::{AUTHOR_BURST, CALM_BURST};
 use crate::pack::{Signing, fill};
 use crate::replica::{Replica, View};
+use crate::replicator::proven::proven;
 use crate::unpack::unpack;
 use crate::{Input, Verdict};
-use muster_log::{DagId, EntryId, Signature};
+use muster_log::fact::{IncidentFact, Saying, What};
+use muster_log::{Claimed, DagId, DeviceKey, Draft, EntryId, Received, SessionId, Signature, Timestamp};
 
 /// A team of three that gossips, with an incident that all have. Desk 1 is the liar.
 fn mesh() -> (Mesh, DagId) {
@@ -69,6 +71,29 @@ fn forged_rows_use_up_nobodys_account_but_the_senders() {
         assert_eq!(verdict(&mut mesh, 1, &message), Some(Verdict::Reject), "message {number}");
     }
     assert_eq!(verdict(&mut mesh, 0, &Gossip::Entries(incident, packed)), Some(Verdict::Accept));
+}
+
+#[test]
+fn naming_anothers_entry_as_the_one_before_does_not_show_that_it_is_theirs() {
+    let (mesh, incident) = mesh();
+    let (victim, liar) = (mesh.desks[0].key(), &mesh.desks[1]);
+    let note = IncidentFact::now(What::Say(Saying::Note));
+    let session = SessionId::from_bytes([9; 16]);
+    let row = |key, seq, backlink, is_signed: bool| {
+        let claimed = Claimed { time: Timestamp(1_689_855_420_000), offset_minutes: 0 };
+        let drafted = liar.ledger.draft(Some(incident), key, session, claimed, note.kind(), note.fields());
+        let entry = Draft { seq, backlink, ..drafted.unwrap() }.seal().unwrap();
+        let signature = is_signed.then(|| liar.secret.sign_entry(&entry.id()));
+        Received { entry, signature }
+    };
+    let shown = |before: DeviceKey| {
+        let first = row(before, 1, None, false);
+        let second = row(before, 2, Some(first.entry.id()), false);
+        let last = row(liar.key(), 3, Some(second.entry.id()), true);
+        let view = View::new(&mesh.desks[2], liar.team().into(), liar.key());
+        proven(&[first, second, last], view).unwrap().len()
+    };
+    assert_eq!((shown(victim), shown(liar.key())), (1, 3));
 }
 
 #[test]
