@@ -57,16 +57,18 @@ impl DeviceKey {
 
     /// Whether `signature` is this key's over `tag`, a zero byte and `parts`.
     pub fn verifies(&self, tag: &str, parts: &[&[u8]], signature: &Signature) -> bool {
-        let message = tagged_message(tag, parts);
+        self.verifies_bytes(&tagged_message(tag, parts), signature)
+    }
+
+    /// Whether `signature` is this key's over exactly these bytes.
+    pub(crate) fn verifies_bytes(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.verifying().is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
+        self.verifying().is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
 
     /// Whether `signature` is this key's over a file that SSHSIG signs for `namespace` (OpenSSH's PROTOCOL.sshsig, with SHA-512).
     pub fn verifies_file(&self, namespace: &str, file: &[u8], signature: &Signature) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        let message = file_message(namespace, file);
-        self.verifying().is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
+        self.verifies_bytes(&file_message(namespace, file), signature)
     }
 
     /// Whether `signature` is this key's over the entry `id`.
