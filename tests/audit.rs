@@ -292,6 +292,24 @@ fn a_store_an_incident_and_a_bundle_are_verified_too() {
     }
 }
 
+/// `docs/vectors/record.audit` was written by `export audit` when the form was new. Set `MUSTER_WRITE_VECTORS` to write another after
+/// a change of format.
+#[test]
+fn the_golden_audit_file_stands_before_both_verifiers_with_all_that_was_in_it() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors/record.audit");
+    if std::env::var_os("MUSTER_WRITE_VECTORS").is_some() {
+        fs::write(&golden, Record::new().bytes).unwrap();
+    }
+    let (named, told) = by_muster(&golden);
+    assert_eq!(named, Named::new(), "{told}");
+    let form = Form::of(&fs::read(&golden).unwrap());
+    assert_eq!((&told["person"], &told["incidents"]), (&"alice".into(), &1.into()), "{told}");
+    assert_eq!((told["own"].as_u64(), told["by_run"].as_u64()), (Some(form.rows.len() as u64 - 3), Some(3)), "{told}");
+    let test = "the_golden_audit_file_stands_before_both_verifiers_with_all_that_was_in_it";
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &[golden]), [Named::new()]);
+}
+
 #[test]
 fn the_script_judges_the_golden_vectors_as_they_say() {
     let Some(python) = or_skip("the_script_judges_the_golden_vectors_as_they_say", python()) else { return };
