@@ -6,7 +6,7 @@
 use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
 use muster_log::{DeviceSecret, SessionId, Timestamp};
-use muster_replica::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
+use muster_replica::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};
 use muster_store::MemoryStore;
 use muster_sync::Tick;
 
@@ -96,7 +96,7 @@ fn main() -> Result<(), ReplicaError> {
     for row in alice.view(team, incident)?.timeline {
         println!("{}  {}  {}", row.recorded_time, row.author.person, muster_incident::printable(&row.text));
     }
-    let verified = alice.verify()?;
+    let verified = alice.verify(VerifyScope::default())?;
     println!("{} entries, {} signatures checked", verified.entries, verified.signatures_checked);
     Ok(())
 }

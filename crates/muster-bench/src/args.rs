@@ -65,6 +65,8 @@ pub(crate) enum What {
     Open,
     /// What a home takes on disk before and after compaction, and opening it afterwards
     Compact,
+    /// Every entry judged again
+    Verify,
     /// Opening a home with many incidents: time and memory
     Many,
     /// A newcomer gets everything

@@ -24,6 +24,7 @@ mod prose;
 mod sample;
 mod surroundings;
 mod sync;
+mod verify;
 mod wan;
 mod words;
 mod writers;
@@ -83,6 +84,10 @@ fn measure(args: &Args) -> Result<(), Fault> {
     if args.wants(What::Compact) {
         progress(&format!("compact: another outage of {} entries", args.entries));
         report.add(compact::measure(&Outage::write(&dir.path().join("compact"), args.entries)?)?);
+    }
+    if args.wants(What::Verify) {
+        progress(&format!("verify: an outage of {} entries, judged again", args.entries));
+        report.add(verify::measure(&Outage::write(&dir.path().join("verify"), args.entries)?)?);
     }
     if args.wants(What::Writers) {
         progress(&format!("writers: {} entries each", args.reps));

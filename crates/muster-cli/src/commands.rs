@@ -1,7 +1,7 @@
 //! One file per command: what it takes, what it asks of the node, how it shows the answer.
 //!
 //! Most commands are one request and one answer: [`Ask`]. Those that are more (`up`, `down`, `board --watch`, `say
-//! --batch`, `export -o`, `config`, `doctor`, `key`, `repair`, `completions`) are carried out by [`crate::run`] with what their files offer.
+//! --batch`, `export -o`, `verify`, `config`, `doctor`, `key`, `repair`, `completions`) are carried out by [`crate::run`] with what their files offer.
 
 pub(crate) mod actions;
 pub(crate) mod amend;

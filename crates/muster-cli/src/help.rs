@@ -18,8 +18,8 @@ muster: the incident log that still works when everything else is down
          ROLE: ic, rl, deputy, resolution-team, scribe, liaison or your own
   Phase  confirm | dismiss | resolve | reopen [TEXT]
   Look   status | board [--watch] | timeline | roles | actions | export md|json
-  Trust  peers | whohas ID | seen | verify | proof [ID] | verify-proof FILE
-         doctor | bundle write|read FILE
+  Trust  export audit FILE | verify [FILE] | proof [ID] | verify-proof FILE
+         peers | whohas ID | seen | doctor | bundle write|read FILE
   Team   invite | join TICKET | peers add ADDR | team create|show|list|use
          team set|revoke|second|confirm|recover|devices
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show

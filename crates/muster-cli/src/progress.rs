@@ -1,6 +1,8 @@
 //! How far something long is, for whoever waits for it at a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What is over sooner needs no progress shown.
@@ -45,5 +47,40 @@ impl Bar {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How often what has no measure moves.
+const SPIN_EVERY: Duration = Duration::from_millis(200);
+
+/// That something goes on whose length nobody knows: a spinner and the time it has taken, once that is long.
+pub(crate) struct Waiting {
+    over: Sender<()>,
+    shown: JoinHandle<()>,
+}
+
+impl Waiting {
+    /// Nothing is shown yet.
+    pub(crate) fn new(what: &'static str) -> Self {
+        let (over, is_over) = mpsc::channel();
+        let shown = thread::spawn(move || {
+            if is_over.recv_timeout(PROGRESS_AFTER) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
+            let spinner = ProgressBar::new_spinner().with_elapsed(PROGRESS_AFTER).with_message(what);
+            let spinner = spinner.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            while is_over.recv_timeout(SPIN_EVERY) == Err(RecvTimeoutError::Timeout) {
+                spinner.tick();
+            }
+            spinner.finish_and_clear();
+        });
+        Self { over, shown }
+    }
+
+    /// It is over: the line is cleared.
+    pub(crate) fn end(self) {
+        drop(self.over);
+        let _ = self.shown.join();
     }
 }

@@ -3,6 +3,7 @@
 //! Texts of others are made printable before they come here ([`crate::run`]). Nothing is said by colour alone.
 
 pub(crate) mod actions;
+pub(crate) mod audit;
 pub(crate) mod board;
 pub(crate) mod bundle;
 pub(crate) mod doctor;

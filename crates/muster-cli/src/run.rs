@@ -67,6 +67,8 @@ fn carry_out(command: &Command, session: &mut Session) -> Result<(), Problem> {
         Command::Compact(command) => compact::run(command, session),
         Command::Key(command) => key::run(command, session),
         Command::Repair(command) => repair::run(command, session),
+        Command::Verify(verify) => verify.run(session),
+        Command::Export(export) if export.is_audit() => export.write_audit(session),
         Command::Export(export) => export_text(export, session),
         command => match command.ask() {
             Some(ask) => {
@@ -170,7 +172,7 @@ fn redraw(screen: &str) -> String {
 
 fn export_text(export: &export::Export, session: &mut Session) -> Result<(), Problem> {
     let answer = answer(export, session)?;
-    match &export.output {
+    match export.path().filter(|path| *path != Path::new("-")) {
         Some(path) => {
             let text = export.text(answer)?;
             export::save(path, text.as_bytes(), export.force)?;

@@ -82,9 +82,15 @@ impl From<minicbor::decode::Error> for NotCanonical {
 
 /// Reads exactly one value. Whether its form is the canonical one is found by encoding it again.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, NotCanonical> {
+    let (value, size) = decode_first(bytes)?;
+    if size == bytes.len() { Ok(value) } else { Err(NotCanonical) }
+}
+
+/// Reads the first value of several, and tells how many bytes it has.
+pub(crate) fn decode_first(bytes: &[u8]) -> Result<(Value, usize), NotCanonical> {
     let mut decoder = Decoder::new(bytes);
     let value = decode_value(&mut decoder, NESTING_MAX)?;
-    if decoder.position() == bytes.len() { Ok(value) } else { Err(NotCanonical) }
+    Ok((value, decoder.position()))
 }
 
 fn decode_value(decoder: &mut Decoder<'_>, nesting_left: usize) -> Result<Value, NotCanonical> {

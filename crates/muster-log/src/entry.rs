@@ -136,7 +136,7 @@ impl Draft {
         let wrong = |item| FormError::NotCanonical { item };
         let value = cbor::decode(bytes).map_err(|_| wrong("encoding"))?;
         let items = value.as_list().ok_or(wrong("outer list"))?;
-        if let Some(version) = items.first().and_then(Value::as_int).filter(|v| *v != ENTRY_VERSION.into()) {
+        if let Some(version) = items.first().and_then(Value::as_int).filter(|v| *v != i64::from(ENTRY_VERSION)) {
             return Err(FormError::Version { version });
         }
         let [_, team, incident, key, session, seq, backlink, deps, roster_heads, claimed, kind, fields, body] = items

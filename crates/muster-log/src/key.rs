@@ -4,6 +4,7 @@
 
 use crate::ids::EntryId;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha512};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -56,9 +57,18 @@ impl DeviceKey {
 
     /// Whether `signature` is this key's over `tag`, a zero byte and `parts`.
     pub fn verifies(&self, tag: &str, parts: &[&[u8]], signature: &Signature) -> bool {
-        let message = tagged_message(tag, parts);
+        self.verifies_bytes(&tagged_message(tag, parts), signature)
+    }
+
+    /// Whether `signature` is this key's over exactly these bytes.
+    pub(crate) fn verifies_bytes(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.verifying().is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
+        self.verifying().is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
+    /// Whether `signature` is this key's over a file that SSHSIG signs for `namespace` (OpenSSH's PROTOCOL.sshsig, with SHA-512).
+    pub fn verifies_file(&self, namespace: &str, file: &[u8], signature: &Signature) -> bool {
+        self.verifies_bytes(&file_message(namespace, file), signature)
     }
 
     /// Whether `signature` is this key's over the entry `id`.
@@ -143,6 +153,17 @@ fn tagged_message(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
     message
 }
 
+/// What SSHSIG signs: each string behind its length. Nothing of ours begins so: our tags are followed by a zero byte and
+/// begin with `muster/`.
+fn file_message(namespace: &str, file: &[u8]) -> Vec<u8> {
+    let mut message = b"SSHSIG".to_vec();
+    for string in [namespace.as_bytes(), b"", b"sha512", &Sha512::digest(file)] {
+        message.extend_from_slice(&(string.len() as u32).to_be_bytes());
+        message.extend_from_slice(string);
+    }
+    message
+}
+
 /// A signature as it came: sixty-four bytes, nothing checked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signature([u8; 64]);
@@ -197,6 +218,11 @@ impl DeviceSecret {
     /// Signs `tag`, a zero byte and `parts`.
     pub fn sign(&self, tag: &str, parts: &[&[u8]]) -> Signature {
         Signature(self.signing.sign(&tagged_message(tag, parts)).to_bytes())
+    }
+
+    /// Signs a file for `namespace` as SSHSIG does, with SHA-512.
+    pub fn sign_file(&self, namespace: &str, file: &[u8]) -> Signature {
+        Signature(self.signing.sign(&file_message(namespace, file)).to_bytes())
     }
 
     /// Signs the entry `id`.

@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admission;
+pub mod audit;
 pub mod body;
 mod cbor;
 pub mod dag;
@@ -50,7 +51,7 @@ pub use status::Status;
 pub use ticket::{BadTicket, Ticket};
 pub use time::{Claimed, Precision, Timestamp, When};
 pub use value::Value;
-pub use verify::{VerifyReport, verify};
+pub use verify::{Fault, Verifier, VerifyReport, verify};
 
 #[cfg(test)]
 mod tests;

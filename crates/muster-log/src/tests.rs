@@ -2,10 +2,13 @@
 
 mod account;
 mod admission;
+mod bodies;
 mod fork_proof;
 mod histories;
+mod keys;
 mod pending;
 mod roster;
 mod vectors;
+mod verify;
 
 mod world;

@@ -1,13 +1,40 @@
 //! Verification: judges everything again from the first byte, in a fresh ledger, and names each entry that fails.
 //!
-//! What `muster verify` prints. It trusts nothing that the living ledger remembers.
+//! What `muster verify` prints, of a store, a bundle or an audit file. It trusts nothing that a living ledger remembers.
+//! What it means to be refused is decided in `admission` and `proof`; here the whole is gone through once.
 
+use crate::body::Body;
 use crate::entry::Entry;
-use crate::ids::EntryId;
-use crate::key::Signature;
-use crate::ledger::Ledger;
+use crate::ids::{EntryId, IncidentId, TeamId, tagged_hash};
+use crate::key::{GoodKeys, Signature};
+use crate::ledger::{Ledger, is_signature_due};
+use crate::proof::{Claim, largest_proven_set};
 use crate::refusal::Refusal;
+use crate::status::Status;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It can not be admitted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// What is kept under its id is something else.
+    #[error("its bytes have another hash")]
+    Hash,
+    /// Its body is another.
+    #[error("its body is not the one that was signed")]
+    Body,
+    /// It is listed and is not there.
+    #[error("it is listed and is not there")]
+    Absent,
+    /// It is there and is not listed.
+    #[error("it is there and is not listed")]
+    Unlisted,
+    /// It came before.
+    #[error("it is there twice")]
+    Twice,
+}
 
 /// What verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,8 +43,22 @@ pub struct VerifyReport {
     pub entries: usize,
     /// Signatures checked, the bad ones counted too.
     pub signatures_checked: usize,
-    /// Entries that fail, in the order in which they were judged; each for the first rule it breaks.
-    pub problems: Vec<(EntryId, Refusal)>,
+    /// Entries that stand whose own signature was checked.
+    pub signed: usize,
+    /// Entries that stand and are proven by a later one of their log.
+    pub by_run: usize,
+    /// Bodies that fit.
+    pub bodies: usize,
+    /// Entries whose body is not there: it never came, or was erased.
+    pub bodies_absent: BTreeSet<EntryId>,
+    /// What others build on and is not there.
+    pub missing: BTreeSet<EntryId>,
+    /// Numbers of logs under which several entries stand.
+    pub forks: Vec<Vec<EntryId>>,
+    /// Of what stands in incidents, how many entries count for what.
+    pub statuses: BTreeMap<Status, usize>,
+    /// Entries that fail, in the order in which they were judged; each for the first rule it breaks. What is absent comes first.
+    pub problems: Vec<(EntryId, Fault)>,
 }
 
 impl VerifyReport {
@@ -25,6 +66,244 @@ impl VerifyReport {
     pub fn is_ok(&self) -> bool {
         self.problems.is_empty()
     }
+}
+
+/// Takes the entries of one team, the past before what builds on it, and says at the end what they are worth.
+pub struct Verifier {
+    ledger: Ledger,
+    good_keys: GoodKeys,
+    rows: Vec<Judged>,
+    /// Each entry's place in the order in which they came.
+    seen: BTreeMap<EntryId, usize>,
+    listed: Option<BTreeSet<EntryId>>,
+    /// What nothing may build on.
+    bad: BTreeSet<EntryId>,
+    report: VerifyReport,
+    faults: Vec<(EntryId, Fault)>,
+    is_every: bool,
+}
+
+/// A row of good form.
+struct Judged {
+    id: EntryId,
+    signature: Option<Signature>,
+    /// What is known of its own signature.
+    is_signed: Option<bool>,
+}
+
+impl Verifier {
+    /// One that checks the signatures that a run needs: those of its end and of each 64th entry.
+    pub fn new(team: TeamId) -> Self {
+        Self {
+            ledger: Ledger::new(team),
+            good_keys: GoodKeys::default(),
+            rows: Vec::new(),
+            seen: BTreeMap::new(),
+            listed: None,
+            bad: BTreeSet::new(),
+            report: VerifyReport::default(),
+            faults: Vec::new(),
+            is_every: false,
+        }
+    }
+
+    /// Checks each signature that is there.
+    #[must_use]
+    pub fn every(mut self) -> Self {
+        self.is_every = true;
+        self
+    }
+
+    /// Expects these entries and no others.
+    #[must_use]
+    pub fn expecting(mut self, ids: impl IntoIterator<Item = EntryId>) -> Self {
+        self.listed = Some(ids.into_iter().collect());
+        self
+    }
+
+    /// Takes the next entry with what came with it. `kept_as` is the name under which it was kept, where it was.
+    pub fn push(&mut self, kept_as: Option<EntryId>, bytes: &[u8], signature: Option<Signature>, body: Option<&[u8]>) {
+        if let Some(entry) = self.read(kept_as, bytes) {
+            self.judge(entry, signature, body);
+        }
+    }
+
+    /// The first half of [`Verifier::push`]: the entry that the bytes are, to be judged next; `None` where that fails it already.
+    pub fn read(&mut self, kept_as: Option<EntryId>, bytes: &[u8]) -> Option<Entry> {
+        self.report.entries += 1;
+        let place = self.report.entries;
+        let id = EntryId::from_bytes(tagged_hash("muster/entry/1", &[bytes]));
+        let name = kept_as.unwrap_or(id);
+        if self.seen.contains_key(&name) {
+            self.faults.push((name, Fault::Twice));
+            return None;
+        }
+        self.seen.insert(name, place);
+        if name != id {
+            self.fail(name, Fault::Hash);
+        } else if self.listed.as_ref().is_some_and(|listed| !listed.contains(&id)) {
+            self.fail(id, Fault::Unlisted);
+        } else {
+            match Entry::decode_by(bytes, &mut self.good_keys) {
+                Ok(entry) => return Some(entry),
+                Err(form) => self.fail(id, Refusal::from(form).into()),
+            }
+        }
+        None
+    }
+
+    /// The second half of [`Verifier::push`].
+    pub fn judge(&mut self, entry: Entry, signature: Option<Signature>, body: Option<&[u8]>) {
+        let id = entry.id();
+        self.check_body(&entry, body);
+        let mut is_signed = None;
+        if let Some(signature) = signature.filter(|_| self.is_every) {
+            self.report.signatures_checked += 1;
+            if !entry.key().verifies_entry(&id, &signature) {
+                return self.fail(id, Refusal::Signature { key: entry.key() }.into());
+            }
+            is_signed = Some(true);
+        }
+        if let Some(parent) = needs(&entry).find(|need| self.bad.contains(need)) {
+            return self.fail(id, Refusal::BuildsOnRefused { parent }.into());
+        }
+        if let Some(absent) = needs(&entry).find(|need| !self.ledger.contains(need)) {
+            self.report.missing.insert(absent);
+            return self.fail(id, Refusal::Incomplete { parent: absent }.into());
+        }
+        match self.ledger.restore(entry) {
+            Ok(()) => self.rows.push(Judged { id, signature, is_signed }),
+            Err(refusal) => self.fail(id, refusal.into()),
+        }
+    }
+
+    fn fail(&mut self, id: EntryId, fault: Fault) {
+        self.bad.insert(id);
+        self.faults.push((id, fault));
+    }
+
+    fn check_body(&mut self, entry: &Entry, body: Option<&[u8]>) {
+        match (entry.body(), body) {
+            (None, None) => {}
+            (Some(_), None) => drop(self.report.bodies_absent.insert(entry.id())),
+            (_, Some(body)) if Body::check(entry, body).is_ok() => self.report.bodies += 1,
+            (_, Some(_)) => self.faults.push((entry.id(), Fault::Body)),
+        }
+    }
+
+    /// Takes a body that came later than its entry.
+    pub fn push_body(&mut self, id: &EntryId, body: &[u8]) {
+        let Some(entry) = self.ledger.entry(id) else { return };
+        match Body::check(entry, body) {
+            Ok(_) if self.report.bodies_absent.remove(id) => self.report.bodies += 1,
+            Ok(_) => {}
+            Err(_) => self.faults.push((*id, Fault::Body)),
+        }
+    }
+
+    /// The team's ledger of what passed so far; what is not proven is in it until the end.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What was found, and the ledger of what stands.
+    pub fn finish(mut self) -> (VerifyReport, Ledger) {
+        if !(self.bad.is_empty() && self.proves_by_runs()) {
+            self.prove_one_by_one();
+        }
+        let standing = self.rows.iter().filter(|row| !self.bad.contains(&row.id));
+        let (signed, by_run): (Vec<_>, Vec<_>) = standing.partition(|row| row.is_signed == Some(true));
+        (self.report.signed, self.report.by_run) = (signed.len(), by_run.len());
+        if !self.bad.is_empty() {
+            self.leave_out_what_fails();
+        }
+        // Those that nothing proves were found last.
+        let seen = &self.seen;
+        self.faults.sort_by_key(|(id, _)| seen.get(id));
+        let absent = self.listed.iter().flatten().filter(|id| !self.seen.contains_key(id));
+        self.report.problems = absent.map(|id| (*id, Fault::Absent)).chain(self.faults).collect();
+        self.report.forks = self.ledger.dags().flat_map(|(_, dag)| dag.forks()).collect();
+        let incidents: Vec<IncidentId> = self.ledger.incidents().collect();
+        for incident in incidents {
+            for status in self.ledger.statuses(&incident).into_values() {
+                *self.report.statuses.entry(status).or_default() += 1;
+            }
+        }
+        (self.report, self.ledger)
+    }
+
+    /// Whether every log is proven by the signatures at the ends of its runs, which are all that is looked at then.
+    fn proves_by_runs(&mut self) -> bool {
+        let mut proven: BTreeSet<EntryId> = BTreeSet::new();
+        for row in self.rows.iter_mut().rev() {
+            let Some(entry) = self.ledger.entry(&row.id) else { continue };
+            let is_proven = proven.remove(&row.id);
+            if let Some(signature) = row.signature
+                && row.is_signed.is_none()
+                && (!is_proven || is_signature_due(entry.seq()))
+            {
+                self.report.signatures_checked += 1;
+                row.is_signed = Some(entry.key().verifies_entry(&row.id, &signature));
+            }
+            if row.is_signed == Some(false) || !(is_proven || row.is_signed == Some(true)) {
+                return false;
+            }
+            proven.extend(entry.backlink());
+        }
+        true
+    }
+
+    /// Where something fails, every signature counts: what it fails for may be what was to prove others.
+    fn prove_one_by_one(&mut self) {
+        let mut claims = Vec::with_capacity(self.rows.len());
+        for row in &mut self.rows {
+            let Some(entry) = self.ledger.entry(&row.id) else { continue };
+            if let (Some(signature), None) = (row.signature, row.is_signed) {
+                self.report.signatures_checked += 1;
+                row.is_signed = Some(entry.key().verifies_entry(&row.id, &signature));
+            }
+            let refusal = match needs(entry).find(|need| self.bad.contains(need)) {
+                _ if row.is_signed == Some(false) => Some(Refusal::Signature { key: entry.key() }),
+                Some(parent) => Some(Refusal::BuildsOnRefused { parent }),
+                None => None,
+            };
+            match refusal {
+                Some(refusal) => {
+                    self.bad.insert(row.id);
+                    self.faults.push((row.id, refusal.into()));
+                }
+                None => claims.push(Claim {
+                    id: row.id,
+                    backlink: entry.backlink(),
+                    others: needs(entry).skip(usize::from(entry.backlink().is_some())).collect(),
+                    is_signed: row.is_signed == Some(true),
+                }),
+            }
+        }
+        let passing: BTreeSet<usize> = largest_proven_set(&claims, |_| false).into_iter().collect();
+        for (_, claim) in claims.iter().enumerate().filter(|(at, _)| !passing.contains(at)) {
+            let bad = claim.backlink.iter().chain(&claim.others).find(|need| self.bad.contains(need));
+            let refusal = bad.map_or(Refusal::Unproven, |parent| Refusal::BuildsOnRefused { parent: *parent });
+            self.bad.insert(claim.id);
+            self.faults.push((claim.id, refusal.into()));
+        }
+    }
+
+    /// Builds the ledger anew of what stands: it is closed under the past, for what builds on what fails fails too.
+    fn leave_out_what_fails(&mut self) {
+        let mut fresh = Ledger::new(self.ledger.team());
+        for row in self.rows.iter().filter(|row| !self.bad.contains(&row.id)) {
+            if let Some(entry) = self.ledger.entry(&row.id) {
+                // It passed before, and nothing of its past is left out.
+                let _ = fresh.restore(entry.clone());
+            }
+        }
+        self.ledger = fresh;
+    }
+}
+
+fn needs(entry: &Entry) -> impl Iterator<Item = EntryId> + '_ {
+    entry.parents().chain(entry.items().roster_heads.iter().copied())
 }
 
 impl Ledger {
@@ -40,56 +319,15 @@ impl Ledger {
     }
 }
 
-/// Judges `entries` of one team, given in causal order, from the first byte.
+/// Judges `entries` of one team, given in causal order, from the first byte, with each signature that is there.
 pub fn verify<'a>(
-    team: crate::ids::TeamId,
+    team: TeamId,
     entries: impl Iterator<Item = &'a Entry>,
     signatures: impl Fn(&EntryId) -> Option<Signature>,
 ) -> VerifyReport {
-    let mut report = VerifyReport::default();
-    let mut fresh = Ledger::new(team);
-    let mut signed = BTreeSet::new();
-    let mut bad: BTreeMap<EntryId, Refusal> = BTreeMap::new();
-    let mut order = Vec::new();
+    let mut verifier = Verifier::new(team).every();
     for entry in entries {
-        report.entries += 1;
-        order.push((entry.id(), entry.backlink()));
-        let signature = signatures(&entry.id());
-        report.signatures_checked += usize::from(signature.is_some());
-        match judge_again(&mut fresh, entry, signature, &bad) {
-            Ok(()) if signature.is_some() => drop(signed.insert(entry.id())),
-            Ok(()) => {}
-            Err(refusal) => drop(bad.insert(entry.id(), refusal)),
-        }
+        verifier.push(Some(entry.id()), entry.bytes(), signatures(&entry.id()), None);
     }
-    // Backwards, so that a signature is seen before the run that it proves.
-    let mut proven = signed;
-    for (id, backlink) in order.iter().rev() {
-        if proven.contains(id) && !bad.contains_key(id) {
-            proven.extend(backlink);
-        } else {
-            bad.entry(*id).or_insert(Refusal::Unproven);
-        }
-    }
-    report.problems = order.iter().filter_map(|(id, _)| bad.remove(id).map(|refusal| (*id, refusal))).collect();
-    report
-}
-
-fn judge_again(
-    fresh: &mut Ledger,
-    entry: &Entry,
-    signature: Option<Signature>,
-    bad: &BTreeMap<EntryId, Refusal>,
-) -> Result<(), Refusal> {
-    let again = Entry::decode(entry.bytes())?;
-    if let Some(signature) = signature
-        && !again.key().verifies_entry(&again.id(), &signature)
-    {
-        return Err(Refusal::Signature { key: again.key() });
-    }
-    let refused = again.parents().chain(again.items().roster_heads.iter().copied()).find(|need| bad.contains_key(need));
-    if let Some(parent) = refused {
-        return Err(Refusal::BuildsOnRefused { parent });
-    }
-    fresh.restore(again)
+    verifier.finish().0
 }

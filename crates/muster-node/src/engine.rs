@@ -3,6 +3,7 @@
 //! It stages and reads; committing, answering and everything that waits is done by its callers, [`crate::node`] and
 //! [`crate::client`]. What is asked is in [`crate::request`].
 
+mod audits;
 mod bundles;
 mod compact;
 mod decisions;
@@ -26,7 +27,7 @@ use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
 use muster_incident::printable;
 use muster_log::fact::Capability;
-use muster_log::{DeviceKey, IncidentId, TeamId, Timestamp};
+use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
 use muster_store::{OpenReport, Storage};
 use muster_sync::Tick;
@@ -123,6 +124,7 @@ impl<S: Storage> Engine<S> {
             Request::TeamUse { team } => self.use_team(team),
             Request::AddAddress { address } => self.add_address(address),
             Request::Bundle(ask) => self.bundle(ask),
+            Request::Audit(ask) => self.audit(ask),
             Request::Compact(ask) => self.compact(ask),
             Request::Seen { incident } => self.mark_seen(incident.as_deref()),
             Request::Join { .. }
@@ -177,7 +179,7 @@ impl<S: Storage> Engine<S> {
             What::Team => self.team_members(),
             What::Teams => self.teams_here(),
             What::Peers => self.peers(),
-            What::Verify => self.verify(),
+            What::Verify { every } => self.verify(read.incident.as_deref(), every),
             What::Doctor => self.doctor(),
             What::Forks => self.forks(),
             What::ForkProof => self.fork_proof(read.incident.as_deref().unwrap_or_default()),
@@ -195,27 +197,6 @@ impl<S: Storage> Engine<S> {
         self.replica.choose_incident(Some(incident))?;
         let title = self.replica.summary(team, incident)?.title;
         Ok(json!({ "incident": incident.to_string(), "title": title }))
-    }
-
-    fn verify(&mut self) -> Result<Value, Failure> {
-        let report = self.replica.verify()?;
-        let damage = self.around.damage.iter().map(|what| json!({ "entry": null, "what": what }));
-        let bad = report.problems.iter().map(|(entry, what)| json!({ "entry": entry.to_string(), "what": what }));
-        let gone = self.replica.store().lost()?.map(|lost| {
-            let since = self.rfc3339(Timestamp(lost.since_ms));
-            let what = format!(
-                "{} entries that this device had are gone since {since}; `muster up` fetches them",
-                lost.missing
-            );
-            json!({ "entry": null, "what": what })
-        });
-        let problems: Vec<Value> = damage.chain(gone).chain(bad).collect();
-        Ok(json!({
-            "ok": problems.is_empty(),
-            "entries": report.entries,
-            "signatures_checked": report.signatures_checked,
-            "problems": problems,
-        }))
     }
 
     /// The team in which a new incident is declared: the current one where this device may write, else another such, else

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod addresses;
+pub mod audit;
 pub mod bundle;
 pub mod client;
 pub mod clock;
@@ -32,9 +33,11 @@ pub mod repair;
 pub mod request;
 pub mod running;
 mod service;
+mod sshsig;
 mod tail;
 pub mod unlock;
 pub mod up;
+pub mod verify_file;
 mod watchers;
 pub mod when;
 

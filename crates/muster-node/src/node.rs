@@ -213,7 +213,7 @@ impl Node {
                 let added = self.with_engine(|engine| engine.add_address(&address));
                 added.inspect(|added| self.try_addresses(added))
             }
-            request @ Request::Bundle(_) => {
+            request @ (Request::Bundle(_) | Request::Audit(_)) => {
                 // What a file says is durable here, is.
                 self.commit();
                 self.with_engine(|engine| engine.execute(&request))

@@ -67,6 +67,8 @@ pub enum Request {
     },
     /// One step of writing or reading a bundle.
     Bundle(Box<crate::bundle::Ask>),
+    /// One step of writing an audit file.
+    Audit(crate::audit::Ask),
     /// One step of a compaction.
     Compact(crate::compact::Ask),
     /// Marks late arrivals as seen.
@@ -90,7 +92,9 @@ impl Request {
     /// Whether something is to be kept, so that there must be room on the disk.
     pub(crate) fn writes(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
+            Self::Read(_) | Self::Audit(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => {
+                false
+            }
             // It says itself when there is too little room.
             Self::Compact(_) => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
@@ -116,6 +120,7 @@ impl Request {
             Self::Heal { .. } => "heal",
             Self::AddAddress { .. } => "add-address",
             Self::Bundle(_) => "bundle",
+            Self::Audit(_) => "audit",
             Self::Compact(_) => "compact",
             Self::Seen { .. } => "seen",
             Self::Watch { .. } => "watch",
@@ -255,8 +260,12 @@ pub enum What {
     ExportJson,
     /// The report, as Markdown.
     ExportMarkdown,
-    /// Checks every signature and rule again.
-    Verify,
+    /// Judges what is stored again, all of it or of one incident.
+    Verify {
+        /// Checks each signature that is there, not only those that prove runs.
+        #[serde(default)]
+        every: bool,
+    },
     /// What this home is: device, teams, node.
     Identity,
     /// What can be said about readiness from within the store: see [`crate::doctor`].

@@ -15,6 +15,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+mod audit;
 mod bundle;
 mod carry;
 mod compact;
@@ -47,6 +48,7 @@ mod team;
 mod verify;
 mod write;
 
+pub use audit::{AuditOrder, AuditPlan};
 pub use bundle::{BundleError, BundleOrder, BundlePlan, TakenChunk};
 pub use effect::Effect;
 pub use entropy::Entropy;
@@ -62,7 +64,7 @@ pub use recovery::Decision;
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Input, Now, Replica};
 pub use restored::CameBack;
-pub use verify::Verification;
+pub use verify::{Verification, VerifyScope};
 pub use write::Written;
 
 #[cfg(test)]

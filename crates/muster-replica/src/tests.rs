@@ -6,7 +6,7 @@ mod forks;
 mod full;
 mod resume;
 
-use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError};
+use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};
 use muster_incident::{Act, Aside};
 use muster_log::fact::Capability;
 use muster_log::{DagId, DeviceKey, DeviceSecret, Entry, IncidentId, Received, SessionId, TeamId, Ticket, Timestamp};
@@ -437,7 +437,7 @@ fn verification_counts_everything_and_finds_nothing() {
     room.write(1, team, Some(incident), &say("x"));
     room.settle();
     for desk in &room.desks {
-        let found = desk.verify().unwrap();
+        let found = desk.verify(VerifyScope::default()).unwrap();
         assert_eq!(found.problems, []);
         assert!(found.entries >= 5 && found.signatures_checked > 0, "{found:?}");
     }

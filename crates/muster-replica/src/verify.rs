@@ -2,13 +2,23 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use muster_log::{Body, DagId, Entry, EntryId, Signature};
-use muster_store::Storage;
-use std::collections::BTreeMap;
+use muster_log::{DagId, EntryId, IncidentId, TeamId, Verifier, VerifyReport};
+use muster_store::{Storage, StoredEntry};
+
+/// What to verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VerifyScope {
+    /// One incident with its team's roster; `None`: everything that is stored.
+    pub incident: Option<(TeamId, IncidentId)>,
+    /// Whether each signature that is there is checked, not only those that prove runs.
+    pub every: bool,
+}
 
 /// What verification found, over all teams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
+    /// One report a team, in the order of their ids.
+    pub teams: Vec<(TeamId, VerifyReport)>,
     /// Entries judged.
     pub entries: usize,
     /// Signatures checked, the bad ones counted too.
@@ -17,42 +27,54 @@ pub struct Verification {
     pub problems: Vec<(EntryId, String)>,
 }
 
+/// Entries read at a time.
+const PAGE: usize = 1_024;
+
 impl<S: Storage> Replica<S> {
-    /// Judges every stored entry anew, as if it had just arrived, and names what does not stand.
+    /// Judges stored entries anew, as if they had just arrived, and names what does not stand.
     ///
     /// # Errors
     /// [`ReplicaError::Store`] where the store cannot be read.
-    pub fn verify(&self) -> Result<Verification, ReplicaError> {
+    pub fn verify(&self, scope: VerifyScope) -> Result<Verification, ReplicaError> {
         let mut found = Verification::default();
-        for team in self.store.teams() {
-            let roster = DagId::from(team);
-            let dags = self.store.dags(&team);
-            let incidents = dags.iter().filter(|dag| **dag != roster);
-            let mut entries: Vec<Entry> = Vec::new();
-            let mut signatures: BTreeMap<EntryId, Signature> = BTreeMap::new();
-            for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
-                for stored in self.store.entries(dag)? {
-                    match Entry::decode(&stored.bytes) {
-                        Ok(entry) if entry.id() == stored.id => entries.push(entry),
-                        Ok(_) => found.problems.push((stored.id, "its bytes have another hash".into())),
-                        Err(error) => found.problems.push((stored.id, error.to_string())),
-                    }
-                    signatures.extend(stored.signature.map(|signature| (stored.id, signature)));
-                }
-            }
-            let report = muster_log::verify::verify(team, entries.iter(), |id| signatures.get(id).copied());
+        let teams = self.store.teams().into_iter();
+        for team in teams.filter(|team| scope.incident.is_none_or(|(of, _)| of == *team)) {
+            let report = self.verify_team(team, scope)?;
             found.entries += report.entries;
             found.signatures_checked += report.signatures_checked;
-            found.problems.extend(report.problems.into_iter().map(|(id, refusal)| (id, refusal.to_string())));
-            for entry in &entries {
-                if let Some(reference) = entry.body()
-                    && let Some(bytes) = self.store.body(&reference.hash)?
-                    && Body::check(entry, &bytes).is_err()
-                {
-                    found.problems.push((entry.id(), "its body is not the one that was signed".into()));
+            found.problems.extend(report.problems.iter().map(|(id, fault)| (*id, fault.to_string())));
+            found.teams.push((team, report));
+        }
+        Ok(found)
+    }
+
+    fn verify_team(&self, team: TeamId, scope: VerifyScope) -> Result<VerifyReport, ReplicaError> {
+        let roster = DagId::from(team);
+        let dags = self.store.dags(&team);
+        let is_meant = |dag: &DagId| scope.incident.is_none_or(|(_, incident)| *dag == incident.into());
+        let incidents = dags.iter().filter(|dag| **dag != roster && is_meant(dag));
+        let mut verifier = Verifier::new(team);
+        if scope.every {
+            verifier = verifier.every();
+        }
+        for dag in dags.iter().filter(|dag| **dag == roster).chain(incidents) {
+            let mut start = 0;
+            loop {
+                let page = self.store.page(dag, start, PAGE)?;
+                for StoredEntry { id, bytes, signature, .. } in &page {
+                    let Some(entry) = verifier.read(Some(*id), bytes) else { continue };
+                    let body = match entry.body() {
+                        Some(reference) => self.store.body(&reference.hash)?,
+                        None => None,
+                    };
+                    verifier.judge(entry, *signature, body.as_deref());
+                }
+                start += page.len() as u64;
+                if page.len() < PAGE {
+                    break;
                 }
             }
         }
-        Ok(found)
+        Ok(verifier.finish().0)
     }
 }

@@ -241,7 +241,9 @@ impl World {
         }
         let verifier = self.rng.index(self.honest().len());
         if let Some(replica) = &self.nodes[verifier].replica {
-            let found = replica.verify().map_err(|error| failed(verifier, "verify", &error))?;
+            let found = replica
+                .verify(muster_replica::VerifyScope { incident: None, every: true })
+                .map_err(|error| failed(verifier, "verify", &error))?;
             if let Some((entry, what)) = found.problems.first() {
                 return Err(Wrong::Unverified { node: verifier, entry: *entry, what: what.clone() });
             }

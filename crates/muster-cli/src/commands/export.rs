@@ -1,34 +1,47 @@
-//! `muster export md|json [-o FILE]`: the report, or everything.
+//! `muster export md|json [-o FILE]`: the report, or everything. `muster export audit FILE`: what an auditor can check.
 
 use super::{Ask, read};
+use crate::output;
 use crate::problem::Problem;
-use crate::render::Page;
+use crate::progress::Bar;
+use crate::render::{Page, audit};
+use crate::run::{made_printable, note};
+use crate::session::Session;
 use crate::setting::Setting;
+use muster_node::bundle::Target;
+use muster_node::client;
 use muster_node::request::{self, Failure, Request, What};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What `export` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Export {
-    /// md: a report to read; json: everything, for programs
+    /// md: a report to read; json: everything, for programs; audit: entries, texts and signatures, for `verify FILE`
     format: Format,
     /// Write it to this file instead of stdout
+    #[arg(value_name = "FILE", conflicts_with = "output")]
+    file: Option<PathBuf>,
+    /// The same
     #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// Write over a file that is there already
-    #[arg(long, requires = "output")]
+    #[arg(long)]
     pub(crate) force: bool,
+    /// Of an audit file: all incidents that the whole team may see, not one
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Md,
     Json,
+    Audit,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +50,52 @@ struct Exported {
 }
 
 impl Export {
+    /// Where it is to be written, if not to stdout.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.output.as_deref())
+    }
+
+    /// Whether an audit file is meant.
+    pub(crate) fn is_audit(&self) -> bool {
+        self.format == Format::Audit
+    }
+
+    /// Writes an audit file and tells how it can be checked.
+    pub(crate) fn write_audit(&self, session: &mut Session) -> Result<(), Problem> {
+        let target = Target::new(self.path().unwrap_or(Path::new("-")), self.force);
+        if target == Target::Stdout && io::stdout().is_terminal() {
+            return Err(Problem::refused(
+                "an audit file is not for a terminal",
+                "name a file: `muster export audit FILE`",
+            ));
+        }
+        let incident = session.setting.incident.clone();
+        if self.all && incident.is_some() {
+            return Err(Problem::usage("one incident and all of them", "leave out `--all` or `-i`"));
+        }
+        let mut bar = Bar::new("entries");
+        let mut client = client::open(&session.setup)?;
+        let account =
+            muster_node::audit::write(&mut client, incident, self.all, &target, &mut |done, of| bar.show(done, of))?;
+        bar.end();
+        let value = serde_json::to_value(&account).map_err(|error| Failure::new(error.to_string()))?;
+        match (session.json, target == Target::Stdout) {
+            (true, false) => output::print_json(&value),
+            (true, true) => {
+                note(&value.to_string());
+                Ok(())
+            }
+            (false, is_stdout_taken) => {
+                let told = audit::written(&read(made_printable(value))?);
+                if is_stdout_taken {
+                    told.lines().for_each(note);
+                    return Ok(());
+                }
+                output::print(&told)
+            }
+        }
+    }
+
     /// Whether the text is JSON by itself, so that `--json` asks for nothing more.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
@@ -81,7 +140,7 @@ impl Ask for Export {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let what = match self.format {
             Format::Md => What::ExportMarkdown,
-            Format::Json => What::ExportJson,
+            Format::Json | Format::Audit => What::ExportJson,
         };
         Ok(Request::Read(request::Read { incident: setting.incident.clone(), what }))
     }

@@ -174,12 +174,15 @@ fn reads_name_what_they_read_and_old_guesses_work_too() {
     check_read("actions", None, json!("actions"));
     check_read("peers", None, json!("peers"));
     check_read("whohas a1b2 -i 7f3a", Some("a1b2"), json!("who-has"));
-    check_read("verify", None, json!("verify"));
+    check_read("verify", None, json!({"verify": {"every": false}}));
+    check_read("verify --every -i 7f3a", Some("7f3a"), json!({"verify": {"every": true}}));
     check_read("export md", None, json!("export-markdown"));
     check_read("export json -o out.json", None, json!("export-json"));
+    check_read("export md out.md", None, json!("export-markdown"));
     check_read("team show", None, json!("team"));
     usage_error("export");
     usage_error("export pdf");
+    usage_error("export md a.md -o b.md");
 }
 
 #[test]

@@ -340,12 +340,14 @@ fn verification_names_every_bad_entry() {
     let signature = |id: &EntryId| w.written.iter().find(|(entry, _)| entry.id() == *id).map(|(_, s)| *s);
     assert!(w.ledger.check_all(signature).is_ok());
     let unsigned = w.ledger.check_all(|id| signature(id).filter(|_| *id != second));
-    assert_eq!(unsigned.problems, [(second, Refusal::Unproven)]);
+    assert_eq!(unsigned.problems, [(second, Refusal::Unproven.into())]);
     let run = w.ledger.check_all(|id| signature(id).filter(|_| *id != first));
     assert!(run.is_ok(), "the second proves the first: {run:?}");
     let swapped = w.ledger.check_all(|id| if *id == first { signature(&second) } else { signature(id) });
-    let expected =
-        [(first, Refusal::Signature { key: key("D1") }), (second, Refusal::BuildsOnRefused { parent: first })];
+    let expected = [
+        (first, Refusal::Signature { key: key("D1") }.into()),
+        (second, Refusal::BuildsOnRefused { parent: first }.into()),
+    ];
     assert_eq!(swapped.problems, expected);
 }
 

@@ -1,4 +1,4 @@
-//! Where a bundle is written: a new file that appears whole or not at all, or stdout.
+//! Where a bundle or an audit file is written: a new file that appears whole or not at all, or stdout.
 
 use crate::request::Failure;
 use std::io::{self, Write};
@@ -37,7 +37,7 @@ impl Target {
     }
 
     /// Begins writing: beside the file, under another name, for the owner only.
-    pub(super) fn open(&self) -> Result<Opened, Failure> {
+    pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let Self::File { path, force } = self else { return Ok(Opened::Stdout(io::stdout())) };
         if !force && path.symlink_metadata().is_ok() {
             return Err(exists(path));
@@ -50,13 +50,13 @@ impl Target {
 }
 
 /// A bundle under way. Dropped before [`Opened::finish`] it leaves nothing.
-pub(super) enum Opened {
+pub(crate) enum Opened {
     Stdout(io::Stdout),
     File { temp: NamedTempFile, path: PathBuf, force: bool },
 }
 
 impl Opened {
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Stdout(stdout) => stdout.write_all(bytes).map_err(|error| cannot_write(Path::new("-"), &error)),
             Self::File { temp, path, .. } => temp.write_all(bytes).map_err(|error| cannot_write(path, &error)),
@@ -64,7 +64,7 @@ impl Opened {
     }
 
     /// Makes it durable, and only then gives it its name.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    pub(crate) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Stdout(mut stdout) => stdout.flush().map_err(|error| cannot_write(Path::new("-"), &error)),
             Self::File { temp, path, force } => {

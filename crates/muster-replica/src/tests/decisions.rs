@@ -130,7 +130,7 @@ fn a_recovery_key_brings_an_admin_back_and_no_other_key_does() {
     let roster = room.desks[1].ledger(&team).unwrap().roster();
     assert_eq!(roster.capability_of(&room.key(1)), Some(Capability::Admin));
     assert_eq!(roster.capability_of(&room.key(0)), None);
-    assert_eq!(room.desks[1].verify().unwrap().problems, []);
+    assert_eq!(room.desks[1].verify(crate::VerifyScope::default()).unwrap().problems, []);
 }
 
 #[test]

@@ -1,0 +1,250 @@
+//! `verify FILE`: checks an audit file or a bundle on whatever machine, without a home, a team or a network.
+//!
+//! What an entry must be like is in [`muster_log::verify`]; here files are opened and what was found is told, of a store too.
+
+use crate::audit::Signed;
+use crate::bundle::Progress;
+use crate::request::Failure;
+use crate::sshsig;
+use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
+use muster_log::fact::RosterFact;
+use muster_log::{Body, DeviceKey, EntryId, Fact, Kind, Ledger, Verifier, VerifyReport};
+use muster_sync::bundle::{BundleReader, Found, Header, Kind as BundleKind, open_chunk};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes of an audit file that is read, all at once: some ten million entries. Larger records are written incident by incident.
+const AUDIT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Bytes of a bundle read at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Rows after which progress is told.
+const PROGRESS_EVERY: usize = 256;
+
+/// Checks a file and tells what was found, as `verify` of a store does.
+///
+/// # Errors
+/// Where it cannot be read or is no file of ours. What is wrong in it is in the answer.
+pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Value, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
+    let mut file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    let mut start = vec![0; 32];
+    let mut have = 0;
+    while have < start.len() {
+        match file.read(start.get_mut(have..).unwrap_or_default()).map_err(unreadable)? {
+            0 => break,
+            read => have += read,
+        }
+    }
+    start.truncate(have);
+    if start.starts_with(b"muster/bundle/") {
+        let size = about.is_file().then_some(about.len());
+        return verify_bundle(&mut start.as_slice().chain(file), size, progress);
+    }
+    if start.starts_with(b"muster/proof/") {
+        return Err(Failure::new("this is the proof of a fork").hint("check it with `muster verify-proof FILE`"));
+    }
+    if !is_audit_file(&start) {
+        return Err(Failure::new(format!("`{}` is neither an audit file nor a bundle", path.display()))
+            .hint("they are written by `muster export audit FILE` and `muster bundle write FILE`"));
+    }
+    let mut bytes = start;
+    file.take(AUDIT_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > AUDIT_BYTES_MAX {
+        return Err(Failure::new("the file is too large to be checked at once").hint("ask for it incident by incident"));
+    }
+    verify_audit(&bytes, progress)
+}
+
+/// Checks the bytes of an audit file.
+///
+/// # Errors
+/// Where they are none of this version.
+pub fn verify_audit(bytes: &[u8], progress: Progress<'_>) -> Result<Value, Failure> {
+    let file = match AuditFile::open(bytes) {
+        Ok(file) => file,
+        // Its beginning is one: this is damage.
+        Err(error @ BadAudit::Manifest) => return Ok(told_of("audit", &[], &[error.to_string()])),
+        Err(error) => {
+            return Err(Failure::new(error.to_string()).hint("read it with the muster that wrote it, or a newer one"));
+        }
+    };
+    let manifest = &file.manifest;
+    let mut others = Vec::new();
+    let text = file.signature.as_deref().unwrap_or_default();
+    if !sshsig::is_signed_by(&manifest.device, text, file.signed) {
+        others.push(format!("the manifest is not signed by {}", manifest.device));
+    }
+    let mut verifier = Verifier::new(manifest.team).every().expecting(manifest.ids());
+    let mut handles: BTreeMap<EntryId, String> = BTreeMap::new();
+    let mut rows = file.rows();
+    let mut count = 0;
+    while let Some(row) = rows.next() {
+        match row {
+            Ok(row) => {
+                let Some(entry) = verifier.read(None, &row.entry) else { continue };
+                if let (Kind::TEAM_CREATE | Kind::JOIN, Some(body)) = (entry.kind(), &row.body) {
+                    handles.insert(entry.id(), Body::read(body).text().to_owned());
+                }
+                verifier.judge(entry, row.signature, row.body.as_deref());
+            }
+            Err(error) => others.push(error.to_string()),
+        }
+        count += 1;
+        if count % PROGRESS_EVERY == 0 {
+            progress(rows.at() as u64, Some(bytes.len() as u64));
+        }
+    }
+    let (report, ledger) = verifier.finish();
+    if !names_device(&ledger, &manifest.device) {
+        others.push(format!("the manifest is signed by {}, which the roster does not know", manifest.device));
+    }
+    let person = ledger.roster().person_of(&manifest.device);
+    let mut told = told_of("audit", &[&report], &others);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("team".into(), json!(manifest.team.to_string()));
+        told.insert("device".into(), json!(manifest.device.to_string()));
+        told.insert("person".into(), json!(person.and_then(|person| handles.get(&person.genesis()))));
+        told.insert("written_ms".into(), json!(manifest.now.0));
+        told.insert("incidents".into(), json!(manifest.dags.len().saturating_sub(1)));
+        told.insert("signature".into(), json!(Signed::of(&manifest.device, file.signed.len(), text)));
+    }
+    Ok(told)
+}
+
+/// Whether an entry of the roster says whose the device is or was.
+fn names_device(ledger: &Ledger, device: &DeviceKey) -> bool {
+    let roster = ledger.dag(&ledger.team().into());
+    roster.is_some_and(|roster| {
+        roster.entries().any(|entry| match entry.kind() {
+            Kind::TEAM_CREATE | Kind::JOIN => entry.key() == *device,
+            Kind::ADD_DEVICE => {
+                matches!(entry.fact(), Ok(Fact::Roster(RosterFact::AddDevice { device: named, .. })) if named == *device)
+            }
+            _ => false,
+        })
+    })
+}
+
+/// A whole bundle is judged as a record. One that goes on from another cannot be: its past is elsewhere.
+fn verify_bundle(source: &mut dyn Read, size: Option<u64>, progress: Progress<'_>) -> Result<Value, Failure> {
+    let not_a_bundle = |error: muster_sync::bundle::NoBundle| Failure::new(error.to_string());
+    let mut reader = BundleReader::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut others = Vec::new();
+    let mut judging: Option<(Header, Verifier)> = None;
+    let (mut done, mut chunks) = (0, 0);
+    loop {
+        let taken = source.read(&mut piece).map_err(|error| Failure::new(format!("cannot read it: {error}")))?;
+        if taken == 0 {
+            break;
+        }
+        reader.push(piece.get(..taken).unwrap_or_default());
+        done += taken as u64;
+        while let Some(found) = reader.poll().map_err(not_a_bundle)? {
+            match found {
+                Found::Header(header) => {
+                    let verifier = Verifier::new(header.team).every();
+                    judging = Some((*header, verifier));
+                }
+                Found::Chunk(frame) => {
+                    chunks += 1;
+                    let Some((header, verifier)) = &mut judging else { continue };
+                    match open_chunk(&frame, header.team) {
+                        Ok(opened) => take_chunk(verifier, opened),
+                        Err(error) => others.push(format!("chunk {chunks}: {error}")),
+                    }
+                }
+            }
+        }
+        progress(done, size);
+    }
+    let summary = reader.finish().map_err(not_a_bundle)?;
+    let Some((header, verifier)) = judging else {
+        others.insert(0, "the bundle's beginning is damaged: nobody can say whose it is".into());
+        return Ok(told_of("bundle", &[], &others));
+    };
+    if header.kind != BundleKind::Full {
+        return Err(Failure::new("this bundle holds only what its reader lacked, and cannot be judged alone")
+            .hint("take it in with `muster bundle read FILE`, then `muster verify`"));
+    }
+    if summary.states.is_none() {
+        others.push(format!("what it holds is not signed by {}", header.writer));
+    }
+    if !summary.is_whole {
+        let cut = if summary.is_cut_off() { ", and its end is not there" } else { "" };
+        others.push(format!(
+            "the file is not as it was written: {} damaged records, {} bytes that belong to none{cut}",
+            summary.damaged, summary.stray_bytes
+        ));
+    }
+    let (report, ledger) = verifier.finish();
+    if !names_device(&ledger, &header.writer) {
+        others.push(format!("it was written by {}, which the roster does not know", header.writer));
+    }
+    let mut told = told_of("bundle", &[&report], &others);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("team".into(), json!(header.team.to_string()));
+        told.insert("device".into(), json!(header.writer.to_string()));
+        told.insert("written_ms".into(), json!(header.now.0));
+        told.insert("incidents".into(), json!(ledger.incidents().count()));
+    }
+    Ok(told)
+}
+
+fn take_chunk(verifier: &mut Verifier, opened: muster_sync::bundle::Opened) {
+    let mut bodies: BTreeMap<EntryId, Vec<u8>> =
+        opened.bodies.into_iter().map(|(id, body)| (id, body.bytes().to_vec())).collect();
+    for received in opened.received {
+        let id = received.entry.id();
+        let body = bodies.remove(&id);
+        verifier.push(None, received.entry.bytes(), received.signature, body.as_deref());
+    }
+    for (id, body) in opened.loose {
+        verifier.push_body(&id, &body);
+    }
+}
+
+fn told_of(what: &str, reports: &[&VerifyReport], others: &[String]) -> Value {
+    let mut told = told(reports, others);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("what".into(), json!(what));
+    }
+    told
+}
+
+/// What was found, of one or several teams, with what is wrong besides the entries.
+pub(crate) fn told(reports: &[&VerifyReport], others: &[String]) -> Value {
+    let sum = |count: fn(&VerifyReport) -> usize| reports.iter().map(|report| count(report)).sum::<usize>();
+    let ids = |ids: &dyn Fn(&VerifyReport) -> Vec<EntryId>| {
+        reports.iter().flat_map(|report| ids(report)).map(|id| id.to_string()).collect::<Vec<_>>()
+    };
+    let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
+    for (status, count) in reports.iter().flat_map(|report| &report.statuses) {
+        *statuses.entry(status.word()).or_default() += count;
+    }
+    let forks = reports.iter().flat_map(|report| &report.forks);
+    let forks: Vec<Vec<String>> = forks.map(|fork| fork.iter().map(ToString::to_string).collect()).collect();
+    let others = others.iter().map(|what| json!({ "entry": null, "what": what }));
+    let bad = reports.iter().flat_map(|report| &report.problems);
+    let bad = bad.map(|(entry, fault)| json!({ "entry": entry.to_string(), "what": fault.to_string() }));
+    let problems: Vec<Value> = others.chain(bad).collect();
+    json!({
+        "ok": problems.is_empty(),
+        "entries": sum(|report| report.entries),
+        "signatures_checked": sum(|report| report.signatures_checked),
+        "own": sum(|report| report.signed),
+        "by_run": sum(|report| report.by_run),
+        "bodies": sum(|report| report.bodies),
+        "bodies_absent": ids(&|report| report.bodies_absent.iter().copied().collect()),
+        "missing": ids(&|report| report.missing.iter().copied().collect()),
+        "forks": forks,
+        "statuses": statuses,
+        "problems": problems,
+    })
+}

@@ -1,0 +1,88 @@
+//! Audit files: what of a team is handed to somebody who has nothing else, and the word of this device that it is all.
+//!
+//! The bytes are in [`muster_log::audit`]; opening files and the armour of the signature are the node's affair. A body that
+//! is not in the store, because it never came or was erased, is absent in the file too.
+
+use crate::error::ReplicaError;
+use crate::replica::{Now, Replica};
+use muster_log::audit::{AUDIT_NAMESPACE, Manifest, Row};
+use muster_log::{DagId, EntryId, IncidentId, Signature, TeamId};
+use muster_store::Storage;
+
+/// What an audit file is to hold besides the roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditOrder {
+    /// One incident, be it private.
+    One(IncidentId),
+    /// All incidents that the whole team may see.
+    All,
+}
+
+/// An audit file that can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditPlan {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// This device's signature of the manifest's bytes, in the sense of SSHSIG.
+    pub signature: Signature,
+    /// Private incidents that are left out.
+    pub left_out: usize,
+}
+
+impl<S: Storage> Replica<S> {
+    /// Plans and signs an audit file. What is staged and not committed must not get into it: commit first.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`].
+    pub fn plan_audit(&self, team: &TeamId, order: &AuditOrder, now: Now) -> Result<AuditPlan, ReplicaError> {
+        let ledger = self.ledger(team)?;
+        let mut incidents: Vec<IncidentId> = Vec::new();
+        let mut left_out = 0;
+        match order {
+            AuditOrder::One(incident) => incidents.push(*incident),
+            AuditOrder::All => {
+                let all: Vec<IncidentId> = ledger.incidents().collect();
+                incidents.extend(all.iter().filter(|incident| ledger.names(incident).is_none()));
+                left_out = all.len() - incidents.len();
+            }
+        }
+        let mut dags: Vec<(DagId, Vec<EntryId>)> = Vec::new();
+        for dag in [DagId::from(*team)].into_iter().chain(incidents.into_iter().map(DagId::from)) {
+            let incident = || ReplicaError::NoSuchIncident(IncidentId::of_genesis(dag.genesis()));
+            dags.push((dag, ledger.dag(&dag).ok_or_else(incident)?.order().to_vec()));
+        }
+        let manifest = Manifest { team: *team, device: self.device(), now: now.wall, dags };
+        let signature = self.secret.sign_file(AUDIT_NAMESPACE, &manifest.encode());
+        Ok(AuditPlan { manifest, signature, left_out })
+    }
+
+    /// The rows of a DAG from the `from`-th entry on, in the order of its manifest, as many as begin within so many bytes;
+    /// with the number of the next one.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`]; [`ReplicaError::Damaged`] where the store lacks an entry.
+    pub fn audit_rows(
+        &self,
+        team: &TeamId,
+        dag: &DagId,
+        from: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<u8>, usize), ReplicaError> {
+        let order = self.ledger(team)?.dag(dag).map(|dag| dag.order()).unwrap_or_default();
+        let (mut rows, mut next) = (Vec::new(), from);
+        for id in order.iter().skip(from) {
+            if rows.len() >= bytes_max {
+                break;
+            }
+            let gone = || ReplicaError::Damaged { id: *id, what: "it is not in the store".into() };
+            let stored = self.store.entry(id)?.ok_or_else(gone)?;
+            let body = match self.ledger(team)?.entry(id).and_then(|entry| entry.body()) {
+                Some(reference) => self.store.body(&reference.hash)?,
+                None => None,
+            };
+            rows.extend(Row { entry: stored.bytes, signature: stored.signature, body }.encode());
+            next += 1;
+        }
+        Ok((rows, next))
+    }
+}

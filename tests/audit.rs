@@ -1,0 +1,325 @@
+//! Audit files: written by one, checked by `muster verify` on a machine without a home, by a script in another language, and by
+//! stock `ssh-keygen`; good ones and damaged ones.
+//!
+//! The script needs Python with `cryptography` and `cbor2`. Where that or `ssh-keygen` is not to be had the tests skip
+//! themselves loudly, and fail in CI.
+
+#![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
+
+use muster_tests::privilege::or_skip;
+use muster_tests::{Home, until};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Bytes that are flipped, each in a copy of its own.
+const FLIPS: usize = 1_000;
+
+/// What a verifier named: ids, and `file` for what is no entry.
+type Named = BTreeSet<String>;
+
+/// A record by two persons, of which one wrote a good part while apart: those entries came with one signature for all.
+struct Record {
+    alice: Home,
+    bob: Home,
+    file: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Record {
+    fn new() -> Self {
+        let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+        alice.write(&["declare", "Checkout is down", "--sev", "2"]);
+        let node = alice.up();
+        alice.lets_in(&bob);
+        let bobs = bob.up();
+        until("the newcomer has the incident", || (alice.timeline() == bob.timeline()).then_some(()));
+        drop((node, bobs));
+        for text in ["payments answer with 502", "the pool is full", "looking at db-1"] {
+            bob.write(&["saw", text]);
+        }
+        bob.write(&["will", "restart it", "--on", "db-1", "--undo", "none"]);
+        alice.write(&["say", "who is on it?", "--link", "https://status.example"]);
+        let (alices, bobs) = (alice.up(), bob.up());
+        bob.json(&["peers", "add", &alices.address()]);
+        until("both have everything", || (alice.timeline() == bob.timeline()).then_some(()));
+        alice.write(&["role", "claim", "ic"]);
+        drop((alices, bobs));
+        let file = alice.path().with_extension("audit");
+        alice.muster(&["export", "audit", file.to_str().unwrap()]).with_code(0);
+        let bytes = fs::read(&file).unwrap();
+        Self { alice, bob, file, bytes }
+    }
+}
+
+/// Where things are in an audit file, by what docs/protocol.md says of its form.
+struct Form {
+    manifest: Range<usize>,
+    /// Of the manifest, the ids.
+    ids: Vec<(Range<usize>, String)>,
+    rows: Vec<Range<usize>>,
+}
+
+impl Form {
+    fn of(bytes: &[u8]) -> Self {
+        let mut at = 1;
+        for _ in 0..4 {
+            skip(bytes, &mut at);
+        }
+        let mut ids = Vec::new();
+        for _ in 0..head(bytes, &mut at).1 {
+            at += 1;
+            skip(bytes, &mut at);
+            for _ in 0..head(bytes, &mut at).1 {
+                let digits = bytes[at + 2..at + 34].iter().map(|byte| format!("{byte:02x}")).collect();
+                ids.push((at + 2..at + 34, digits));
+                at += 34;
+            }
+        }
+        let manifest = 0..at;
+        skip(bytes, &mut at);
+        let mut rows = Vec::new();
+        while at < bytes.len() {
+            let from = at;
+            skip(bytes, &mut at);
+            rows.push(from..at);
+        }
+        assert_eq!(rows.len(), ids.len());
+        Self { manifest, ids, rows }
+    }
+
+    /// Of a byte, what a verifier must name if it is another one: one of these.
+    fn concerned(&self, at: usize) -> Named {
+        if let Some(row) = self.rows.iter().position(|row| row.contains(&at)) {
+            return Named::from([self.ids[row].1.clone()]);
+        }
+        let id = self.ids.iter().find(|(place, _)| place.contains(&at)).map(|(_, id)| id.clone());
+        Named::from([id.unwrap_or_else(|| "file".into())])
+    }
+}
+
+/// The major type and the argument of the CBOR item at `at`, which is passed over.
+fn head(bytes: &[u8], at: &mut usize) -> (u8, usize) {
+    let (major, short) = (bytes[*at] >> 5, bytes[*at] & 31);
+    let size = if short < 24 { 0 } else { 1usize << (short - 24) };
+    let argument = bytes[*at + 1..*at + 1 + size].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    *at += 1 + size;
+    (major, if size == 0 { usize::from(short) } else { argument })
+}
+
+fn skip(bytes: &[u8], at: &mut usize) {
+    match head(bytes, at) {
+        (2 | 3, size) => *at += size,
+        (4, items) => (0..items).for_each(|_| skip(bytes, at)),
+        _ => {}
+    }
+}
+
+/// A Python that has what the script needs.
+fn python() -> Result<String, String> {
+    let has_all = |python: &&str| {
+        let run = Command::new(python).args(["-c", "import cbor2, cryptography"]).output();
+        run.is_ok_and(|output| output.status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_all);
+    found.map(str::to_owned).ok_or("no Python with cryptography and cbor2".to_owned())
+}
+
+fn script(python: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/verify.py"));
+    command
+}
+
+/// What the script says of each file.
+fn by_script(python: &str, files: &[PathBuf]) -> Vec<Named> {
+    let output = script(python).args(files).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let mut named: Vec<Named> = Vec::new();
+    for line in told.lines() {
+        match line.split_once('\t') {
+            Some((name, _)) => drop(named.last_mut().unwrap().insert(name.to_owned())),
+            None => named.push(Named::new()),
+        }
+    }
+    assert_eq!(named.len(), files.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.success(), named.iter().all(Named::is_empty));
+    named
+}
+
+/// What the program says of a file, on a machine without a home.
+fn by_muster(file: &Path) -> (Named, Value) {
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    let answer = nobody.muster(&["verify", file.to_str().unwrap(), "--json"]);
+    let told = answer.json();
+    let problems = told["problems"].as_array().unwrap().iter();
+    let named: Named = problems.map(|problem| problem["entry"].as_str().unwrap_or("file").to_owned()).collect();
+    assert_eq!((answer.code, &told["ok"]), (i32::from(!named.is_empty()), &Value::Bool(named.is_empty())), "{told}");
+    (named, told)
+}
+
+/// As [`by_muster`], of many, on all cores.
+fn by_muster_each(files: &[PathBuf]) -> Vec<Named> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        let part = |files| scope.spawn(move || <[PathBuf]>::iter(files).map(|file| by_muster(file).0).collect());
+        let parts: Vec<_> = files.chunks(files.len().div_ceil(cores).max(1)).map(part).collect();
+        parts.into_iter().flat_map(|part: std::thread::ScopedJoinHandle<'_, Vec<Named>>| part.join().unwrap()).collect()
+    })
+}
+
+fn next(state: &mut u64) -> usize {
+    // splitmix64
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (mixed ^ (mixed >> 31)) as usize
+}
+
+#[test]
+fn a_record_is_good_to_both_verifiers_and_tells_who_wrote_it() {
+    let record = Record::new();
+    let (named, told) = by_muster(&record.file);
+    assert_eq!(named, Named::new(), "{told}");
+    assert_eq!((&told["what"], &told["person"]), (&"audit".into(), &"alice".into()), "{told}");
+    assert_eq!(told["bodies_absent"], serde_json::json!([]));
+    assert!(told["by_run"].as_u64().unwrap() > 0 && told["own"].as_u64().unwrap() > 0, "{told}");
+    assert_eq!(told["entries"].as_u64().unwrap() as usize, Form::of(&record.bytes).rows.len());
+    let shown = record.bob.muster(&["verify", record.file.to_str().unwrap()]).with_code(0).stdout;
+    assert!(shown.starts_with("ok: ") && shown.contains("by alice, device 12D3KooW"), "{shown}");
+    record.alice.muster(&["export", "audit", record.file.to_str().unwrap()]).refused(&["is there already", "--force"]);
+    let bobs = record.bob.path().with_extension("audit");
+    record.bob.muster(&["export", "audit", "--all", "-o", bobs.to_str().unwrap()]).with_code(0);
+    assert_eq!(by_muster(&bobs).1["person"], "bob");
+    let test = "a_record_is_good_to_both_verifiers_and_tells_who_wrote_it";
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &[record.file.clone(), bobs]), [Named::new(), Named::new()]);
+}
+
+#[test]
+fn whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries() {
+    let test = "whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries";
+    let record = Record::new();
+    let (form, dir) = (Form::of(&record.bytes), tempfile::tempdir().unwrap());
+    let mut damaged: Vec<(String, Named, Vec<u8>)> = Vec::new();
+    let mut state = 4;
+    for _ in 0..FLIPS {
+        let (at, bit) = (next(&mut state) % record.bytes.len(), next(&mut state) % 8);
+        let mut bytes = record.bytes.clone();
+        bytes[at] ^= 1 << bit;
+        damaged.push((format!("bit {bit} of byte {at}"), form.concerned(at), bytes));
+    }
+    for (row, (_, id)) in form.rows.iter().zip(&form.ids) {
+        let bytes = [&record.bytes[..row.start], &record.bytes[row.end..]].concat();
+        damaged.push((format!("without {id}"), Named::from([id.clone()]), bytes));
+    }
+    let rest = [form.manifest.end, form.rows[2].start, form.rows[2].start + 40];
+    damaged.extend(rest.map(|at| (format!("cut at {at}"), Named::new(), record.bytes[..at].to_vec())));
+    let write = |(at, (_, _, bytes)): (usize, &(String, Named, Vec<u8>))| {
+        let path = dir.path().join(format!("{at}.audit"));
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let files: Vec<PathBuf> = damaged.iter().enumerate().map(write).collect();
+    // What begins otherwise is no audit file at all: the program says that instead.
+    let is_ours = |bytes: &[u8]| bytes.starts_with(&record.bytes[..16]);
+    let ours: Vec<usize> = (0..files.len()).filter(|at| is_ours(&damaged[*at].2)).collect();
+    let ours_files: Vec<PathBuf> = ours.iter().map(|at| files[*at].clone()).collect();
+    assert!(ours.len() + 50 > files.len() && ours.len() > FLIPS / 2);
+    let named = by_muster_each(&ours_files);
+    for (at, named) in ours.iter().zip(&named) {
+        let (what, concerned, _) = &damaged[*at];
+        assert!(!named.is_empty() && (concerned.is_empty() || !named.is_disjoint(concerned)), "{what}: {named:?}");
+    }
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    for at in (0..files.len()).filter(|at| !ours.contains(at)) {
+        nobody.muster(&["verify", files[at].to_str().unwrap()]).refused(&[]);
+    }
+    let Some(python) = or_skip(test, python()) else { return };
+    for ((at, ours), theirs) in ours.iter().zip(&named).zip(by_script(&python, &ours_files)) {
+        assert_eq!(*ours, theirs, "{}", damaged[*at].0);
+    }
+}
+
+#[test]
+fn the_manifest_is_checked_with_openssh_alone_as_the_export_says() {
+    let test = "the_manifest_is_checked_with_openssh_alone_as_the_export_says";
+    let home = Home::new("alice");
+    home.write(&["declare", "Checkout is down"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("it's ours.audit");
+    let told = home.muster(&["export", "audit", file.to_str().unwrap()]).with_code(0).stdout;
+    let commands: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert!(commands.last().unwrap().starts_with("ssh-keygen -Y verify"), "{told}");
+    let there = Command::new("ssh-keygen").arg("-?").output().map(drop).map_err(|error| format!("ssh-keygen: {error}"));
+    let Some(()) = or_skip(test, there) else { return };
+    let run =
+        |commands: &str| Command::new("sh").args(["-e", "-c", commands]).current_dir(dir.path()).output().unwrap();
+    let good = run(&commands.join("\n"));
+    let said = String::from_utf8_lossy(&good.stdout).into_owned() + &String::from_utf8_lossy(&good.stderr);
+    assert!(good.status.success() && said.contains("Good \"muster-audit\" signature"), "{said}");
+    let mut manifest = fs::read(dir.path().join("manifest")).unwrap();
+    manifest[80] ^= 1;
+    fs::write(dir.path().join("manifest"), manifest).unwrap();
+    assert!(!run(commands.last().unwrap()).status.success(), "another manifest");
+}
+
+#[test]
+fn a_store_an_incident_and_a_bundle_are_verified_too() {
+    let record = Record::new();
+    let all = record.alice.json(&["verify"]);
+    assert_eq!((&all["ok"], &all["what"]), (&true.into(), &"store".into()), "{all}");
+    record.alice.write(&["declare", "Another one"]);
+    let one = record.alice.json(&["verify", "--every", "-i", "checkout-is-down"]);
+    assert_eq!((&one["entries"], &one["ok"]), (&all["entries"], &true.into()), "{one}");
+    assert!(one["signatures_checked"].as_u64().unwrap() > all["signatures_checked"].as_u64().unwrap(), "{one} {all}");
+    let bundle = record.alice.path().with_extension("mb");
+    record.alice.muster(&["bundle", "write", bundle.to_str().unwrap()]).with_code(0);
+    let (named, told) = by_muster(&bundle);
+    assert_eq!((named, &told["what"]), (Named::new(), &"bundle".into()), "{told}");
+    assert_eq!(told["entries"], record.alice.json(&["verify"])["entries"]);
+    let mut bytes = fs::read(&bundle).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    assert!(by_muster(&bundle).0.contains("file"));
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    for odd in ["/dev/null", env!("CARGO_MANIFEST_PATH")] {
+        nobody.muster(&["verify", odd]).refused(&["neither an audit file nor a bundle"]);
+    }
+}
+
+/// `docs/vectors/record.audit` was written by `export audit` when the form was new. Set `MUSTER_WRITE_VECTORS` to write another after
+/// a change of format.
+#[test]
+fn the_golden_audit_file_stands_before_both_verifiers_with_all_that_was_in_it() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors/record.audit");
+    if std::env::var_os("MUSTER_WRITE_VECTORS").is_some() {
+        fs::write(&golden, Record::new().bytes).unwrap();
+    }
+    let (named, told) = by_muster(&golden);
+    assert_eq!(named, Named::new(), "{told}");
+    let form = Form::of(&fs::read(&golden).unwrap());
+    assert_eq!((&told["person"], &told["incidents"]), (&"alice".into(), &1.into()), "{told}");
+    assert_eq!((told["own"].as_u64(), told["by_run"].as_u64()), (Some(form.rows.len() as u64 - 3), Some(3)), "{told}");
+    let test = "the_golden_audit_file_stands_before_both_verifiers_with_all_that_was_in_it";
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &[golden]), [Named::new()]);
+}
+
+#[test]
+fn the_script_judges_the_golden_vectors_as_they_say() {
+    let Some(python) = or_skip("the_script_judges_the_golden_vectors_as_they_say", python()) else { return };
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors");
+    let output = script(&python).arg("--vectors").arg(vectors).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_script_is_as_short_as_it_is_said_to_be() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/verify.py")).unwrap();
+    assert!(text.lines().count() <= 200, "{}", text.lines().count());
+}
