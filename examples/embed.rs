@@ -62,7 +62,7 @@ fn main() -> Result<(), ReplicaError> {
     // A team, and a ticket for one newcomer.
     let team = alice.create_team("alice", now)?;
     let expires = now.wall.plus_ms(3_600_000);
-    let ticket = alice.invite(team, Capability::Responder, expires, &["/ip4/127.0.0.1/tcp/7001".into()], now)?;
+    let ticket = alice.invite(team, Capability::Responder, None, expires, &["/ip4/127.0.0.1/tcp/7001".into()], now)?;
     alice.commit(now)?;
 
     // Bob's request travels to Alice however you like; her answer travels back.

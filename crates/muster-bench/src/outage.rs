@@ -123,7 +123,7 @@ fn join(
     let author = Author { secret: secret()?, session: surroundings::session()? };
     let mut newcomer = Replica::open(MemoryStore::new(), secret()?, author.session, Box::new(OsEntropy))?;
     let now = surroundings::now();
-    let ticket = replica.invite(team, Capability::Responder, now.wall.plus_ms(60_000), &[], now)?;
+    let ticket = replica.invite(team, Capability::Responder, None, now.wall.plus_ms(60_000), &[], now)?;
     let request = newcomer.join_request(&ticket, name, now)?;
     let answer = replica.answer_join(&newcomer.device(), &request, now)?;
     replica.commit(now)?;

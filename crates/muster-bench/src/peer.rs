@@ -214,6 +214,7 @@ impl Peer {
             seed: [0; 32].into(),
             expires: Timestamp(0),
             addresses: vec![(first, String::new())],
+            incident: None,
         };
         replica.joined(&ticket)?;
         Ok(replica.commit(surroundings::now())?)

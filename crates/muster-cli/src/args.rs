@@ -3,7 +3,7 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
+    actions, admit, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
     export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev,
     status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Need(need::Need),
     /// Correct an entry; the original stays visible
     Amend(amend::Amend),
+    /// Let somebody into the incident: a member into a private one, or another's guest
+    Admit(admit::Admit),
     /// Give the incident a better title
     Title(title::Title),
     /// Say how bad it is

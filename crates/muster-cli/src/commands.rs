@@ -4,6 +4,7 @@
 //! --batch`, `export -o`, `verify`, `config`, `doctor`, `key`, `repair`, `completions`) are carried out by [`crate::run`] with what their files offer.
 
 pub(crate) mod actions;
+pub(crate) mod admit;
 pub(crate) mod amend;
 pub(crate) mod board;
 pub(crate) mod bundle;
@@ -86,6 +87,7 @@ impl Command {
             Self::Decided(command) => command,
             Self::Need(command) => command,
             Self::Amend(command) => command,
+            Self::Admit(command) => command,
             Self::Title(command) => command,
             Self::Sev(command) => command,
             Self::Mark(command) => command,

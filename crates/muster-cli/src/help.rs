@@ -20,8 +20,8 @@ muster: the incident log that still works when everything else is down
   Look   status | board [--watch] | timeline | roles | actions | export md|json
   Trust  export audit FILE | verify [FILE] | proof [ID] | verify-proof FILE
          peers | whohas ID | seen | doctor | bundle write|read FILE
-  Team   invite | join TICKET | peers add ADDR | team create|show|list|use
-         team set|revoke|second|confirm|recover|devices
+  Team   invite [-i ID] | admit NAME | join TICKET | peers add ADDR
+         team create|show|list|use|set|revoke|second|confirm|recover|devices
   Node   up [--listen ADDR] | down | net cut|heal [NAME] | config show
          key show|export|import|change-passphrase
          compact [ID..] packs what is over | repair | demo | completions SHELL

@@ -120,6 +120,9 @@ impl Context<'_> {
             Act::RoleRelease { role } => self.role_release(role),
             Act::RoleSettle { role, on } => self.role_settle(role, on),
             Act::Phase { phase, text } => self.phase(phase, text.as_deref()),
+            Act::Admit { who } => {
+                Ok(Prepared::new(What::Admit { person: self.people.find(who)? }, BodyText::default()))
+            }
             Act::Title { title } => {
                 let supersedes = superseding(state::title(self.doc).writers);
                 Ok(Prepared::new(What::Title { supersedes }, BodyText::plain(typed("title", title)?)))

@@ -16,6 +16,12 @@ const SUFFIX_CHARS_MIN: usize = 4;
 /// Between handle and suffix. A handle that holds it is always shown with a suffix, or it could pose as another's.
 const SUFFIX_MARK: char = '~';
 
+/// Around a guest's team. A handle that holds one is always shown with a suffix, as above.
+const BRACKETS: [char; 2] = ['(', ')'];
+
+/// Characters of a guest's team that are shown.
+const TEAM_CHARS_MAX: usize = 24;
+
 /// The persons of a team.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct People {
@@ -27,6 +33,8 @@ pub struct People {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     handle: String,
+    /// The team of a guest.
+    guest_of: Option<String>,
     shown: String,
     devices: Vec<DeviceKey>,
 }
@@ -59,15 +67,24 @@ impl People {
             .into_iter()
             .map(|(person, handle, devices)| {
                 let handle: String = printable(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect();
-                (person, Known { shown: handle.clone(), handle, devices })
+                (person, Known { shown: handle.clone(), handle, guest_of: None, devices })
             })
             .collect();
-        for (person, shown) in shown_names(&persons) {
-            if let Some(known) = persons.get_mut(&person) {
-                known.shown = shown;
+        name_all(&mut persons);
+        Self { persons, former: BTreeMap::new() }
+    }
+
+    /// Marks guests, each with what they call their own team: they are shown as `carol (network)`, where that is empty as
+    /// `carol (guest)`.
+    #[must_use]
+    pub fn with_guests(mut self, guests: impl IntoIterator<Item = (PersonId, String)>) -> Self {
+        for (person, team) in guests {
+            if let Some(known) = self.persons.get_mut(&person) {
+                known.guest_of = Some(shown_team(&team));
             }
         }
-        Self { persons, former: BTreeMap::new() }
+        name_all(&mut self.persons);
+        self
     }
 
     /// Adds the handles of persons who are not in the team any more. A name that somebody else has, or had, gets a suffix;
@@ -148,16 +165,43 @@ impl People {
     }
 }
 
+/// A team's name as it stands behind its people's: short, and nothing in it that could end the brackets.
+fn shown_team(name: &str) -> String {
+    let name: String = printable(name.trim()).chars().filter(|c| !BRACKETS.contains(c)).take(TEAM_CHARS_MAX).collect();
+    if name.trim().is_empty() { "guest".to_owned() } else { name.trim().to_owned() }
+}
+
+fn name_all(persons: &mut BTreeMap<PersonId, Known>) {
+    for (person, shown) in shown_names(persons) {
+        if let Some(known) = persons.get_mut(&person) {
+            known.shown = shown;
+        }
+    }
+}
+
+impl Known {
+    /// What the person is called, if nobody else is.
+    fn label(&self) -> String {
+        match &self.guest_of {
+            Some(team) => format!("{} ({team})", self.handle),
+            None => self.handle.clone(),
+        }
+    }
+}
+
 /// Names by person, all different.
 fn shown_names(persons: &BTreeMap<PersonId, Known>) -> Vec<(PersonId, String)> {
-    let mut by_handle: BTreeMap<&str, Vec<(&PersonId, &Known)>> = BTreeMap::new();
+    // A member whose handle looks like a guest's label does not change that guest's name.
+    let mut by_label: BTreeMap<(String, bool), Vec<(&PersonId, &Known)>> = BTreeMap::new();
     for (person, known) in persons {
-        by_handle.entry(&known.handle).or_default().push((person, known));
+        by_label.entry((known.label(), known.guest_of.is_some())).or_default().push((person, known));
     }
     let mut names = Vec::new();
-    for (handle, same) in by_handle {
-        if same.len() == 1 && !handle.is_empty() && !handle.contains(SUFFIX_MARK) {
-            names.push((*same[0].0, handle.to_owned()));
+    for ((label, _), same) in by_label {
+        if let [(person, known)] = same.as_slice()
+            && is_plain(&known.handle)
+        {
+            names.push((**person, label));
             continue;
         }
         let marks: Vec<String> = same.iter().map(|(person, known)| suffix_text(person, known)).collect();
@@ -166,10 +210,15 @@ fn shown_names(persons: &BTreeMap<PersonId, Known>) -> Vec<(PersonId, String)> {
         let differs = |len: &usize| all_differ(marks.iter().map(|mark| tail(mark, *len)));
         let len = (SUFFIX_CHARS_MIN..longest).find(differs).unwrap_or(longest);
         for ((person, _), mark) in same.iter().zip(&marks) {
-            names.push((**person, format!("{handle}{SUFFIX_MARK}{}", tail(mark, len))));
+            names.push((**person, format!("{label}{SUFFIX_MARK}{}", tail(mark, len))));
         }
     }
     names
+}
+
+/// Whether a handle can stand alone: it says something, and could not be taken for another name with its addition.
+fn is_plain(handle: &str) -> bool {
+    !handle.is_empty() && !handle.contains(SUFFIX_MARK) && !handle.contains(BRACKETS)
 }
 
 /// Read from its end: the device, then the person.
@@ -242,6 +291,20 @@ mod tests {
         assert!(matches!(people.find("bob"), Err(UnknownPerson::Nobody { .. })));
         assert_eq!(people.find("alice"), Ok(person(1)));
         assert_eq!(people.persons().count(), 1);
+    }
+
+    #[test]
+    fn a_guest_is_shown_with_the_own_team_and_nobody_can_pose_as_one() {
+        let guests =
+            [(person(2), "network".to_owned()), (person(3), " (a)\u{1b} ".to_owned()), (person(4), String::new())];
+        let people = team(&["carol", "carol", "dave", "eve", "carol (network)"]).with_guests(guests);
+        let names: Vec<String> = people.persons().map(|person| people.name(&person)).collect();
+        assert_eq!(names[..4], ["carol", "carol (network)", "dave (a\u{fffd})", "eve (guest)"]);
+        assert!(names[4].starts_with("carol (network)~"), "{names:?}");
+        for (name, person) in names.iter().zip(people.persons()) {
+            assert_eq!(people.find(name), Ok(person));
+        }
+        assert_eq!(people.find("eve"), Ok(person(4)));
     }
 
     #[test]

@@ -4,13 +4,13 @@
 //! depends on a clock, a sender, a body or the order of arrival.
 
 use crate::entry::Entry;
-use crate::fact::{Capability, Declare, Fact, IncidentFact, Kind, RosterFact, Visibility, What};
+use crate::fact::{Capability, Fact, Kind, RosterFact};
+use crate::holding::{Holdings, admitted_by};
 use crate::ids::{DagId, EntryId, PersonId, SessionId, TeamId};
 use crate::key::DeviceKey;
 use crate::refusal::Refusal;
 use crate::roster::{Graph, Unfit, recovery_person};
 use crate::ticket::JOIN_TAG;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What later judgements need to know of an entry that passed.
 #[derive(Debug, Clone, Copy)]
@@ -22,22 +22,23 @@ pub(crate) struct Judged {
     pub(crate) author: PersonId,
     /// The roster past; none in the roster.
     pub(crate) standpoint: Option<u32>,
+    /// The persons whom `admit` entries up to this one name, as a number of [`Holdings`]; `None` = nobody.
+    pub(crate) admitted: Option<u32>,
+    /// Whom the entry itself admits, where it is an `admit` that is not void.
+    pub(crate) admits: Option<PersonId>,
 }
-
-/// Who may hold each incident: `None` stands for the whole team.
-pub(crate) type Names = BTreeMap<DagId, Option<BTreeSet<PersonId>>>;
 
 /// The state that judging reads and adds to.
 pub(crate) struct Court<'a> {
     pub(crate) team: TeamId,
     pub(crate) graph: &'a mut Graph,
-    pub(crate) names: &'a mut Names,
+    pub(crate) holdings: &'a mut Holdings,
 }
 
 impl Court<'_> {
     /// Judges an entry; `parent` tells what is known of those that passed before.
     ///
-    /// A roster entry that passes is in the graph afterwards, a `declare` in the names.
+    /// A roster entry that passes is in the graph afterwards, a `declare` in the holdings.
     pub(crate) fn judge(
         &mut self,
         entry: &Entry,
@@ -50,15 +51,17 @@ impl Court<'_> {
             .collect::<Result<_, _>>()?;
         check_binding(entry, &parents)?;
         check_log(entry, &parents)?;
-        let (author, standpoint) = if entry.kind().is_roster() {
-            (self.judge_roster_entry(entry)?, None)
+        let (author, standpoint, admitted, admits) = if entry.kind().is_roster() {
+            (self.judge_roster_entry(entry)?, None, None, None)
         } else {
             let standpoint = self.standpoint(entry)?;
             self.check_roster_pasts(standpoint, &parents)?;
-            (self.judge_incident_entry(entry, standpoint)?, Some(standpoint))
+            let (author, admitted, admits) = self.judge_incident_entry(entry, standpoint, &parents)?;
+            (author, Some(standpoint), admitted, admits)
         };
         let items = entry.items();
-        Ok(Judged { dag: entry.dag(), key: items.key, session: items.session, seq: items.seq, author, standpoint })
+        let (dag, key, session, seq) = (entry.dag(), items.key, items.session, items.seq);
+        Ok(Judged { dag, key, session, seq, author, standpoint, admitted, admits })
     }
 
     /// A2: the items that say where an entry belongs fit its kind.
@@ -124,8 +127,14 @@ impl Court<'_> {
         }
     }
 
-    /// A5 for incidents: the key is a responder's by the roster named, and in a private incident its person is named.
-    fn judge_incident_entry(&mut self, entry: &Entry, standpoint: u32) -> Result<PersonId, Refusal> {
+    /// A5 for incidents: the key is a responder's by the roster named, and its person may hold the incident. Gives the
+    /// person, the persons admitted so far, and whom this entry admits.
+    fn judge_incident_entry(
+        &mut self,
+        entry: &Entry,
+        standpoint: u32,
+        parents: &[(EntryId, Judged)],
+    ) -> Result<(PersonId, Option<u32>, Option<PersonId>), Refusal> {
         let key = entry.key();
         let fold = self.graph.fold_at(standpoint);
         if fold.roster.capability_of(&key).is_none_or(|held| held < Capability::Responder) {
@@ -135,25 +144,26 @@ impl Court<'_> {
             (false, Some(person)) => person,
             _ => recovery_person(&key),
         };
+        let roster = &fold.roster;
         if entry.kind() == Kind::DECLARE {
-            self.names.insert(entry.dag(), named_by(entry, author));
-        } else if let Some(Some(named)) = self.names.get(&entry.dag())
-            && !named.contains(&author)
-        {
+            if roster.guest_of(&author).is_some() {
+                return Err(Refusal::NotNamed { key });
+            }
+            self.holdings.born(entry, author);
+            return Ok((author, None, None));
+        }
+        let admitted = self.holdings.union(parents.iter().filter_map(|(_, parent)| parent.admitted));
+        let number = self.graph.known_person(standpoint, &author);
+        if !self.holdings.may_hold(&entry.dag(), &author, number, admitted, roster) {
             return Err(Refusal::NotNamed { key });
         }
-        Ok(author)
-    }
-}
-
-/// The persons that may hold what `declare` begins: its author and those it names, or everybody.
-fn named_by(declare: &Entry, author: PersonId) -> Option<BTreeSet<PersonId>> {
-    match declare.fact() {
-        Ok(Fact::Incident(IncidentFact {
-            what: What::Declare(Declare { visibility: Visibility::Private(persons), .. }),
-            ..
-        })) => Some(persons.into_iter().chain([author]).collect()),
-        _ => None,
+        let admits = admitted_by(entry).filter(|_| {
+            // A guest brings nobody into an incident that is the team's.
+            self.holdings.is_private(&entry.dag()) || roster.guest_of(&author).is_none()
+        });
+        let named = admits.and_then(|person| Some((person, self.graph.known_person(standpoint, &person)?)));
+        let admitted = named.map_or(admitted, |(_, number)| Some(self.holdings.with(admitted, number)));
+        Ok((author, admitted, named.map(|(person, _)| person)))
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Part {
     Reason,
     /// What an action is about to touch, as typed.
     Target,
+    /// The name of a team: in `team-create` of this one, in `join` of the newcomer's own.
+    Team,
     /// Where a change was tried before.
     Tested,
     /// What would undo an action.
@@ -55,11 +57,12 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [(Part, &'static str); 8] = [
+    const ALL: [(Part, &'static str); 9] = [
         (Part::Text, "text"),
         (Part::Link, "link"),
         (Part::Reason, "reason"),
         (Part::Target, "target"),
+        (Part::Team, "team"),
         (Part::Tested, "tested"),
         (Part::Undo, "undo"),
         (Part::When, "when"),

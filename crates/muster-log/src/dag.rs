@@ -3,6 +3,7 @@
 //! Who may append is decided in `admission`; what an entry counts for in `status`. An incident may hold a hundred
 //! thousand entries, so pasts are searched backwards, bounded by depth, instead of being kept as sets.
 
+use crate::admission::Judged;
 use crate::entry::Entry;
 use crate::ids::{DagId, EntryId, PersonId, SessionId, ShortLog};
 use crate::key::DeviceKey;
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) author: PersonId,
     /// The roster past of an incident's entry (`roster::graph::Graph::standpoint`); none in the roster.
     pub(crate) standpoint: Option<u32>,
+    /// Whom `admit` entries up to this one name (`holding::Holdings`).
+    pub(crate) admitted: Option<u32>,
     followed: bool,
 }
 
@@ -226,7 +229,8 @@ impl Dag {
         Some(Tip { log: name, seq, id: self.node(node).entry.id() })
     }
 
-    pub(crate) fn append(&mut self, entry: Entry, author: PersonId, standpoint: Option<u32>) {
+    pub(crate) fn append(&mut self, entry: Entry, verdict: &Judged) {
+        let Judged { author, standpoint, admitted, .. } = *verdict;
         let (number, id) = (self.nodes.len() as u32, entry.id());
         let parents: Vec<u32> = entry.parents().filter_map(|parent| self.index.get(&parent).copied()).collect();
         let backlink = entry.backlink().and_then(|backlink| self.index.get(&backlink).copied());
@@ -245,7 +249,7 @@ impl Dag {
         self.heads.insert(id);
         self.index.insert(id, number);
         self.order.push(id);
-        self.nodes.push(Node { entry, parents, backlink, depth, log, author, standpoint, followed: false });
+        self.nodes.push(Node { entry, parents, backlink, depth, log, author, standpoint, admitted, followed: false });
     }
 
     fn log_number(&mut self, name: ShortLog) -> u32 {

@@ -3,14 +3,16 @@
 //! The public face of admission (`admission`, `proof`, `pending`), roster (`roster`) and status (`status`). No IO: the
 //! caller keeps entries and signatures on disk and brings them back with [`Ledger::restore`].
 
+mod holders;
 mod what_if;
 
 pub use what_if::Consequence;
 
-use crate::admission::{Court, Judged, Names};
+use crate::admission::{Court, Judged};
 use crate::dag::Dag;
 use crate::entry::Entry;
 use crate::fact::Fact;
+use crate::holding::Holdings;
 use crate::ids::{DagId, EntryId, IncidentId, PersonId, TeamId};
 use crate::key::{DeviceKey, Signature};
 use crate::limits::RUN_SIGNATURE_EVERY;
@@ -55,7 +57,8 @@ pub struct Ledger {
     /// Of every admitted entry, its DAG and its number there.
     places: BTreeMap<EntryId, (u32, u32)>,
     graph: Graph,
-    names: Names,
+    holdings: Holdings,
+    holders: holders::Holders,
     /// Admitted entries whose own signature was handed to the caller since the start.
     signed: BTreeSet<EntryId>,
     pool: Pool,
@@ -80,7 +83,8 @@ impl Ledger {
             dag_numbers: BTreeMap::new(),
             places: BTreeMap::new(),
             graph: Graph::default(),
-            names: Names::new(),
+            holdings: Holdings::default(),
+            holders: holders::Holders::default(),
             signed: BTreeSet::new(),
             pool: Pool::default(),
             arrivals: 0,
@@ -110,7 +114,7 @@ impl Ledger {
         let mut candidates = self.join_pool(fresh);
         loop {
             let passing = self.passing(&candidates);
-            let mark = self.graph.mark();
+            let mark = (self.graph.mark(), self.holdings.mark());
             let mut judged: BTreeMap<EntryId, Judged> = BTreeMap::new();
             let mut refused: BTreeMap<EntryId, Refusal> = BTreeMap::new();
             for position in &passing {
@@ -228,11 +232,6 @@ impl Ledger {
     /// Whether every entry of an incident is active because nothing speaks against any; cheap, unlike [`Ledger::statuses`].
     pub fn is_quiet(&self, incident: &IncidentId) -> bool {
         self.dag(&(*incident).into()).is_some_and(|dag| status::is_quiet(self.whole(), dag))
-    }
-
-    /// Who may hold an incident: `None` stands for the whole team. Of an incident that is not here, nobody.
-    pub fn names(&self, incident: &IncidentId) -> Option<BTreeSet<PersonId>> {
-        self.names.get(&(*incident).into()).cloned().unwrap_or_else(|| Some(BTreeSet::new()))
     }
 
     /// What an admitted entry says, `None` if it is not here or malformed for its kind.
@@ -400,19 +399,19 @@ impl Ledger {
                     seq: items.seq,
                     author: node.author,
                     standpoint: node.standpoint,
+                    admitted: node.admitted,
+                    admits: None,
                 })
             })
         };
-        let mut court = Court { team: self.team, graph: &mut self.graph, names: &mut self.names };
+        let mut court = Court { team: self.team, graph: &mut self.graph, holdings: &mut self.holdings };
         court.judge(entry, parent)
     }
 
     /// Undoes what judging has left behind.
-    fn take_back(&mut self, mark: crate::roster::Mark, judged: &BTreeMap<EntryId, Judged>) {
-        self.graph.truncate(mark);
-        for id in judged.keys() {
-            self.names.remove(&DagId::of_genesis(*id));
-        }
+    fn take_back(&mut self, (graph, sets): (crate::roster::Mark, usize), judged: &BTreeMap<EntryId, Judged>) {
+        self.graph.truncate(graph);
+        self.holdings.take_back(sets, judged.keys().map(|id| DagId::of_genesis(*id)));
     }
 
     fn admit(
@@ -456,7 +455,8 @@ impl Ledger {
         }
         let dag = &mut self.dags[number as usize];
         self.places.insert(id, (number, dag.len() as u32));
-        dag.append(entry, verdict.author, verdict.standpoint);
+        dag.append(entry, verdict);
+        self.holders.note(verdict, id);
     }
 }
 

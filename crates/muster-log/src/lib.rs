@@ -20,6 +20,7 @@ pub mod draft;
 pub mod entry;
 pub mod fact;
 pub mod fork_proof;
+mod holding;
 pub mod ids;
 pub mod key;
 pub mod ledger;

@@ -75,8 +75,8 @@ pub enum Refusal {
         /// The kind.
         kind: Kind,
     },
-    /// A5: the incident is private and does not name the author's person.
-    #[error("A5, roster: the incident is private and does not name the person of {key}")]
+    /// A5: by its own past, the author's person may not hold the incident.
+    #[error("A5, roster: the person of {key} may not hold the incident")]
     NotNamed {
         /// The author.
         key: DeviceKey,

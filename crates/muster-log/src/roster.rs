@@ -17,7 +17,6 @@ mod void;
 pub use account::{Removal, Standing, Taken};
 pub(crate) use fold::{Fold, recovery_person};
 pub(crate) use graph::{Graph, Mark, Numbers, Unfit};
-#[cfg(test)]
 pub(crate) use mask::Mask;
 pub use people::Roster;
 pub(crate) use void::DEVICE_TAG;

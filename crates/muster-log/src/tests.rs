@@ -4,6 +4,7 @@ mod account;
 mod admission;
 mod bodies;
 mod fork_proof;
+mod guests;
 mod histories;
 mod keys;
 mod pending;

@@ -3,7 +3,7 @@
 //! Its public half is in the roster's `invite` entry; whether it is still open is the voucher's judgement.
 
 use crate::cbor::{self, Writer};
-use crate::ids::{EntryId, TeamId};
+use crate::ids::{EntryId, IncidentId, TeamId};
 use crate::key::{DeviceKey, DeviceSecret, Signature};
 use crate::text_form::{self, BadCode};
 use crate::time::Timestamp;
@@ -47,6 +47,8 @@ pub struct Ticket {
     pub expires: Timestamp,
     /// Some members with the addresses where they may be found.
     pub addresses: Vec<(DeviceKey, String)>,
+    /// The one incident that a guest comes for; here only as advice, the `invite` entry decides.
+    pub incident: Option<IncidentId>,
 }
 
 impl Ticket {
@@ -64,24 +66,34 @@ impl Ticket {
         DeviceSecret::from_seed(&self.seed)
     }
 
-    /// `[team, invite, seed, expires, [[device, address], ..]]`
+    /// `[team, invite, seed, expires, [[device, address], ..]]`, for a guest with the incident as a sixth item.
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = Writer::new();
-        w.list(5).bytes(self.team.as_bytes()).bytes(self.invite.as_bytes()).bytes(self.seed.as_slice());
+        w.list(5 + usize::from(self.incident.is_some()));
+        w.bytes(self.team.as_bytes()).bytes(self.invite.as_bytes()).bytes(self.seed.as_slice());
         w.int(self.expires.0);
         write_addresses(&mut w, &self.addresses);
+        if let Some(incident) = &self.incident {
+            w.bytes(incident.as_bytes());
+        }
         Zeroizing::new(w.finish())
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let value = cbor::decode(bytes).ok()?;
-        let [team, invite, seed, expires, addresses] = value.as_list()? else { return None };
+        let [team, invite, seed, expires, addresses, rest @ ..] = value.as_list()? else { return None };
+        let incident = match rest {
+            [] => None,
+            [incident] => Some(IncidentId::try_from(incident.as_bytes()?).ok()?),
+            _ => return None,
+        };
         let ticket = Self {
             team: TeamId::try_from(team.as_bytes()?).ok()?,
             invite: EntryId::try_from(invite.as_bytes()?).ok()?,
             seed: Zeroizing::new(seed.as_bytes()?.try_into().ok()?),
             expires: Timestamp(expires.as_int()?),
             addresses: read_addresses(addresses)?,
+            incident,
         };
         (*ticket.encode() == bytes).then_some(ticket)
     }
@@ -144,6 +156,7 @@ mod tests {
             seed: Zeroizing::new([3; 32]),
             expires: Timestamp(1_690_000_000_000),
             addresses: vec![(device, "/ip4/192.0.2.1/tcp/4001".into())],
+            incident: None,
         }
     }
 

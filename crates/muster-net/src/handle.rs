@@ -28,6 +28,7 @@ pub struct NetHandle {
 pub(crate) enum Command {
     SetMembers(BTreeSet<DeviceKey>),
     SetAddresses(DeviceKey, Vec<Multiaddr>),
+    SetCircles(Vec<BTreeSet<DeviceKey>>),
     Want(DeviceKey),
     Listen(Multiaddr),
     Cut(Option<DeviceKey>),
@@ -70,6 +71,15 @@ impl NetHandle {
     /// [`NetClosed`].
     pub async fn set_members(&self, members: BTreeSet<DeviceKey>) -> Result<(), NetClosed> {
         self.tell(Command::SetMembers(members)).await
+    }
+
+    /// Says which sets of devices this one must be linked into, all of them: some of each set are dialled whatever other links
+    /// stand. A device that is no member is not.
+    ///
+    /// # Errors
+    /// [`NetClosed`].
+    pub async fn set_circles(&self, circles: Vec<BTreeSet<DeviceKey>>) -> Result<(), NetClosed> {
+        self.tell(Command::SetCircles(circles)).await
     }
 
     /// Says where a device listens, replacing what was said before; a member without a connection is dialled at once.

@@ -112,6 +112,10 @@ pub(crate) const DIALS_AT_ONCE: u8 = (MAX_ADDRESSES + MAX_RELAYS) as u8;
 /// Links that a node makes by itself; in a team with no more than [`FULL_MESH`] members it makes them all.
 pub(crate) const LINKS_WANTED: usize = 10;
 
+/// Links that a node makes into each circle of devices that the node names, whatever other links stand: where each makes three
+/// at random, all hang together but in one case of many.
+pub(crate) const CIRCLE_LINKS: usize = 3;
+
 /// Other devices up to which everybody is linked with everybody.
 pub(crate) const FULL_MESH: usize = 12;
 

@@ -72,6 +72,8 @@ pub struct NetTask {
     pub(crate) joins: Vec<JoinRun>,
     pub(crate) rate: JoinRate,
     pub(crate) reach: Reach,
+    /// Sets of devices that this one must be linked into.
+    pub(crate) circles: Vec<BTreeSet<DeviceKey>>,
     /// The longest random wait before members are looked for on the local network; `None` = they are not.
     pub(crate) mdns: Option<Duration>,
     circuits: CircuitLimit,
@@ -125,6 +127,7 @@ impl NetTask {
             joins: Vec::new(),
             rate: JoinRate::default(),
             reach: Reach::default(),
+            circles: Vec::new(),
             mdns: None,
             circuits: CircuitLimit::default(),
             stopping: None,

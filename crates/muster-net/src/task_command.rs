@@ -17,6 +17,10 @@ impl NetTask {
         match command {
             Command::SetMembers(members) => self.set_members(members, now),
             Command::SetAddresses(peer, addrs) => self.set_addresses(peer, &addrs, now),
+            Command::SetCircles(circles) => {
+                self.circles = circles;
+                self.reach.is_stale = true;
+            }
             Command::Want(peer) => self.want(peer, now),
             Command::Listen(addr) => self.listen_on(addr),
             Command::Cut(peer) => self.cut(peer, now),

@@ -2,7 +2,8 @@
 //!
 //! - Up to [`FULL_MESH`] other members everybody is linked with everybody; beyond, a node dials until it has
 //!   [`LINKS_WANTED`] links, those first that it knows a way to and that failed least, and takes whoever calls. A member
-//!   whose address a person typed is dialled in any case.
+//!   whose address a person typed is dialled in any case, and so are some of each circle that the node named: gossip does not
+//!   carry what goes among those.
 //! - A member that cannot be dialled is tried through those that this node is linked with, who relay if that member asked
 //!   them to; and while a member is without a link, this node asks two of those it is linked with to relay for it. On a
 //!   relayed link members tell each other where they listen, and go on by a direct way if there is one: so members who
@@ -12,7 +13,9 @@
 use crate::address::{ip_of, with_port_of};
 use crate::backoff::spread;
 use crate::finder::Found;
-use crate::limits::{FIND_PACE, FULL_MESH, LINKS_WANTED, MAX_OBSERVED, MAX_RELAYS, RELAY_AFTER, RELAY_RETRY};
+use crate::limits::{
+    CIRCLE_LINKS, FIND_PACE, FULL_MESH, LINKS_WANTED, MAX_OBSERVED, MAX_RELAYS, RELAY_AFTER, RELAY_RETRY,
+};
 use crate::peer::Peer;
 use crate::peer_key::{peer_id, short};
 use crate::relay::through;
@@ -54,7 +57,7 @@ impl NetTask {
         for (key, peer) in &mut self.peers {
             peer.has_way_round = carriers.iter().any(|carrier| carrier != key);
         }
-        choose_whom_to_dial(&self.me, &mut self.peers);
+        choose_whom_to_dial(&self.me, &mut self.peers, &self.circles);
         self.ask_for_relays(now);
     }
 
@@ -164,7 +167,7 @@ impl NetTask {
 }
 
 /// Marks those that need not be dialled, because enough links stand or are tried without them.
-fn choose_whom_to_dial(me: &DeviceKey, peers: &mut BTreeMap<DeviceKey, Peer>) {
+fn choose_whom_to_dial(me: &DeviceKey, peers: &mut BTreeMap<DeviceKey, Peer>, circles: &[BTreeSet<DeviceKey>]) {
     let members = peers.values().filter(|peer| peer.is_allowed()).count();
     let linked = peers.values().filter(|peer| peer.line().is_some()).count();
     let wanted = LINKS_WANTED.saturating_sub(linked);
@@ -175,7 +178,15 @@ fn choose_whom_to_dial(me: &DeviceKey, peers: &mut BTreeMap<DeviceKey, Peer>) {
         .map(|(key, peer)| (!peer.has_way(), peer.failures(), spread(me, key, 0), *key))
         .collect();
     unlinked.sort_unstable();
-    let chosen: BTreeSet<DeviceKey> = unlinked.into_iter().take(wanted).map(|(.., key)| key).collect();
+    let mut chosen: BTreeSet<DeviceKey> = BTreeSet::new();
+    for circle in circles {
+        let linked = circle.iter().filter(|key| peers.get(key).is_some_and(|peer| peer.line().is_some())).count();
+        let wanted = CIRCLE_LINKS.saturating_sub(linked);
+        chosen.extend(unlinked.iter().map(|(.., key)| *key).filter(|key| circle.contains(key)).take(wanted));
+    }
+    let rest = unlinked.into_iter().map(|(.., key)| key).filter(|key| !chosen.contains(key));
+    let rest: Vec<DeviceKey> = rest.take(wanted.saturating_sub(chosen.len())).collect();
+    chosen.extend(rest);
     for (key, peer) in peers {
         peer.is_spare = members > FULL_MESH && peer.line().is_none() && !peer.is_wanted && !chosen.contains(key);
     }
@@ -210,7 +221,7 @@ mod tests {
         for is_seen in [false, true] {
             let mut peers = members();
             let key = last(&peers);
-            choose_whom_to_dial(&ME, &mut peers);
+            choose_whom_to_dial(&ME, &mut peers, &[]);
             assert!(peers[&key].is_spare);
             let addrs = vec!["/ip4/192.0.2.7/tcp/7001".parse().unwrap()];
             let peer = peers.get_mut(&key).unwrap();
@@ -219,7 +230,7 @@ mod tests {
             } else {
                 peer.set_addrs(addrs, now)
             }
-            choose_whom_to_dial(&ME, &mut peers);
+            choose_whom_to_dial(&ME, &mut peers, &[]);
             assert!(!peers[&key].is_spare);
         }
     }
@@ -235,10 +246,31 @@ mod tests {
                 peer.dial_failed(None, now);
             }
         }
-        choose_whom_to_dial(&ME, &mut peers);
+        choose_whom_to_dial(&ME, &mut peers, &[]);
         assert!(peers[&key].is_spare);
         peers.get_mut(&key).unwrap().is_wanted = true;
-        choose_whom_to_dial(&ME, &mut peers);
+        choose_whom_to_dial(&ME, &mut peers, &[]);
         assert!(!peers[&key].is_spare);
+    }
+
+    #[test]
+    fn some_of_each_circle_are_dialled_though_the_hash_would_choose_others() {
+        let now = Instant::now();
+        let mut peers = members();
+        for peer in peers.values_mut() {
+            peer.set_addrs(vec!["/ip4/192.0.2.7/tcp/7001".parse().unwrap()], now);
+        }
+        choose_whom_to_dial(&ME, &mut peers, &[]);
+        let spare: BTreeSet<DeviceKey> = peers.iter().filter(|(_, peer)| peer.is_spare).map(|(key, _)| *key).collect();
+        let chosen = peers.len() - spare.len();
+        assert!(chosen >= LINKS_WANTED && spare.len() > CIRCLE_LINKS + 1);
+        let pair: BTreeSet<DeviceKey> = spare.iter().take(1).copied().collect();
+        let (strangers, absent) = (DeviceKey::from_bytes([99; 32]), BTreeSet::new());
+        let circles = [spare.clone(), pair.clone(), [strangers].into(), absent];
+        choose_whom_to_dial(&ME, &mut peers, &circles);
+        let dialled = |circle: &BTreeSet<DeviceKey>| circle.iter().filter(|key| !peers[key].is_spare).count();
+        assert_eq!(dialled(&pair), 1);
+        assert!((CIRCLE_LINKS..=CIRCLE_LINKS + 1).contains(&dialled(&spare)));
+        assert_eq!(peers.values().filter(|peer| !peer.is_spare).count(), chosen, "the others make room");
     }
 }

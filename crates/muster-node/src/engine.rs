@@ -118,7 +118,9 @@ impl<S: Storage> Engine<S> {
             Request::Read(read) => self.read(read),
             Request::Use { incident } => self.choose(incident.as_deref()),
             Request::Invite(invite) => self.invite(invite),
-            Request::TeamCreate { name, recovery } => self.create_team(name.as_deref(), *recovery),
+            Request::TeamCreate { name, team, recovery } => {
+                self.create_team(name.as_deref(), team.as_deref(), *recovery)
+            }
             Request::Decide(decision) => self.decide(decision),
             Request::Device(step) => self.device_step(step),
             Request::TeamUse { team } => self.use_team(team),
@@ -205,7 +207,9 @@ impl<S: Storage> Engine<S> {
         let current = self.replica.current_team()?;
         for team in current.into_iter().chain(self.replica.teams()) {
             let roster = self.replica.ledger(&team)?.roster();
-            if roster.capability_of(&self.replica.device()) >= Some(Capability::Responder) {
+            if roster.capability_of(&self.replica.device()) >= Some(Capability::Responder)
+                && !self.replica.is_guest_in(&team)
+            {
                 return Ok(team);
             }
         }
@@ -237,11 +241,12 @@ impl<S: Storage> Engine<S> {
     pub(crate) fn found_team_with(
         &mut self,
         name: Option<&str>,
+        team: Option<&str>,
         recovery_keys: Vec<DeviceKey>,
     ) -> Result<TeamId, Failure> {
         let handle = self.own_handle(name)?;
         let now = self.now();
-        Ok(self.replica.create_team_with(&handle, recovery_keys, now)?)
+        Ok(self.replica.create_team_with(&handle, team, recovery_keys, now)?)
     }
 
     fn incident_to_write(&mut self, typed: Option<&str>) -> Result<(TeamId, IncidentId), Failure> {

@@ -14,7 +14,7 @@ use crate::opening::{self, Opened};
 use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
 use crate::watchers::Watchers;
-use muster_log::{DeviceKey, TeamId, Ticket};
+use muster_log::{DeviceKey, Ticket};
 use muster_net::{JoinReply, Link, NetEvent, NetHandle, Path, parse_address};
 use muster_replica::{Effect, Input, JoinAnswer, ReplicaError};
 use muster_store::DiskStore;
@@ -396,6 +396,7 @@ impl Node {
                     let topic = self.gossip.topic_of(team);
                     let _ = self.runtime.block_on(self.net.subscribe(topic, members));
                 }
+                Effect::Circles(circles) => drop(self.runtime.block_on(self.net.set_circles(circles))),
                 Effect::Publish { team, bytes } => {
                     if let Err(error) = self.net.publish(self.gossip.topic_of(team), bytes) {
                         tracing::debug!(%error, "not published; sync carries it");
@@ -576,7 +577,7 @@ impl Node {
                 self.joining.push(joining);
                 continue;
             }
-            let done = join_result(engine, joining.ticket.team);
+            let done = join_result(engine, &joining.ticket);
             self.answers.push(Answer::Request(joining.reply, done));
         }
     }
@@ -621,7 +622,8 @@ impl Node {
     }
 }
 
-fn join_result(engine: &Engine<DiskStore>, team: TeamId) -> Result<Value, Failure> {
+fn join_result(engine: &Engine<DiskStore>, ticket: &Ticket) -> Result<Value, Failure> {
+    let team = ticket.team;
     let carried: Vec<Value> = engine
         .replica
         .carried()?
@@ -637,5 +639,6 @@ fn join_result(engine: &Engine<DiskStore>, team: TeamId) -> Result<Value, Failur
         "synced": person.is_some(),
         "carried": carried,
         "coming": coming,
+        "guest_of": ticket.incident.map(|incident| incident.to_string()),
     }))
 }

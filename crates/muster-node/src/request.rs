@@ -37,6 +37,9 @@ pub enum Request {
     TeamCreate {
         /// The author's handle in it.
         name: Option<String>,
+        /// What it is called.
+        #[serde(default)]
+        team: Option<String>,
         /// How many recovery keys it gets, the highest first; at most 3.
         #[serde(default)]
         recovery: u8,
@@ -47,7 +50,7 @@ pub enum Request {
     Device(DeviceStep),
     /// Makes a team the one that commands mean.
     TeamUse {
-        /// Its id, a prefix, or the name of a member.
+        /// Its name, its id, a prefix, or the name of a member.
         team: String,
     },
     /// Drops the links to one member (a handle or device) or to all.
@@ -197,6 +200,9 @@ pub struct Invite {
     pub capability: String,
     /// How long members let the newcomer in, in minutes.
     pub minutes: u32,
+    /// The one incident (id, prefix or slug) that a guest may hold; `None`: a member of the team.
+    #[serde(default)]
+    pub incident: Option<String>,
 }
 
 /// A read.

@@ -35,8 +35,8 @@ pub enum BundleError {
     /// A reply, or what goes on from a bundle, needs a writer who is known.
     #[error("the bundle was written by a device that is not in the team")]
     StrangeWriter,
-    /// The incident is private and the bundle is not for one of those who may see it.
-    #[error("incident {incident} is private, and a bundle for {reader} may not hold it")]
+    /// The bundle is not for one of those who may hold the incident.
+    #[error("a bundle for {reader} may not hold incident {incident}: it is private, or the reader is another's guest")]
     Private {
         /// Which.
         incident: IncidentId,
@@ -54,7 +54,7 @@ impl BundleError {
             }
             Self::OtherReader { .. } => "ask for one without `--for`, or for one `--for` you",
             Self::StrangeWriter => "write a whole one instead: `muster bundle write FILE`",
-            Self::Private { .. } => "name one of its persons as the reader: `--for NAME`",
+            Self::Private { .. } => "name somebody who may hold it as the reader: `--for NAME`",
         }
     }
 }
@@ -83,7 +83,7 @@ pub struct BundlePlan {
     pub states: Vec<Vec<u8>>,
     /// The DAGs to pack, the roster first, and how many entries of each belong to the bundle.
     pub dags: Vec<(DagId, usize)>,
-    /// Private incidents that the reader may not see.
+    /// Incidents that the reader may not see.
     pub left_out: usize,
 }
 
@@ -271,10 +271,10 @@ impl<S: Storage> Replica<S> {
     }
 }
 
-/// Whether a bundle for this reader may hold the incident: it is the team's, or private and names the reader.
+/// Whether a bundle for this reader may hold the incident: the reader may, or all members where it is for anybody.
 fn person_may_have(state: &Team, incident: &IncidentId, reader: Option<PersonId>) -> bool {
-    match state.ledger.names(incident) {
-        None => true,
-        Some(names) => reader.is_some_and(|reader| names.contains(&reader)),
+    match reader {
+        None => !state.ledger.is_private(incident),
+        Some(reader) => state.ledger.may_hold(&reader, incident),
     }
 }

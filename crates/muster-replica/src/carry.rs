@@ -35,7 +35,10 @@ impl<S: Storage> Replica<S> {
         for (from, to) in self.comings()? {
             let new_person = self.person_in(&to).filter(|person| {
                 let roster = self.teams.get(&to).map(|team| team.ledger.roster());
-                roster.is_some_and(|roster| roster.capability(person) >= Some(Capability::Responder))
+                // A guest declares nothing there.
+                roster.is_some_and(|roster| {
+                    roster.capability(person) >= Some(Capability::Responder) && roster.guest_of(person).is_none()
+                })
             });
             let Some(new_person) = new_person else { continue };
             for incident in self.to_come(&from)? {
@@ -207,6 +210,8 @@ fn renamed(what: &What, new_ids: &BTreeMap<EntryId, EntryId>, person: PersonId) 
         }
         What::Title { supersedes } => What::Title { supersedes: ids(supersedes) },
         What::Phase { phase, supersedes } => What::Phase { phase: *phase, supersedes: ids(supersedes) },
+        // Whoever was named among one was that one.
+        What::Admit { .. } => return None,
         What::Say(_) | What::Action { .. } | What::Milestone { .. } | What::JoinHeads => what.clone(),
     })
 }

@@ -36,6 +36,7 @@ impl<S: Storage> Replica<S> {
             return Err(ReplicaError::InTeam);
         }
         self.expect_roster(offer.team, &offer.addresses)?;
+        self.move_to(offer.team)?;
         Ok(DeviceAnswer::new(offer, &self.secret))
     }
 
@@ -60,8 +61,14 @@ impl<S: Storage> Replica<S> {
         self.author(team, Some(DagId::from(team)), fact.kind(), fact.fields(), &BodyText::default(), now)
     }
 
-    /// From now on these devices may bring the roster of a team that is not here yet, which becomes the current one.
-    /// Durable with the next commit.
+    /// This device goes to a team: what was declared alone comes along, and the team becomes the current one. Durable with
+    /// the next commit.
+    pub(crate) fn move_to(&mut self, team: TeamId) -> Result<(), ReplicaError> {
+        self.let_come_along(team)?;
+        self.set_local(crate::local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))
+    }
+
+    /// From now on these devices may bring the roster of a team that is not here yet. Durable with the next commit.
     pub(crate) fn expect_roster(
         &mut self,
         team: TeamId,
@@ -75,8 +82,6 @@ impl<S: Storage> Replica<S> {
             let texts: Vec<String> = own.map(|(_, address)| address.clone()).collect();
             self.save_addresses(device, &texts)?;
         }
-        self.let_come_along(team)?;
-        self.set_local(crate::local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))?;
         let me = self.device();
         self.teams.entry(team).or_insert_with(|| crate::team::Team::new(team, me)).sponsors = sponsors;
         Ok(())

@@ -44,6 +44,8 @@ pub enum Effect {
         /// Who.
         members: BTreeSet<DeviceKey>,
     },
+    /// Among each of these sets of devices and this one something goes that gossip does not carry: be linked with some of each.
+    Circles(Vec<BTreeSet<DeviceKey>>),
     /// Entries were added to an incident, or the texts of some that were here without: time to draw it anew. A lone one is told at once, those that follow it closely
     /// are told together. They are all in the views already.
     Changed {

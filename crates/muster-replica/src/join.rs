@@ -14,7 +14,7 @@ use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ledger::Received;
 use muster_log::ticket::Ticket;
-use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, Kind, SessionId, Signature, TeamId};
+use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, Fact, Kind, Part, SessionId, Signature, TeamId};
 use muster_store::Storage;
 
 /// The version of request and answer.
@@ -52,7 +52,9 @@ impl<S: Storage> Replica<S> {
         // A `join` is the first of its log. Two in one session, for two tickets, would be a fork and count for nothing.
         let session = SessionId::from_bytes(self.entropy.sixteen());
         let draft = draft::join(ticket, self.device(), session, now.claimed(), PersonKind::Human);
-        let (entry, body) = self.seal(draft, &BodyText::plain(handle))?;
+        let own = self.current_team()?.filter(|_| ticket.incident.is_some()).and_then(|own| self.team_name(&own));
+        let text = BodyText::plain(handle).with(Part::Team, own.unwrap_or_default());
+        let (entry, body) = self.seal(draft, &text)?;
         let signature = self.secret.sign_entry(&entry.id());
         let request = encode_request(&entry, &signature, body.as_ref().map(Body::bytes).unwrap_or_default());
         self.set_local(key, Some(request.clone()))?;
@@ -66,6 +68,10 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::Store`].
     pub fn joined(&mut self, ticket: &Ticket) -> Result<(), ReplicaError> {
         self.expect_roster(ticket.team, &ticket.addresses)?;
+        // A guest goes on working in the own team, and brings nothing along.
+        if ticket.incident.is_none() {
+            self.move_to(ticket.team)?;
+        }
         self.set_local(local::joining(&ticket.invite), None)
     }
 
@@ -101,15 +107,20 @@ impl<S: Storage> Replica<S> {
         }
         let [invite] = entry.items().deps[..] else { return Err(refuse("the request names no ticket")) };
         let state = self.teams.get(&team).ok_or_else(|| refuse("this member is not in that team"))?;
-        if state.ledger.roster().person_of(peer).is_some() {
+        let known = state.ledger.entry(&invite).cloned();
+        let roster = state.ledger.roster();
+        if let Some(person) = roster.person_of(peer) {
+            if person.genesis() != entry.id() && known.as_ref().is_some_and(is_for_a_guest) {
+                return Err(refuse(
+                    "you are in that team already; somebody in the incident lets you in: `muster admit`",
+                ));
+            }
             return Ok(()); // the answer to an earlier request was lost
         }
-        let roster = state.ledger.roster();
         let me = roster.person_of(&self.device());
-        if me.and_then(|me| roster.capability(&me)) < Some(Capability::Responder) {
+        if me.and_then(|me| roster.capability(&me)) < Some(Capability::Responder) || state.is_guest(&self.device()) {
             return Err(refuse("this member may not let anybody in; ask another"));
         }
-        let known = state.ledger.entry(&invite).cloned();
         let known = known.ok_or_else(|| refuse("this member does not know it (yet); try again when it has synced"))?;
         if !honours(&known, now) {
             return Err(refuse("it has expired; ask for a new one"));
@@ -152,6 +163,11 @@ impl<S: Storage> Replica<S> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an invite lets a guest in.
+fn is_for_a_guest(invite: &Entry) -> bool {
+    matches!(invite.fact(), Ok(Fact::Roster(RosterFact::Invite { incident: Some(_), .. })))
 }
 
 fn encode_request(entry: &Entry, signature: &Signature, body: &[u8]) -> Vec<u8> {

@@ -18,6 +18,7 @@
 mod audit;
 mod bundle;
 mod carry;
+mod circles;
 mod compact;
 mod devices;
 mod documents;

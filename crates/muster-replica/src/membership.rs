@@ -9,7 +9,9 @@ use crate::team::Team;
 use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ticket::Ticket;
-use muster_log::{BodyText, Dag, DagId, DeviceKey, DeviceSecret, Entry, EntryId, Fact, PersonId, TeamId, Timestamp};
+use muster_log::{
+    BodyText, Dag, DagId, DeviceKey, DeviceSecret, Entry, EntryId, Fact, IncidentId, Part, PersonId, TeamId, Timestamp,
+};
 use muster_store::Storage;
 use std::collections::BTreeMap;
 
@@ -27,29 +29,37 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Store`].
     pub fn create_team(&mut self, handle: &str, now: Now) -> Result<TeamId, ReplicaError> {
-        self.found(handle, Vec::new(), now)
+        self.found(handle, None, Vec::new(), now)
     }
 
-    /// As [`Replica::create_team`], on purpose: what is in the team stays there, whatever other team is joined. It can be
-    /// recovered with these offline keys, the first outranking the others.
+    /// As [`Replica::create_team`], on purpose: what is in the team stays there, whatever other team is joined. It goes by
+    /// `name`, and can be recovered with these offline keys, the first outranking the others.
     ///
     /// # Errors
     /// As [`Replica::create_team`]; [`ReplicaError::NotAllowed`] where there are more than three or two are equal.
     pub fn create_team_with(
         &mut self,
         handle: &str,
+        name: Option<&str>,
         recovery_keys: Vec<DeviceKey>,
         now: Now,
     ) -> Result<TeamId, ReplicaError> {
-        let team = self.found(handle, recovery_keys, now)?;
+        let team = self.found(handle, name, recovery_keys, now)?;
         self.set_local(local::made_on_purpose(&team), Some(Vec::new()))?;
         Ok(team)
     }
 
-    fn found(&mut self, handle: &str, recovery_keys: Vec<DeviceKey>, now: Now) -> Result<TeamId, ReplicaError> {
+    fn found(
+        &mut self,
+        handle: &str,
+        name: Option<&str>,
+        recovery_keys: Vec<DeviceKey>,
+        now: Now,
+    ) -> Result<TeamId, ReplicaError> {
         let draft = draft::team_create(self.device(), self.session, now.claimed(), PersonKind::Human, recovery_keys);
         // The genesis has no ledger to be admitted to before it exists: its id names the ledger.
-        let (genesis, body) = self.seal(draft, &BodyText::plain(handle))?;
+        let text = BodyText::plain(handle).with(Part::Team, name.unwrap_or_default());
+        let (genesis, body) = self.seal(draft, &text)?;
         let team = TeamId::of_genesis(genesis.id());
         self.teams.insert(team, Team::new(team, self.device()));
         self.admit_own(team, &genesis, body, now)?;
@@ -80,14 +90,17 @@ impl<S: Storage> Replica<S> {
 
     /// Issues a ticket for one newcomer, good until `expires` by the clocks of the members who honour it.
     ///
-    /// `own_addresses` are where this device listens; saved addresses of other members go along.
+    /// `own_addresses` are where this device listens; saved addresses of other members go along. With an `incident` the
+    /// newcomer becomes a guest, who may hold that one and nothing else of the team.
     ///
     /// # Errors
-    /// [`ReplicaError::NotAllowed`] where this person is no admin or has too many tickets open.
+    /// [`ReplicaError::NotAllowed`] where this person is no admin or has too many tickets open, or the incident is private;
+    /// [`ReplicaError::NoSuchIncident`].
     pub fn invite(
         &mut self,
         team: TeamId,
         capability: Capability,
+        incident: Option<IncidentId>,
         expires: Timestamp,
         own_addresses: &[String],
         now: Now,
@@ -96,9 +109,20 @@ impl<S: Storage> Replica<S> {
         if open >= OPEN_TICKETS_MAX {
             return Err(ReplicaError::NotAllowed(format!("{open} tickets are open already")));
         }
+        if let Some(incident) = incident {
+            let ledger = self.ledger(&team)?;
+            if ledger.dag(&DagId::from(incident)).is_none() {
+                return Err(ReplicaError::NoSuchIncident(incident));
+            }
+            if ledger.is_private(&incident) {
+                return Err(ReplicaError::NotAllowed(
+                    "the incident is private: it takes members whom somebody in it admits, and no guests".into(),
+                ));
+            }
+        }
         let seed = self.entropy.thirty_two();
         let ticket_key = DeviceSecret::from_seed(&seed).public();
-        let fact = RosterFact::Invite { ticket_key, capability, expires };
+        let fact = RosterFact::Invite { ticket_key, capability, expires, incident };
         let roster = DagId::from(team);
         let invite = self.author(team, Some(roster), fact.kind(), fact.fields(), &BodyText::default(), now)?;
         let me = self.device();
@@ -107,7 +131,7 @@ impl<S: Storage> Replica<S> {
         for member in members.iter().filter(|member| **member != me).take(TICKET_MEMBERS_MAX) {
             addresses.extend(self.addresses(member)?.into_iter().take(2).map(|address| (*member, address)));
         }
-        Ok(Ticket { team, invite, seed: seed.into(), expires, addresses })
+        Ok(Ticket { team, invite, seed: seed.into(), expires, addresses, incident })
     }
 
     /// How many tickets of the team could still let somebody in, by this device's clock.
@@ -145,6 +169,16 @@ impl<S: Storage> Replica<S> {
     pub fn own_handle(&self, team: &TeamId) -> Option<String> {
         let state = self.teams.get(team)?;
         state.handles.given(&state.person_of(&self.device())?)
+    }
+
+    /// What its founder called a team, where it has a name and that is here.
+    pub fn team_name(&self, team: &TeamId) -> Option<String> {
+        self.teams.get(team)?.name().map(str::to_owned)
+    }
+
+    /// Whether this device's person is a guest in a team.
+    pub fn is_guest_in(&self, team: &TeamId) -> bool {
+        self.teams.get(team).is_some_and(|state| state.is_guest(&self.device()))
     }
 
     /// The person of this device in a team.

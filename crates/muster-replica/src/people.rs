@@ -2,7 +2,7 @@
 
 use muster_incident::People;
 use muster_log::Roster;
-use muster_log::{Body, PersonId};
+use muster_log::{Body, Part, PersonId};
 use std::collections::BTreeMap;
 
 /// Handles longer than this are cut: they stand in every line of a timeline.
@@ -12,12 +12,16 @@ const HANDLE_CHARS_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Handles {
     by_person: BTreeMap<PersonId, String>,
+    /// What `team-create` calls the team, and a guest the own one.
+    teams: BTreeMap<PersonId, String>,
 }
 
 impl Handles {
     pub(crate) fn learn(&mut self, person: PersonId, body: &[u8]) {
-        let handle: String = Body::read(body).text().chars().take(HANDLE_CHARS_MAX).collect();
-        self.by_person.insert(person, handle);
+        let body = Body::read(body);
+        let shortened = |text: &str| text.chars().take(HANDLE_CHARS_MAX).collect::<String>();
+        self.by_person.insert(person, shortened(body.text()));
+        self.teams.extend(body.get(Part::Team).map(|team| (person, shortened(team))));
     }
 
     /// The handle; a person whose body is not here goes by the beginning of their id.
@@ -33,9 +37,17 @@ impl Handles {
         self.by_person.get(person).filter(|handle| !handle.trim().is_empty()).cloned()
     }
 
+    /// The name of a team that a person's `team-create` or `join` told.
+    pub(crate) fn team_told_by(&self, person: &PersonId) -> Option<&str> {
+        self.teams.get(person).map(String::as_str)
+    }
+
     /// Everybody the roster names, for the views; besides, those it once named, whose lines stay.
     pub(crate) fn people(&self, roster: &Roster) -> People {
         let people = People::new(roster.persons().map(|person| (person, self.of(&person), roster.devices(&person))));
+        let guests = roster.persons().filter(|person| roster.guest_of(person).is_some());
+        let people =
+            people.with_guests(guests.map(|guest| (guest, self.team_told_by(&guest).unwrap_or_default().to_owned())));
         let former = self.by_person.keys().filter(|person| roster.capability(person).is_none());
         people.with_former(former.map(|person| (*person, self.of(person))))
     }

@@ -119,11 +119,14 @@ pub struct Replica<S> {
     greeted: BTreeSet<(TeamId, DeviceKey)>,
     /// Who takes part in which team's gossip, connected or not yet.
     gossiping: BTreeSet<(TeamId, DeviceKey)>,
-    effects: Vec<Effect>,
+    pub(crate) effects: Vec<Effect>,
     /// When news of incidents are told on.
     pace: Pace,
     members_told: BTreeSet<DeviceKey>,
     audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
+    pub(crate) circles_told: BTreeSet<BTreeSet<DeviceKey>>,
+    /// An entry came that may have changed them.
+    pub(crate) circles_are_stale: bool,
 }
 
 impl<S: Storage> Replica<S> {
@@ -202,9 +205,12 @@ impl<S: Storage> Replica<S> {
             pace: Pace::default(),
             members_told: BTreeSet::new(),
             audiences_told: BTreeMap::new(),
+            circles_told: BTreeSet::new(),
+            circles_are_stale: true,
         };
         this.restore_joining()?;
         this.tell_members();
+        this.tell_circles();
         Ok(this)
     }
 
@@ -321,6 +327,7 @@ impl<S: Storage> Replica<S> {
             }
             self.carry_along(now)?;
             self.tell_members();
+            self.tell_circles();
             self.greet(now)?;
         }
         Ok(())
@@ -526,9 +533,13 @@ impl<S: Storage> Replica<S> {
             self.effects.push(Effect::Members(members));
         }
         for (team, state) in &self.teams {
-            let mut members: BTreeSet<DeviceKey> = state.ledger.roster().members();
+            let me = self.secret.public();
+            let mut members: BTreeSet<DeviceKey> = state.ledger.roster().member_devices();
             members.extend(&state.sponsors);
-            members.remove(&self.secret.public());
+            members.remove(&me);
+            if state.is_guest(&me) {
+                members.clear();
+            }
             if self.audiences_told.get(team).map_or(!members.is_empty(), |told| *told != members) {
                 self.audiences_told.insert(*team, members.clone());
                 self.effects.push(Effect::Audience { team: *team, members });

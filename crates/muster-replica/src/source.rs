@@ -41,11 +41,12 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
     }
 
     fn is_member(&self, device: &DeviceKey) -> bool {
-        self.ledger.roster().person_of(device).is_some()
+        let roster = self.ledger.roster();
+        roster.person_of(device).is_some_and(|person| roster.guest_of(&person).is_none())
     }
 
     fn members(&self) -> usize {
-        self.ledger.roster().members().len()
+        self.ledger.roster().member_devices().len()
     }
 
     fn entry_beginning(&self, prefix: &HeadPrefix) -> Option<&Entry> {

@@ -191,6 +191,17 @@ impl Team {
         self.ledger.roster().person_of(device)
     }
 
+    /// Whether this device is a guest's: it hears and says nothing on the team's gossip.
+    pub(crate) fn is_guest(&self, me: &DeviceKey) -> bool {
+        let roster = self.ledger.roster();
+        roster.person_of(me).is_some_and(|person| roster.guest_of(&person).is_some())
+    }
+
+    /// What its founder called the team.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.handles.team_told_by(&PersonId::of_genesis(DagId::from(self.ledger.team()).genesis()))
+    }
+
     /// The team's incidents, by id.
     pub(crate) fn incidents(&self) -> Vec<IncidentId> {
         incidents(&self.ledger).map(|dag| IncidentId::of_genesis(dag.genesis())).collect()
@@ -222,15 +233,17 @@ pub(crate) fn note_held(held: &mut Held, ledger: &Ledger, dag: DagId, entries: i
     }
 }
 
-/// Whether the whole team may hold a DAG that is here: the roster, and an incident that is not private.
+/// Whether all members may hold a DAG that is here, so that gossip carries it: the roster, and an incident that is not
+/// private. Guests hear no gossip.
 pub(crate) fn is_shared(ledger: &Ledger, dag: &DagId) -> bool {
-    *dag == DagId::from(ledger.team()) || ledger.names(&IncidentId::of_genesis(dag.genesis())).is_none()
+    let incident = IncidentId::of_genesis(dag.genesis());
+    *dag == DagId::from(ledger.team()) || (ledger.dag(dag).is_some() && !ledger.is_private(&incident))
 }
 
-/// Whether the person of a device may hold an incident: it is the team's, or private and names the person.
+/// Whether the person of a device may hold an incident.
 pub(crate) fn person_may_see(ledger: &Ledger, incident: &DagId, device: &DeviceKey) -> bool {
-    let Some(names) = ledger.names(&IncidentId::of_genesis(incident.genesis())) else { return true };
-    ledger.roster().person_of(device).is_some_and(|person| names.contains(&person))
+    let incident = IncidentId::of_genesis(incident.genesis());
+    ledger.roster().person_of(device).is_some_and(|person| ledger.may_hold(&person, &incident))
 }
 
 /// The DAGs of a team's incidents, by id.

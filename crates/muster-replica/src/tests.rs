@@ -4,6 +4,7 @@ mod bundle;
 mod decisions;
 mod forks;
 mod full;
+mod guests;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};
@@ -72,8 +73,9 @@ impl Room {
     fn ticket(&mut self, team: TeamId, lives_ms: i64) -> Ticket {
         let now = self.now();
         let addresses = ["/ip4/127.0.0.1/tcp/7001".to_owned()];
-        let ticket =
-            self.desks[0].invite(team, Capability::Responder, now.wall.plus_ms(lives_ms), &addresses, now).unwrap();
+        let ticket = self.desks[0]
+            .invite(team, Capability::Responder, None, now.wall.plus_ms(lives_ms), &addresses, now)
+            .unwrap();
         self.desks[0].commit(now).unwrap();
         ticket
     }
@@ -352,7 +354,7 @@ fn what_was_declared_alone_comes_along_with_its_times_and_its_old_id() {
 fn a_team_made_on_purpose_keeps_its_incidents_whatever_team_is_joined_or_current() {
     let mut room = Room::new(2);
     let now = room.now();
-    let apart = room.desks[1].create_team_with("bob", Vec::new(), now).unwrap();
+    let apart = room.desks[1].create_team_with("bob", None, Vec::new(), now).unwrap();
     let secret = room.write(1, apart, None, &declare("another client's affair"));
     let team = room.team();
     for current in [apart, team] {
@@ -529,7 +531,7 @@ fn an_observer_keeps_what_was_declared_alone() {
     let team = room.desks[0].create_team("alice", now).unwrap();
     let expires = now.wall.plus_ms(HOUR_MS);
     let addresses = ["/ip4/127.0.0.1/tcp/7001".to_owned()];
-    let ticket = room.desks[0].invite(team, Capability::Observer, expires, &addresses, now).unwrap();
+    let ticket = room.desks[0].invite(team, Capability::Observer, None, expires, &addresses, now).unwrap();
     room.desks[0].commit(now).unwrap();
     assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
     room.connect_all();

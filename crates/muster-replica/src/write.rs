@@ -4,10 +4,10 @@ use crate::error::ReplicaError;
 use crate::replica::{Now, Replica};
 use crate::team::Bodies;
 use muster_incident::command::{Aside, Prepared};
-use muster_incident::{Act, command};
+use muster_incident::{Act, People, command};
 use muster_log::body::BodyPlace;
 use muster_log::draft::DraftError;
-use muster_log::ledger::Received;
+use muster_log::ledger::{Ledger, Received};
 use muster_log::{
     Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, Taken, TeamId, Value,
 };
@@ -69,6 +69,10 @@ impl<S: Storage> Replica<S> {
             Some(incident) => {
                 if state.ledger.dag(&DagId::from(incident)).is_none() {
                     return Err(ReplicaError::NoSuchIncident(incident));
+                }
+                if let Act::Admit { who } = act {
+                    let person = people.find(who).map_err(command::CommandError::from)?;
+                    check_admit(&state.ledger, &incident, &me, &person, &people)?;
                 }
                 // Most of what is written refers to nothing, and the document may be long.
                 if let Some(prepared) = command::plain(act, aside) {
@@ -171,6 +175,7 @@ impl<S: Storage> Replica<S> {
             state.missing_bodies.entry(dag).or_default().insert(id);
         }
         self.stage(Write::Entry(stored))?;
+        self.note_circles(&id, &team);
         self.news.push((team, id, dag));
         Ok(())
     }
@@ -217,4 +222,21 @@ pub(crate) fn stored(entry: &Entry, signature: Option<Signature>, now: Now) -> S
         received: now.wall,
         signature,
     }
+}
+
+/// Refuses to admit somebody where that would be void or change nothing.
+fn check_admit(
+    ledger: &Ledger,
+    incident: &IncidentId,
+    me: &PersonId,
+    person: &PersonId,
+    people: &People,
+) -> Result<(), ReplicaError> {
+    if !ledger.is_private(incident) && ledger.roster().guest_of(me).is_some() {
+        return Err(ReplicaError::NotAllowed("a guest brings nobody into an incident of the team".into()));
+    }
+    if ledger.may_hold(person, incident) {
+        return Err(ReplicaError::NotAllowed(format!("{} may hold this incident already", people.name(person))));
+    }
+    Ok(())
 }

@@ -93,7 +93,7 @@ impl World {
         let capability = if self.rng.chance(100) { Capability::Observer } else { Capability::Responder };
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
         let expires = now.wall.plus_ms(TICKET_MS);
-        let issued = replica.invite(team, capability, expires, &[format!("node {n}")], now);
+        let issued = replica.invite(team, capability, None, expires, &[format!("node {n}")], now);
         if matches!(issued, Err(ReplicaError::NotAllowed(_))) {
             return Ok(None); // many tickets are open; the newcomer asks again
         }

@@ -114,7 +114,8 @@ impl Room {
         self.nodes[0].commit(now).unwrap();
         for n in 1..self.nodes.len() {
             let expires = now.wall.plus_ms(3_600_000);
-            let ticket = self.nodes[0].invite(team, Capability::Responder, expires, &["here".into()], now).unwrap();
+            let ticket =
+                self.nodes[0].invite(team, Capability::Responder, None, expires, &["here".into()], now).unwrap();
             let request = self.nodes[n].join_request(&ticket, &format!("member {n}"), now).unwrap();
             self.nodes[n].commit(now).unwrap();
             let key = self.key(n);
@@ -164,7 +165,7 @@ impl Room {
                     }
                 }
                 Effect::Close { reason, .. } => panic!("{n} closes: {reason}"),
-                Effect::Members(_) | Effect::Audience { .. } | Effect::Changed { .. } => {}
+                Effect::Members(_) | Effect::Audience { .. } | Effect::Circles(_) | Effect::Changed { .. } => {}
             }
         }
     }

@@ -99,6 +99,10 @@ pub const RETRY_FIRST_MS: u64 = 1_000;
 /// Longest wait before heads that differ are sent again, in milliseconds.
 pub const RETRY_LAST_MS: u64 = 30_000;
 
+/// How long a DAG that is not here is not asked of a peer again whose last answer brought nothing of it, in milliseconds; each
+/// time twice as long, up to [`RETRY_LAST_MS`]. Shorter than a peer waits before it offers anew, so that nothing honest is missed.
+pub const IN_VAIN_FIRST_MS: u64 = 500;
+
 /// The same HEADS is not answered with the same HAVE twice within this time, in milliseconds.
 pub const HAVE_AGAIN_MS: u64 = 500;
 

@@ -17,18 +17,18 @@ pub trait Replica {
     /// The incidents held here, without the roster, in any order.
     fn incidents(&self) -> Vec<DagId>;
 
-    /// Whether the person of device `peer` may see the incident: it is not private, or an active entry names that
-    /// person. Asked only of incidents held here.
+    /// Whether the person of device `peer` may see the incident: as a member, as its guest, or as one whom it names. Asked
+    /// only of incidents held here.
     fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool;
 
-    /// Whether the whole team may see the DAG, so that it may travel by gossip: the roster, and an incident held here that
+    /// Whether all members may see the DAG, so that it may travel by gossip: the roster, and an incident held here that
     /// is not private.
     fn is_shared(&self, dag: &DagId) -> bool;
 
-    /// Whether the device is one of the team's.
+    /// Whether the device is a member's, not a guest's: only those gossip.
     fn is_member(&self, device: &DeviceKey) -> bool;
 
-    /// How many devices the team has.
+    /// How many devices the members have.
     fn members(&self) -> usize;
 
     /// The entry of whatever DAG whose id begins so, if it is here and the only one.

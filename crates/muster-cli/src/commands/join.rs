@@ -23,6 +23,9 @@ struct Joined {
     #[serde(default)]
     coming: Vec<String>,
     synced: bool,
+    /// The incident, of a guest.
+    #[serde(default)]
+    guest_of: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +42,13 @@ impl Ask for Join {
 
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
         let joined: Joined = read(answer)?;
-        let mut text = format!("joined team {}\n", short(&joined.team));
+        let mut text = match &joined.guest_of {
+            None => format!("joined team {}\n", short(&joined.team)),
+            Some(incident) => {
+                let (team, incident) = (short(&joined.team), short(incident));
+                format!("joined incident {incident} of team {team} as a guest; `muster use {incident}` chooses it\n")
+            }
+        };
         for Carried { from, to } in &joined.carried {
             // Writing into a string cannot fail.
             let _ = writeln!(text, "came along: incident {}, here {} (the old id still works)", short(from), short(to));

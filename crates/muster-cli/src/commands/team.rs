@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::render::{Page, qr, short, team};
 use crate::session::Session;
 use crate::setting::Setting;
+use muster_incident::printable;
 use muster_node::request::{self, Deciding, Decision, Request, What};
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +26,9 @@ pub(crate) struct Team {
 enum Step {
     /// Create another team; you become its first admin
     Create {
+        /// What it is called, for those who meet several
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
         /// Make that many offline recovery keys (1 to 3), and show them once
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=3))]
         recovery: u8,
@@ -35,7 +39,7 @@ enum Step {
     List,
     /// Choose the team that commands mean from now on
     Use {
-        /// The team's id, a prefix of four or more, or the name of a member
+        /// The team's name, its id, a prefix of four or more, or the name of a member
         #[arg(value_name = "TEAM")]
         team: String,
     },
@@ -64,6 +68,8 @@ enum Step {
 #[derive(Deserialize)]
 struct Created {
     team: String,
+    #[serde(default)]
+    name: Option<String>,
     #[serde(default)]
     recovery: Vec<RecoveryKey>,
 }
@@ -106,7 +112,9 @@ impl Ask for Team {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let decide = |what| Ok(Request::Decide(Box::new(Decision { what, outlook: false, recovery: None })));
         match &self.step {
-            Step::Create { recovery } => Ok(Request::TeamCreate { name: setting.name.clone(), recovery: *recovery }),
+            Step::Create { name: team, recovery } => {
+                Ok(Request::TeamCreate { name: setting.name.clone(), team: team.clone(), recovery: *recovery })
+            }
             Step::Show => Ok(Request::Read(request::Read { incident: setting.incident.clone(), what: What::Team })),
             Step::List => Ok(Request::Read(request::Read { incident: None, what: What::Teams })),
             Step::Use { team } => Ok(Request::TeamUse { team: team.clone() }),
@@ -147,7 +155,8 @@ impl Ask for Team {
 
 /// The new team, and its recovery keys for paper: this is the only time that they are shown.
 fn created(created: &Created) -> Result<String, Problem> {
-    let mut drawn = format!("created team {}\n", short(&created.team));
+    let called = created.name.as_ref().map(|name| format!(" {}", printable(name))).unwrap_or_default();
+    let mut drawn = format!("created team {}{called}\n", short(&created.team));
     for (number, key) in (1..).zip(&created.recovery) {
         drawn.push_str(&format!("\nRecovery key {number} of {}\n\n", created.recovery.len()));
         let words: Vec<&str> = key.words.split(' ').collect();

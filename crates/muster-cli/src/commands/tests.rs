@@ -75,6 +75,7 @@ fn texts_are_words_or_stdin() {
     check_act("need help", json!({"need": {"text": "help"}}));
     check_act("say -- --force is wrong", json!({"say": {"text": "--force is wrong"}}));
     check_act("amend abcd not so", json!({"amend": {"id": "abcd", "text": "not so"}}));
+    check_act("admit carol", json!({"admit": {"who": "carol"}}));
     check_act("title A better one", json!({"title": {"title": "A better one"}}));
     for bad in ["say", "say ''", "amend abcd", "title", "say x --batch f", "say --batch f --at 10:42"] {
         usage_error(bad);
@@ -188,14 +189,17 @@ fn reads_name_what_they_read_and_old_guesses_work_too() {
 #[test]
 fn teams_tickets_links_and_addresses() {
     for line in ["invite", "team invite", "invite --for 24h"] {
-        check(line, json!({"invite": {"capability": "responder", "minutes": 1440}}));
+        check(line, json!({"invite": {"capability": "responder", "minutes": 1440, "incident": null}}));
     }
-    check("team invite --observer --for 20m", json!({"invite": {"capability": "observer", "minutes": 20}}));
+    check(
+        "team invite --observer --for 20m",
+        json!({"invite": {"capability": "observer", "minutes": 20, "incident": null}}),
+    );
     for line in ["join TICKET --as bob", "team join TICKET --as bob"] {
         check(line, json!({"join": {"ticket": "TICKET", "name": "bob"}}));
     }
     check("join -", json!({"join": {"ticket": "from stdin", "name": null}}));
-    check("team create --as alice", json!({"team-create": {"name": "alice", "recovery": 0}}));
+    check("team create --as alice", json!({"team-create": {"name": "alice", "team": null, "recovery": 0}}));
     check("net cut", json!({"cut": {"peer": null}}));
     check("net heal bob", json!({"heal": {"peer": "bob"}}));
     check("peers add /ip4/1.2.3.4/tcp/1", json!({"add-address": {"address": "/ip4/1.2.3.4/tcp/1"}}));

@@ -1,6 +1,7 @@
 //! An incident in a few words: the line of `status`, the head of the board.
 
 use super::short;
+use muster_incident::printable;
 use serde::Deserialize;
 
 /// An incident in a few words.
@@ -8,6 +9,9 @@ use serde::Deserialize;
 pub(crate) struct Summary {
     pub(super) incident: String,
     pub(super) slug: String,
+    /// Whose it is, where this home is in several teams.
+    #[serde(default)]
+    team: Option<String>,
     pub(super) title: String,
     #[serde(default)]
     titles: Vec<String>,
@@ -50,6 +54,7 @@ impl Summary {
             None => "severity unknown".to_owned(),
         }];
         facts.push(self.phase.clone());
+        facts.extend(self.team.as_deref().map(|team| format!("team {}", printable(team))));
         facts.extend(self.drill.then(|| "DRILL".to_owned()));
         facts.extend(self.private.then(|| "private".to_owned()));
         facts

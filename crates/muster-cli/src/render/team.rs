@@ -3,6 +3,7 @@
 use super::peers::end;
 use super::wrap::{column, wrapped};
 use super::{Page, short};
+use muster_incident::printable;
 use serde::Deserialize;
 
 /// Columns of a name and of a capability.
@@ -13,6 +14,8 @@ const CAPABILITY_COLUMNS: usize = 10;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Team {
     team: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
     members: Vec<Member>,
     #[serde(default)]
     rivals: Vec<Vec<String>>,
@@ -42,6 +45,9 @@ struct Member {
     devices: Vec<String>,
     #[serde(default)]
     me: bool,
+    /// The one incident of a guest.
+    #[serde(default)]
+    guest_of: Option<String>,
     #[serde(default)]
     looks_like: Vec<String>,
 }
@@ -51,7 +57,7 @@ pub(crate) fn show(team: &Team, page: &Page) -> String {
     let Some(id) = &team.team else {
         return "no team yet: `muster declare` or `muster up` makes one, `muster join TICKET` joins one\n".into();
     };
-    let mut drawn = format!("{}\n", page.paint.bold(&format!("team {}", short(id))));
+    let mut drawn = format!("{}\n", page.paint.bold(&format!("team {}{}", short(id), called(team.name.as_deref()))));
     drawn.extend(team.members.iter().map(Member::draw));
     for rivals in &team.rivals {
         let names = rivals.join(" and ");
@@ -69,6 +75,11 @@ pub(crate) fn show(team: &Team, page: &Page) -> String {
         drawn.push('\n');
     }
     drawn
+}
+
+/// A team's name behind its id.
+fn called(name: Option<&str>) -> String {
+    name.map(|name| format!(" {}", printable(name))).unwrap_or_default()
 }
 
 fn plural(count: u64, what: &str) -> String {
@@ -110,8 +121,14 @@ impl Member {
         let devices: Vec<String> = self.devices.iter().map(|device| end(device)).collect();
         let head = format!("{}  {}  ", column(&self.person, NAME_COLUMNS), column(capability, CAPABILITY_COLUMNS));
         let me = if self.me { " (you)" } else { "" };
+        let guest =
+            self.guest_of.as_ref().map(|incident| format!(", guest in {}", short(incident))).unwrap_or_default();
         let alike = alike(&self.looks_like);
-        wrapped(&head, NAME_COLUMNS + 2 + CAPABILITY_COLUMNS + 2, &format!("devices {}{me}{alike}", devices.join(", ")))
+        wrapped(
+            &head,
+            NAME_COLUMNS + 2 + CAPABILITY_COLUMNS + 2,
+            &format!("devices {}{me}{guest}{alike}", devices.join(", ")),
+        )
     }
 }
 
@@ -124,6 +141,11 @@ pub(super) fn alike(names: &[String]) -> String {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Here {
     team: String,
+    #[serde(default)]
+    name: Option<String>,
+    /// Whether this device is a guest's there.
+    #[serde(default)]
+    guest: bool,
     current: bool,
     members: Vec<String>,
     incidents: u64,
@@ -138,10 +160,12 @@ pub(crate) fn list(teams: &[Here], page: &Page) -> String {
         let (id, current) = (short(&here.team), if here.current { "current  " } else { "         " });
         let id = if here.current { page.paint.bold(id) } else { id.to_owned() };
         let (members, incidents) = (here.members.join(", "), here.incidents);
+        let name = here.name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
+        let guest = if here.guest { "; you are a guest" } else { "" };
         wrapped(
             &format!("{id}  {current}"),
             19,
-            &format!("{members}; {incidents} {}", if incidents == 1 { "incident" } else { "incidents" }),
+            &format!("{name}{members}; {incidents} {}{guest}", if incidents == 1 { "incident" } else { "incidents" }),
         )
     };
     teams.iter().map(draw).collect()

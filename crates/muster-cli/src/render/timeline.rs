@@ -155,7 +155,7 @@ impl Row {
             "amendment" => format!("amends {}: {text}", about(&detail.target)),
             "milestone" => format!("milestone {text}"),
             "title" => format!("title: {text}"),
-            "note" | "severity" | "selection" | "role" | "phase" => text.to_owned(),
+            "note" | "severity" | "selection" | "role" | "phase" | "admit" => text.to_owned(),
             kind if text.is_empty() => kind.to_owned(),
             kind => format!("{kind}: {text}"),
         }

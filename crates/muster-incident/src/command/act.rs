@@ -127,6 +127,11 @@ pub enum Act {
         /// Why.
         text: Option<String>,
     },
+    /// Lets a person hold the incident from now on.
+    Admit {
+        /// The person's name.
+        who: String,
+    },
     /// A new title.
     Title {
         /// The title.

@@ -235,7 +235,8 @@ fn writes(
         }
         What::Selection { letter, claim, .. } => vec![put(Register::selected(*letter), Content::Entry(*claim))],
         What::Role { role, act, supersedes } => role_writes(past, id, role, act, supersedes, person),
-        What::Say(_) | What::Amendment { .. } | What::JoinHeads => Vec::new(),
+        // Who may hold the incident is the ledger's affair.
+        What::Say(_) | What::Amendment { .. } | What::JoinHeads | What::Admit { .. } => Vec::new(),
     }
 }
 

@@ -93,7 +93,7 @@ pub struct Detail {
     /// What happened to the role: `claim`, `assign`, `accept`, `release`, `settle`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<&'static str>,
-    /// Whom the role was assigned to or settled on.
+    /// Whom the role was assigned to or settled on, or who was admitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
     /// Why a role was taken.
@@ -204,6 +204,7 @@ fn detail(scene: &dyn Scene, people: &People, meaning: &Meaning, moment: &Moment
             }
         }
         What::Phase { phase, .. } => detail.phase = Some(phase.word()),
+        What::Admit { person } => detail.person = Some(people.name(person)),
         What::Say(_) | What::Amendment { .. } | What::Title { .. } | What::JoinHeads => {}
     }
     detail

@@ -33,6 +33,7 @@ pub(super) fn headline(scene: &dyn Scene, people: &People, meaning: &Meaning, te
             joined(&role_words(people, role, act, reason), reason)
         }
         What::Phase { phase, .. } => joined(phase_words(*phase), typed),
+        What::Admit { person } => joined(&format!("admits {} to this incident", people.name(person)), typed),
     }
 }
 

@@ -305,6 +305,11 @@ pub enum What {
         /// The writes it replaces.
         supersedes: Vec<EntryId>,
     },
+    /// A person may hold the incident from now on.
+    Admit {
+        /// Who.
+        person: PersonId,
+    },
 }
 
 impl IncidentFact {
@@ -331,6 +336,7 @@ impl IncidentFact {
             What::Title { .. } => Kind::TITLE,
             What::JoinHeads => Kind::JOIN_HEADS,
             What::Phase { .. } => Kind::PHASE,
+            What::Admit { .. } => Kind::ADMIT,
         }
     }
 
@@ -385,6 +391,7 @@ impl IncidentFact {
             }
             What::Title { supersedes } => vec![ids(supersedes)],
             What::Phase { phase, supersedes } => vec![Value::Int(*phase as i64), ids(supersedes)],
+            What::Admit { person } => vec![Value::id(person.as_bytes())],
         });
         fields
     }
@@ -445,6 +452,7 @@ impl IncidentFact {
                     .item("phase", |v| Phase::ALL.get(usize::try_from(v.as_int()?).ok()?).map(|(phase, _)| *phase))?,
                 supersedes: r.item("supersedes", supersedes)?,
             },
+            Kind::ADMIT => What::Admit { person: r.item("person", |v| bytes(v).map(PersonId::from_bytes))? },
             _ => return Err(r.malformed("kind")),
         };
         r.end()?;

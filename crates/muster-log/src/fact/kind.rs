@@ -47,6 +47,8 @@ kinds! {
     JOIN_HEADS = 16, "merge";
     /// Suspected, declared, dismissed, resolved, reopened.
     PHASE = 17, "phase";
+    /// Somebody may hold the incident from now on.
+    ADMIT = 19, "admit";
     /// A team begins; the roster's genesis.
     TEAM_CREATE = 256, "team-create";
     /// A ticket for one newcomer.

@@ -37,6 +37,15 @@ impl<'a> Reader<'a> {
         self.item(name, |value| if *value == Value::Null { Some(None) } else { read(value).map(Some) })
     }
 
+    /// An item that may be left out where nothing follows it.
+    pub(super) fn last<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Malformed> {
+        self.items.next().map(|value| read(value).ok_or(self.malformed(name))).transpose()
+    }
+
     pub(super) fn end(mut self) -> Result<(), Malformed> {
         match self.items.next() {
             None => Ok(()),

@@ -91,6 +91,8 @@ pub enum RosterFact {
         capability: Capability,
         /// Until when members should let the newcomer in, each by its own clock. Admission never asks for it.
         expires: Timestamp,
+        /// The one incident that the newcomer may hold, as a guest; `None`: a member of the team.
+        incident: Option<IncidentId>,
     },
     /// The author joins by the invite that is its only dep.
     Join {
@@ -177,8 +179,10 @@ impl RosterFact {
                 Value::Int(*person_kind as i64),
                 Value::List(recovery_keys.iter().map(key).collect()),
             ],
-            Self::Invite { ticket_key, capability, expires } => {
-                vec![key(ticket_key), Value::Int(*capability as i64), Value::Int(expires.0)]
+            Self::Invite { ticket_key, capability, expires, incident } => {
+                let mut fields = vec![key(ticket_key), Value::Int(*capability as i64), Value::Int(expires.0)];
+                fields.extend(incident.map(|incident| Value::id(incident.as_bytes())));
+                fields
             }
             Self::Join { person_kind, ticket_signature } => {
                 vec![Value::Int(*person_kind as i64), signature(ticket_signature)]
@@ -213,6 +217,7 @@ impl RosterFact {
                     Capability::from_value(v).filter(|capability| *capability < Capability::Admin)
                 })?,
                 expires: r.item("expiry", |v| v.as_int().map(Timestamp))?,
+                incident: r.last("incident", |v| bytes(v).map(IncidentId::from_bytes))?,
             },
             Kind::JOIN => Self::Join {
                 person_kind: r.item("person kind", PersonKind::from_value)?,

@@ -42,6 +42,7 @@ fn whats() -> Vec<What> {
         role(RoleAct::Settle(person(6))),
         What::Title { supersedes: supersedes.clone() },
         What::JoinHeads,
+        What::Admit { person: person(7) },
         What::Phase { phase: Phase::Reopened, supersedes },
     ]
 }
@@ -52,7 +53,12 @@ fn roster_facts() -> Vec<RosterFact> {
     let frontier = vec![(IncidentId::from_bytes([1; 32]), vec![id(1), id(2)])];
     vec![
         RosterFact::TeamCreate { person_kind: PersonKind::Human, recovery_keys: vec![key(2), key(1)] },
-        RosterFact::Invite { ticket_key: key(3), capability: Capability::Responder, expires: Timestamp(9) },
+        RosterFact::Invite {
+            ticket_key: key(3),
+            capability: Capability::Responder,
+            expires: Timestamp(9),
+            incident: None,
+        },
         RosterFact::Join { person_kind: PersonKind::Automation, ticket_signature: signature },
         RosterFact::Vouch { join: id(1) },
         RosterFact::AddDevice { device: key(4), device_signature: signature },
@@ -99,7 +105,7 @@ fn a_missing_an_extra_and_an_ill_typed_field_are_malformed() {
 #[test]
 fn an_invite_never_makes_an_admin() {
     let ticket_key = DeviceSecret::from_seed(&[1; 32]).public();
-    let fact = RosterFact::Invite { ticket_key, capability: Capability::Admin, expires: Timestamp(0) };
+    let fact = RosterFact::Invite { ticket_key, capability: Capability::Admin, expires: Timestamp(0), incident: None };
     assert!(Fact::parse(Kind::INVITE, &fact.fields()).is_err());
 }
 

@@ -122,6 +122,9 @@ impl Graph {
         }
         let Some(person) = roster.person_of(deed.key) else { return false };
         let Some(held) = roster.capability(&person) else { return false };
+        if roster.guest_of(&person).is_some() && !is_guest_kind(deed.kind) {
+            return false;
+        }
         if let (Some(RosterFact::Revoke { devices, .. }), Capability::Responder) = (deed.fact, held) {
             return devices.iter().all(|device| roster.person_of(device) == Some(person));
         }
@@ -179,6 +182,11 @@ fn is_admin_kind(kind: Kind) -> bool {
     matches!(kind, Kind::INVITE | Kind::CONFIRM | Kind::SET_CAPABILITY | Kind::REVOKE | Kind::SECOND | Kind::CUT)
 }
 
+/// What a guest writes in the roster; a revoke only of the own person's devices, as any responder.
+fn is_guest_kind(kind: Kind) -> bool {
+    matches!(kind, Kind::ADD_DEVICE | Kind::REVOKE | Kind::ROSTER_MERGE)
+}
+
 fn is_recovery_kind(kind: Kind) -> bool {
     matches!(kind, Kind::REVOKE | Kind::SET_CAPABILITY | Kind::CONFIRM | Kind::CUT | Kind::ROSTER_MERGE)
 }
@@ -188,7 +196,7 @@ fn is_removal(place: &Place<'_>, roster: &Roster) -> bool {
     match &place.fact {
         Some(RosterFact::Revoke { .. }) => true,
         Some(RosterFact::SetCapability { person, capability }) => {
-            roster.capability(person).is_some_and(|held| *capability < held)
+            roster.capability(person).is_some_and(|held| roster.reach(person, *capability) < held)
         }
         _ => false,
     }

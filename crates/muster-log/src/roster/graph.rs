@@ -346,6 +346,13 @@ impl Graph {
         wide == narrow || self.standpoint_mask(narrow).is_subset(self.standpoint_mask(wide))
     }
 
+    /// The number of a person's `join` or `team-create`, where it is in the roster past of a standpoint.
+    pub(crate) fn known_person(&self, standpoint: u32, person: &PersonId) -> Option<u32> {
+        let number = self.number(&person.genesis())?;
+        let makes_a_person = matches!(self.node(number).kind, Kind::JOIN | Kind::TEAM_CREATE);
+        (makes_a_person && self.standpoint_mask(standpoint).contains(number)).then_some(number)
+    }
+
     /// The fold of a standpoint.
     pub(crate) fn fold_at(&self, standpoint: u32) -> Arc<Fold> {
         self.fold(self.standpoint_mask(standpoint))

@@ -6,7 +6,7 @@ use super::fold::{Counted, Fold};
 use super::graph::Graph;
 use super::mask::Mask;
 use crate::fact::{Capability, PersonKind, RosterFact};
-use crate::ids::{EntryId, PersonId};
+use crate::ids::{EntryId, IncidentId, PersonId};
 use crate::key::DeviceKey;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,8 @@ pub struct Roster {
     person_of: BTreeMap<DeviceKey, PersonId>,
     capability: BTreeMap<PersonId, Capability>,
     person_kind: BTreeMap<PersonId, PersonKind>,
+    /// Guests, each with the incident that the invite names.
+    guest: BTreeMap<PersonId, IncidentId>,
     /// Admin persons with the entry that made them so; also of persons without a device.
     pub(super) grant: BTreeMap<PersonId, u32>,
 }
@@ -41,6 +43,22 @@ impl Roster {
         self.person_kind.get(person).copied()
     }
 
+    /// The incident that the person was let in for, where that is a guest; none of a member.
+    pub fn guest_of(&self, person: &PersonId) -> Option<IncidentId> {
+        self.guest.get(person).copied()
+    }
+
+    /// The devices of members, without those of guests, by key.
+    pub fn member_devices(&self) -> BTreeSet<DeviceKey> {
+        let members = self.person_of.iter().filter(|(_, person)| !self.guest.contains_key(person));
+        members.map(|(device, _)| *device).collect()
+    }
+
+    /// What a capability given to the person comes to: a guest's never reaches beyond responder.
+    pub(super) fn reach(&self, person: &PersonId, capability: Capability) -> Capability {
+        if self.guest.contains_key(person) { capability.min(Capability::Responder) } else { capability }
+    }
+
     /// The person's devices, by key.
     pub fn devices(&self, person: &PersonId) -> Vec<DeviceKey> {
         self.person_of.iter().filter(|(_, owner)| *owner == person).map(|(device, _)| *device).collect()
@@ -51,7 +69,7 @@ impl Roster {
         self.capability.keys().copied()
     }
 
-    /// All devices of the team, by key.
+    /// All devices of the team, those of guests among them, by key.
     pub fn members(&self) -> BTreeSet<DeviceKey> {
         self.person_of.keys().copied().collect()
     }
@@ -125,6 +143,7 @@ impl Graph {
         let live: BTreeSet<PersonId> = roster.person_of.values().copied().collect();
         roster.capability.retain(|person, _| live.contains(person));
         roster.person_kind.retain(|person, _| live.contains(person));
+        roster.guest.retain(|person, _| live.contains(person));
         roster
     }
 
@@ -198,7 +217,7 @@ impl Graph {
         roster: &mut Roster,
         bind: &mut dyn FnMut(DeviceKey, PersonId, u32),
     ) {
-        let Some(RosterFact::Invite { capability, .. }) = self.node(invite).fact else { return };
+        let Some(RosterFact::Invite { capability, incident, .. }) = self.node(invite).fact else { return };
         let confirmed = self.confirmed(deeds.confirms_by_invite.get(&invite).map_or(&[], Vec::as_slice));
         for join in joins {
             let node = self.node(*join);
@@ -212,6 +231,7 @@ impl Graph {
             let is_the_one = confirmed.len() == 1 && confirmed.contains(join);
             let given = if has_rivals && !is_the_one { capability.min(Capability::Observer) } else { capability };
             roster.capability.insert(person, given);
+            roster.guest.extend(incident.map(|incident| (person, incident)));
             if let Some(RosterFact::Join { person_kind, .. }) = node.fact {
                 roster.person_kind.insert(person, person_kind);
             }
@@ -228,11 +248,14 @@ impl Graph {
     /// A person's newest grants override the invite; of several the lowest holds.
     fn apply_grants(&self, deeds: &Deeds, roster: &mut Roster) {
         for (person, grants) in &deeds.grants_by_person {
-            let Some(held) = roster.capability.get_mut(person) else { continue };
+            if !roster.capability.contains_key(person) {
+                continue;
+            }
             let is_newest = |grant: u32| !grants.iter().any(|(other, _)| self.node(*other).past.contains(grant));
             let newest: Vec<_> = grants.iter().filter(|(grant, _)| is_newest(*grant)).collect();
             let Some(lowest) = newest.iter().map(|(_, capability)| *capability).min() else { continue };
-            *held = lowest;
+            let lowest = roster.reach(person, lowest);
+            roster.capability.insert(*person, lowest);
             match newest.first() {
                 Some((first, _)) if lowest == Capability::Admin => roster.grant.insert(*person, *first),
                 _ => roster.grant.remove(person),

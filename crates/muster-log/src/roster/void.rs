@@ -32,7 +32,7 @@ impl Graph {
             }
             // A grant that changes nothing is void; else a needless grant would make a senior admin junior.
             Some(RosterFact::SetCapability { person, capability }) => {
-                roster.capability(person).is_none_or(|held| held == *capability)
+                roster.capability(person).is_none_or(|held| held == roster.reach(person, *capability))
             }
             Some(RosterFact::Revoke { devices, .. }) => !self.are_known(place, devices),
             _ => false,

@@ -17,7 +17,7 @@ const SEEDS: u64 = 24;
 
 /// Everything derived, by id.
 #[derive(Debug, PartialEq)]
-struct Derived {
+pub(super) struct Derived {
     admitted: View,
     statuses: BTreeMap<EntryId, Status>,
     heads: Vec<EntryId>,
@@ -26,9 +26,12 @@ struct Derived {
     aside: BTreeMap<EntryId, BTreeSet<EntryId>>,
     person_of: Vec<(DeviceKey, PersonId)>,
     capability: Vec<(PersonId, Capability)>,
+    guests: Vec<(PersonId, IncidentId)>,
+    /// Whoever may hold each incident.
+    holders: BTreeMap<IncidentId, BTreeSet<PersonId>>,
 }
 
-fn derived(ledger: &Ledger) -> Derived {
+pub(super) fn derived(ledger: &Ledger) -> Derived {
     let graph = ledger.graph();
     let whole = ledger.whole();
     let ids: BTreeMap<u32, EntryId> = ledger
@@ -51,12 +54,14 @@ fn derived(ledger: &Ledger) -> Derived {
             .collect(),
         person_of: roster.bindings().collect(),
         capability: roster.persons().map(|person| (person, roster.capability(&person).unwrap())).collect(),
+        guests: roster.persons().filter_map(|person| Some((person, roster.guest_of(&person)?))).collect(),
+        holders: ledger.incidents().map(|incident| (incident, ledger.holders(&incident))).collect(),
     }
 }
 
-type Pairs = Vec<(Entry, Option<Signature>)>;
+pub(super) type Pairs = Vec<(Entry, Option<Signature>)>;
 
-fn replica(world: &World, pairs: &Pairs, dice: &mut Dice, batch_max: usize) -> Ledger {
+pub(super) fn replica(world: &World, pairs: &Pairs, dice: &mut Dice, batch_max: usize) -> Ledger {
     let mut ledger = Ledger::new(world.team);
     let mut rest = pairs.as_slice();
     while !rest.is_empty() {

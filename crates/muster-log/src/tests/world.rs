@@ -265,12 +265,19 @@ impl World {
     /// Every ticket's seed follows from the invite's clock, so the world need keep none.
     pub(super) fn ticket(&self, invite: EntryId) -> Ticket {
         let seed = Zeroizing::new(ticket_seed(self.entries[&invite].claimed().time.0));
-        Ticket { team: self.team, invite, seed, expires: Timestamp(0), addresses: Vec::new() }
+        Ticket { team: self.team, invite, seed, expires: Timestamp(0), addresses: Vec::new(), incident: None }
     }
 
     pub(super) fn invite(&self, capability: Capability) -> Deed {
         let ticket_key = DeviceSecret::from_seed(&ticket_seed(self.written.len() as i64)).public();
-        Deed::Roster(RosterFact::Invite { ticket_key, capability, expires: crate::Timestamp(0) })
+        Deed::Roster(RosterFact::Invite { ticket_key, capability, expires: crate::Timestamp(0), incident: None })
+    }
+
+    /// As [`World::invite`], for a guest of this incident.
+    pub(super) fn invite_to(&self, incident: IncidentId, capability: Capability) -> Deed {
+        let ticket_key = DeviceSecret::from_seed(&ticket_seed(self.written.len() as i64)).public();
+        let (expires, incident) = (crate::Timestamp(0), Some(incident));
+        Deed::Roster(RosterFact::Invite { ticket_key, capability, expires, incident })
     }
 
     pub(super) fn hand_in(&mut self, entry: Entry, name: &str) -> EntryId {
@@ -294,9 +301,19 @@ impl World {
         self.see(b, &both);
     }
 
+    /// Lets a guest into an incident.
+    pub(super) fn visitor(&mut self, inviter: &str, name: &str, incident: IncidentId) -> PersonId {
+        let invite = self.write(inviter, self.invite_to(incident, Capability::Responder));
+        self.let_in(inviter, name, invite, false)
+    }
+
     /// Invite, join, vouch, and a grant of admin where wanted, in one go.
     pub(super) fn guest(&mut self, inviter: &str, name: &str, is_admin: bool) -> PersonId {
         let invite = self.write(inviter, self.invite(Capability::Responder));
+        self.let_in(inviter, name, invite, is_admin)
+    }
+
+    fn let_in(&mut self, inviter: &str, name: &str, invite: EntryId, is_admin: bool) -> PersonId {
         let join = self.write(name, Deed::Join(invite));
         self.see(inviter, &View::from([join, invite]));
         self.write(inviter, Deed::Roster(RosterFact::Vouch { join }));

@@ -15,7 +15,13 @@ impl<S: Storage> Engine<S> {
         let summaries = self.summaries()?;
         let over = summaries.iter().filter(|(.., summary)| !summary.open).count();
         let shown = summaries.iter().filter(|(.., summary)| all || summary.open);
-        let incidents: Vec<Value> = shown.map(|(.., summary)| to_value(summary)).collect();
+        let incidents: Vec<Value> = shown
+            .map(|(team, _, summary)| {
+                let mut shown = to_value(summary);
+                shown["team"] = json!(self.team_shown(team));
+                shown
+            })
+            .collect();
         let (mut only_here, mut late) = (0, 0);
         for (team, incident, _) in &summaries {
             only_here += self.replica.only_here(team, incident)?.len();

@@ -24,6 +24,8 @@ impl<S: Storage> Engine<S> {
                 let capability = ledger.roster().capability_of(&self.replica.device());
                 Ok(json!({
                     "team": team.to_string(),
+                    "name": self.replica.team_name(team),
+                    "guest": self.replica.is_guest_in(team),
                     "current": current == Some(*team),
                     "members": self.member_names(team)?,
                     "capability": capability.map(Capability::word),
@@ -34,11 +36,13 @@ impl<S: Storage> Engine<S> {
         Ok(Value::Array(listed?))
     }
 
-    /// Makes a team the current one: by its id, a prefix of that, or the name of somebody who is in no other team here.
+    /// Makes a team the current one: by its name, its id, a prefix of that, or the name of somebody who is in no other team here.
     pub(crate) fn use_team(&mut self, typed: &str) -> Result<Value, Failure> {
         let team = self.team_typed(typed)?;
         self.replica.set_current(team)?;
-        Ok(json!({ "team": team.to_string(), "members": self.member_names(&team)? }))
+        Ok(
+            json!({ "team": team.to_string(), "name": self.replica.team_name(&team), "members": self.member_names(&team)? }),
+        )
     }
 
     fn team_typed(&self, typed: &str) -> Result<TeamId, Failure> {
@@ -48,6 +52,11 @@ impl<S: Storage> Engine<S> {
         let mut found: Vec<TeamId> =
             teams.iter().filter(|team| is_prefix && team.to_string().starts_with(&prefix)).copied().collect();
         if found.is_empty() {
+            let is_called =
+                |team: &&TeamId| self.replica.team_name(team).is_some_and(|name| name.trim() == typed.trim());
+            found.extend(teams.iter().filter(is_called));
+        }
+        if found.is_empty() {
             for team in &teams {
                 if self.replica.people(team)?.find(typed).is_ok() {
                     found.push(*team);
@@ -56,8 +65,11 @@ impl<S: Storage> Engine<S> {
         }
         match found.as_slice() {
             [team] => Ok(*team),
-            [] => Err(Failure::new(format!("no team here has that id, and none has a member `{}`", printable(typed)))
-                .hint("`muster team list` lists the teams on this device")),
+            [] => Err(Failure::new(format!(
+                "no team here has that name or id, and none has a member `{}`",
+                printable(typed)
+            ))
+            .hint("`muster team list` lists the teams on this device")),
             several => {
                 let mut lines = String::new();
                 for team in several {
@@ -67,6 +79,12 @@ impl<S: Storage> Engine<S> {
                     .hint("give digits of the team's id"))
             }
         }
+    }
+
+    /// What an incident's team goes by, where it must be told from others here: its name, else the beginning of its id.
+    pub(crate) fn team_shown(&self, team: &TeamId) -> Option<String> {
+        let name = || self.replica.team_name(team).unwrap_or_else(|| team.to_string()[..8].to_owned());
+        (self.replica.teams().len() > 1).then(name)
     }
 
     fn member_names(&self, team: &TeamId) -> Result<Vec<String>, Failure> {

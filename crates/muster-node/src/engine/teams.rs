@@ -14,7 +14,12 @@ const TICKET_MINUTES_MAX: u32 = 24 * 60;
 
 impl<S: Storage> Engine<S> {
     /// Creates a team. The words of its recovery keys are in the answer and nowhere else.
-    pub(crate) fn create_team(&mut self, name: Option<&str>, recovery: u8) -> Result<Value, Failure> {
+    pub(crate) fn create_team(
+        &mut self,
+        name: Option<&str>,
+        called: Option<&str>,
+        recovery: u8,
+    ) -> Result<Value, Failure> {
         if usize::from(recovery) > RECOVERY_KEYS_MAX {
             return Err(Failure::new(format!("a team has {RECOVERY_KEYS_MAX} recovery keys at most")));
         }
@@ -26,8 +31,9 @@ impl<S: Storage> Engine<S> {
             .zip(&keys)
             .map(|(seed, key)| json!({ "key": key.to_string(), "words": RecoveryWords::of(seed).text() }))
             .collect();
-        let team = self.found_team_with(name, keys)?;
-        Ok(json!({ "team": team.to_string(), "recovery": words }))
+        let called = called.map(str::trim).filter(|called| !called.is_empty());
+        let team = self.found_team_with(name, called, keys)?;
+        Ok(json!({ "team": team.to_string(), "name": called, "recovery": words }))
     }
 
     pub(crate) fn invite(&mut self, invite: &Invite) -> Result<Value, Failure> {
@@ -46,17 +52,25 @@ impl<S: Storage> Engine<S> {
         }
         // First what may be refused: nothing is founded for a ticket that is not made.
         let addresses = self.own_addresses()?;
-        let team = match self.replica.current_team()? {
-            Some(team) => team,
-            None => self.found_team(None)?,
+        let incident = invite.incident.as_deref().map(|typed| self.incident_typed(typed)).transpose()?;
+        let team = match (incident, self.replica.current_team()?) {
+            (Some((team, _)), _) | (None, Some(team)) => team,
+            (None, None) => self.found_team(None)?,
+        };
+        let incident = incident.map(|(_, incident)| incident);
+        let title = match incident {
+            Some(incident) => Some(self.replica.summary(team, incident)?.title),
+            None => None,
         };
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
-        let ticket = self.replica.invite(team, capability, expires, &reachable(&addresses), now)?;
+        let ticket = self.replica.invite(team, capability, incident, expires, &reachable(&addresses), now)?;
         Ok(json!({
             "ticket": ticket.to_string(),
             "expires_ms": expires.0,
             "capability": capability.word(),
+            "incident": incident.map(|incident| incident.to_string()),
+            "title": title,
         }))
     }
 
@@ -95,12 +109,14 @@ impl<S: Storage> Engine<S> {
                     "capability": roster.capability(&person).map(Capability::word),
                     "devices": devices,
                     "me": me == Some(person),
+                    "guest_of": roster.guest_of(&person).map(|incident| incident.to_string()),
                     "looks_like": looks_like,
                 })
             })
             .collect();
         Ok(json!({
             "team": team.to_string(),
+            "name": self.replica.team_name(&team),
             "members": members,
             "rivals": rivals,
             "removals": self.removals_told(&team, &people)?,

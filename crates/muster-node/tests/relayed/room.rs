@@ -71,7 +71,7 @@ impl Room {
         let (now, team) = (now(self.tick), self.team);
         let address = ["/ip4/127.0.0.1/tcp/7001".to_owned()];
         let ticket =
-            self.desks[0].invite(team, Capability::Responder, now.wall.plus_ms(60_000), &address, now).unwrap();
+            self.desks[0].invite(team, Capability::Responder, None, now.wall.plus_ms(60_000), &address, now).unwrap();
         self.desks[0].commit(now).unwrap();
         let request = self.desks[desk].join_request(&ticket, &format!("desk {desk}"), now).unwrap();
         self.desks[desk].commit(now).unwrap();

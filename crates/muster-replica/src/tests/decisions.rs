@@ -112,7 +112,7 @@ fn a_recovery_key_brings_an_admin_back_and_no_other_key_does() {
     let mut room = Room::new(2);
     let now = room.now();
     let (key, stranger) = (DeviceSecret::from_seed(&[77; 32]), DeviceSecret::from_seed(&[78; 32]));
-    let team = room.desks[0].create_team_with("alice", vec![key.public()], now).unwrap();
+    let team = room.desks[0].create_team_with("alice", None, vec![key.public()], now).unwrap();
     room.desks[0].commit(now).unwrap();
     let ticket = room.ticket(team, HOUR_MS);
     assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
@@ -198,6 +198,7 @@ fn what_was_shared_with_somebody_who_left_is_not_declared_alone() {
     let ticket = room.desks[2].invite(
         other,
         Capability::Responder,
+        None,
         now.wall.plus_ms(HOUR_MS),
         &["/ip4/192.0.2.1/tcp/1".into()],
         now,

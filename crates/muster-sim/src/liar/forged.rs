@@ -59,7 +59,12 @@ pub(crate) fn forged(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
         }
         5 => {
             let ticket_key = ground.me();
-            let fact = RosterFact::Invite { ticket_key, capability: Capability::Admin, expires: ground.claimed.time };
+            let fact = RosterFact::Invite {
+                ticket_key,
+                capability: Capability::Admin,
+                expires: ground.claimed.time,
+                incident: None,
+            };
             let session = SessionId::from_bytes(rng.bytes());
             let draft = ground.ledger.draft_roster(ground.me(), session, ground.claimed, &fact).ok()?;
             let sheet = Sheet::write(draft, "", ground.secret, rng)?;

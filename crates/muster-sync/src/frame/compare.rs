@@ -20,7 +20,8 @@ impl HeadsDigest {
         Self(hasher.finalize().into())
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

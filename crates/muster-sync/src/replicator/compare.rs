@@ -63,9 +63,6 @@ impl Peer {
         let ours = HeadsDigest::of(&view.heads(&dag));
         let mut held = self.resolve_promises(&dag, view);
         let Some(pair) = self.pair(dag, view) else { return Ok(()) };
-        if pair.is_barred && !view.contains(&dag.genesis()) {
-            return Ok(());
-        }
         let is_equal = pair.theirs.is_some_and(|(digest, _)| digest == ours);
         if is_equal {
             pair.is_partial = false;

@@ -3,14 +3,14 @@
 //! One WANT at a time is open with each peer, and a DAG is asked of one peer at a time. What a second peer offers
 //! meanwhile is kept and, when its turn comes, measured anew against what is here by then.
 
-use super::peer::{OpenWant, Peer, log_ends};
+use super::peer::{OpenWant, Peer, Retry, log_ends};
 use super::proven::{Charge, hidden};
 use super::{Arriving, Context};
 use crate::contract::{Admission, ChunkId, CloseReason, Output};
 use crate::frame::{Frame, Have, Missing, Packed, Part, Range, ShortTip, Want};
 use crate::limits::{
-    ANSWER_FRAMES_MAX, BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, IDS_MAX, PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS,
-    RANGES_MAX, WANT_BUDGET_BYTES,
+    ANSWER_FRAMES_MAX, BEFORE_MAX, BODIES_MAX, CREDIT_CHUNKS, FORK_RANGE, IDS_MAX, IN_VAIN_FIRST_MS,
+    PROGRESS_TIMEOUT_MS, QUOTA_WAIT_MS, RANGES_MAX, RETRY_LAST_MS, WANT_BUDGET_BYTES,
 };
 use crate::replica::{Replica, View};
 use crate::unpack::{Unpacked, unpack};
@@ -22,7 +22,10 @@ impl Peer {
     pub(super) fn have(&mut self, have: &Have, cx: &mut Context<'_>) {
         self.progress(have.dag, cx);
         let (dag, view) = (have.dag, cx.view);
-        if self.pairs.get(&dag).is_none_or(|pair| pair.is_barred) {
+        let Some(pair) = self.pairs.get_mut(&dag) else { return };
+        if view.len(&dag) > 0 {
+            pair.in_vain = None;
+        } else if pair.in_vain.is_some_and(|in_vain| in_vain.at > cx.now) {
             return;
         }
         let room = RANGES_MAX.saturating_sub(self.wanted.values().map(|wanted| wanted.tips.len()).sum());
@@ -243,8 +246,10 @@ impl Peer {
         }
         wanted.tips.clear();
         wanted.page = None;
-        if !cx.view.sees(&want.dag) {
-            self.pairs.entry(want.dag).and_modify(|pair| pair.is_barred = true);
+        // Whether it may not see the DAG or offers what is none: either is asked of it ever more rarely, alike.
+        if let Some(pair) = self.pairs.get_mut(&want.dag).filter(|_| cx.view.len(&want.dag) == 0) {
+            let wait_ms = pair.in_vain.map_or(IN_VAIN_FIRST_MS, |before| (before.wait_ms * 2).min(RETRY_LAST_MS));
+            pair.in_vain = Some(Retry { at: cx.now.plus_ms(wait_ms), wait_ms });
         }
     }
 }

@@ -105,8 +105,9 @@ pub(super) struct Pair {
     pub(super) promised: BTreeSet<EntryId>,
     /// Tips that it acknowledged and that are not here yet.
     pub(super) unresolved: BTreeSet<ShortTip>,
-    /// The DAG is here, the peer may not see it, and what it offered was nothing new: not asked again.
-    pub(super) is_barred: bool,
+    /// Nothing of the DAG is here, as far as the peer may know, and what it offered brought nothing: until when it is not
+    /// asked again.
+    pub(super) in_vain: Option<Retry>,
 }
 
 /// When HEADS that differ are sent again.

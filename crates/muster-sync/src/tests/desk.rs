@@ -48,9 +48,10 @@ impl Desk {
         let seed = zeroize::Zeroizing::new([200 - number; 32]);
         let ticket_key = DeviceSecret::from_seed(&seed).public();
         let expires = muster_log::Timestamp(0);
-        let fact = RosterFact::Invite { ticket_key, capability: Capability::Responder, expires };
+        let fact = RosterFact::Invite { ticket_key, capability: Capability::Responder, expires, incident: None };
         let invite = self.roster_fact(&fact);
-        let ticket = Ticket { team: self.team(), invite, seed, expires: Timestamp(0), addresses: Vec::new() };
+        let ticket =
+            Ticket { team: self.team(), invite, seed, expires: Timestamp(0), addresses: Vec::new(), incident: None };
         let join = draft::join(&ticket, guest.key(), guest.session, guest.clock(), PersonKind::Human).seal().unwrap();
         let signature = Some(guest.secret.sign_entry(&join.id()));
         let join_id = join.id();
