@@ -100,11 +100,22 @@ impl People {
             *times.entry(handle.clone()).or_default() += 1;
         }
         for (person, handle) in former {
-            let is_plain = times.get(&handle) == Some(&1) && !handle.is_empty() && !handle.contains(SUFFIX_MARK);
+            let is_plain = times.get(&handle) == Some(&1) && is_plain(&handle);
             // Eight digits of the id, not of a device: whoever is gone has none.
             let suffix = &person.to_string()[..8];
             let name = if is_plain { handle } else { format!("{handle}{SUFFIX_MARK}{suffix}") };
             self.former.insert(person, name);
+        }
+        self
+    }
+
+    /// Marks guests among those who are not in the team any more, as [`People::with_guests`] does.
+    #[must_use]
+    pub fn with_former_guests(mut self, guests: impl IntoIterator<Item = (PersonId, String)>) -> Self {
+        for (person, team) in guests {
+            if let Some(name) = self.former.get_mut(&person) {
+                *name = format!("{name} ({})", shown_team(&team));
+            }
         }
         self
     }
@@ -285,6 +296,7 @@ mod tests {
         let left = |byte: u8, handle: &str| (person(byte), handle.to_owned());
         let people = team(&["alice"]).with_former([left(7, "bob"), left(8, "alice"), left(9, "")]);
         assert_eq!(people.name(&person(7)), "bob");
+        assert_eq!(people.clone().with_former_guests([(person(7), "net".into())]).name(&person(7)), "bob (net)");
         assert_eq!(people.name(&person(1)), "alice", "those of the team keep theirs");
         assert_eq!(people.name(&person(8)), "alice~08080808");
         assert_eq!(people.name(&person(9)), "~09090909");

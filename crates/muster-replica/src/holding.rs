@@ -5,7 +5,7 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::team::{Team, is_shared, person_may_see};
+use crate::team::{Team, person_may_see};
 use muster_log::{Dag, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, TeamId};
 use muster_store::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +45,7 @@ impl<S: Storage> Replica<S> {
         let Some(graph) = state.ledger.dag(dag) else { return Ok(Holding::default()) };
         let me = self.device();
         let others = state.ledger.roster().members().into_iter().filter(|device| *device != me);
-        let seeing =
-            others.filter(|device| is_shared(&state.ledger, dag) || person_may_see(&state.ledger, dag, device));
+        let seeing = others.filter(|device| *dag == DagId::from(*team) || person_may_see(&state.ledger, dag, device));
         let unheld = seeing.map(|device| (device, state.unheld_by(&device, graph).into_iter().collect())).collect();
         Ok(Holding { me: Some(me), unheld })
     }

@@ -1,8 +1,8 @@
 //! The names people go by: read once from the bodies of `team-create` and `join`.
 
 use muster_incident::People;
-use muster_log::Roster;
-use muster_log::{Body, Part, PersonId};
+use muster_log::ledger::Ledger;
+use muster_log::{Body, DagId, Part, PersonId};
 use std::collections::BTreeMap;
 
 /// Handles longer than this are cut: they stand in every line of a timeline.
@@ -43,12 +43,16 @@ impl Handles {
     }
 
     /// Everybody the roster names, for the views; besides, those it once named, whose lines stay.
-    pub(crate) fn people(&self, roster: &Roster) -> People {
+    pub(crate) fn people(&self, ledger: &Ledger) -> People {
+        let (roster, founder) = (ledger.roster(), DagId::from(ledger.team()).genesis());
         let people = People::new(roster.persons().map(|person| (person, self.of(&person), roster.devices(&person))));
         let guests = roster.persons().filter(|person| roster.guest_of(person).is_some());
         let people =
             people.with_guests(guests.map(|guest| (guest, self.team_told_by(&guest).unwrap_or_default().to_owned())));
         let former = self.by_person.keys().filter(|person| roster.capability(person).is_none());
-        people.with_former(former.map(|person| (*person, self.of(person))))
+        let people = people.with_former(former.clone().map(|person| (*person, self.of(person))));
+        // The roster no longer tells who was a guest; the `join` does.
+        let guests = former.filter(|person| person.genesis() != founder);
+        people.with_former_guests(guests.filter_map(|guest| Some((*guest, self.team_told_by(guest)?.to_owned()))))
     }
 }

@@ -188,7 +188,7 @@ impl<S: Storage> Replica<S> {
 impl Team {
     /// The people, by the names to show.
     pub(crate) fn people(&self) -> People {
-        self.handles.people(self.ledger.roster())
+        self.handles.people(&self.ledger)
     }
 
     /// Whether the peer has sent or acknowledged everything here that it may see.

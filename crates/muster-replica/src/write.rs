@@ -53,7 +53,7 @@ impl<S: Storage> Replica<S> {
     ) -> Result<Prepared, ReplicaError> {
         let device = self.device();
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
-        let people = state.handles.people(state.ledger.roster());
+        let people = state.handles.people(&state.ledger);
         let me = state.person_of(&device).ok_or_else(|| {
             let was_removed = state.ledger.removals().iter().any(|removal| match &removal.taken {
                 Taken::Devices { devices, .. } => devices.contains(&device),

@@ -4,7 +4,7 @@ use crate::failure::Wrong;
 use crate::node::Node;
 use crate::world::World;
 use muster_log::fact::Capability;
-use muster_log::{DagId, DeviceKey, EntryId, IncidentId, TeamId};
+use muster_log::{DagId, DeviceKey, EntryId, IncidentId, PersonId, TeamId};
 use muster_replica::{Peer, Replica, ReplicaError};
 use muster_store::{MemoryStore, Storage};
 use std::collections::BTreeMap;
@@ -108,14 +108,14 @@ impl World {
         self.check_views(false)
     }
 
-    /// A private incident is held by those whom it names and by nobody else.
+    /// An incident is held by those who may hold it and by nobody else.
     fn check_privacy(&self, n: usize) -> Result<(), Wrong> {
         let Some(replica) = &self.nodes[n].replica else { return Ok(()) };
         for team in replica.teams() {
             let Ok(ledger) = replica.ledger(&team) else { continue };
             for incident in ledger.incidents() {
                 let me = ledger.roster().person_of(&replica.device());
-                let named = ledger.names(&incident).is_none_or(|names| me.is_some_and(|me| names.contains(&me)));
+                let named = me.map_or(!ledger.is_private(&incident), |me| ledger.may_hold(&me, &incident));
                 // What a liar may read it may copy.
                 if !named && !self.is_known_to_liars(ledger, &incident) {
                     return Err(Wrong::Leaked { node: n, incident });
@@ -197,16 +197,15 @@ impl World {
                 let names = ledger.names(&incident);
                 let heads = ledger.dag(&incident.into())?.heads();
                 let here = ledger.roster().person_of(&self.nodes[n].key)?;
-                if names.as_ref().is_some_and(|names| !names.contains(&here)) {
+                if !ledger.may_hold(&here, &incident) {
                     continue; // a liar copied it; nobody will bring the rest
                 }
+                let is_guest = |person: &PersonId| ledger.roster().guest_of(person).is_some();
                 for (other, theirs) in ledgers.iter().enumerate() {
-                    // A private incident goes no way but from one who is named to another.
-                    if names.is_some() && !self.is_neighbour(n, other) {
-                        continue;
-                    }
                     let person = theirs.roster().person_of(&self.nodes[other].key)?;
-                    if names.as_ref().is_some_and(|names| !names.contains(&person)) {
+                    // A private incident goes no way but from one who is named to another, and guests have no gossip.
+                    let is_direct = names.is_some() || is_guest(&here) || is_guest(&person);
+                    if is_direct && !self.is_neighbour(n, other) || !ledger.may_hold(&person, &incident) {
                         continue;
                     }
                     if theirs.dag(&incident.into()).map(|dag| dag.heads()).as_ref() != Some(&heads) {
@@ -333,7 +332,7 @@ fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> 
 fn left_behind(replica: &Replica<MemoryStore>, team: TeamId) -> Option<IncidentId> {
     let roster = replica.ledger(&team).ok()?.roster();
     let capability = roster.person_of(&replica.device()).and_then(|person| roster.capability(&person));
-    if capability < Some(Capability::Responder) {
+    if capability < Some(Capability::Responder) || replica.is_guest_in(&team) {
         return None;
     }
     let own = replica.incidents().unwrap_or_default();

@@ -54,8 +54,8 @@ pub enum Wrong {
         /// Where the views first differ.
         what: String,
     },
-    /// A private incident reached somebody whom it does not name.
-    #[error("node {node} holds the private incident {incident}, which does not name its person")]
+    /// An incident reached somebody who may not hold it.
+    #[error("node {node} holds the incident {incident}, which its person may not hold")]
     Leaked {
         /// Whose.
         node: usize,
@@ -186,6 +186,9 @@ impl fmt::Display for Failure {
         }
         if setup.incidents > 0 {
             write!(f, " --incidents {}", setup.incidents)?;
+        }
+        if setup.guests > 0 {
+            write!(f, " --guests {}", setup.guests)?;
         }
         match setup.lie {
             Some(lie) => write!(f, " --lie {}", lie.word()),

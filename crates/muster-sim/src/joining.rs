@@ -5,7 +5,7 @@
 use crate::failure::Wrong;
 use crate::world::{Event, World};
 use muster_log::fact::Capability;
-use muster_log::{TeamId, Ticket};
+use muster_log::{IncidentId, TeamId, Ticket};
 use muster_replica::{JoinAnswer, ReplicaError};
 
 /// Stores of the founder that may fail before there is a team.
@@ -82,6 +82,8 @@ impl World {
                 None => return Ok(()),
             },
         };
+        // Guests are not on the team's gossip.
+        self.nodes[n].gossips &= ticket.incident.is_none();
         self.nodes[n].joining.ticket = Some(ticket.clone());
         self.ask_to_join(n, &ticket)
     }
@@ -91,9 +93,15 @@ impl World {
         let n = FOUNDER;
         let now = self.nodes[n].now(self.now);
         let capability = if self.rng.chance(100) { Capability::Observer } else { Capability::Responder };
+        let is_for_a_guest = self.guests > 0 && self.rng.chance(self.guests);
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
+        let shared: Vec<IncidentId> = match replica.ledger(&team) {
+            Ok(ledger) if is_for_a_guest => ledger.incidents().filter(|it| !ledger.is_private(it)).collect(),
+            _ => Vec::new(),
+        };
+        let incident = if shared.is_empty() { None } else { self.rng.pick(&shared).copied() };
         let expires = now.wall.plus_ms(TICKET_MS);
-        let issued = replica.invite(team, capability, None, expires, &[format!("node {n}")], now);
+        let issued = replica.invite(team, capability, incident, expires, &[format!("node {n}")], now);
         if matches!(issued, Err(ReplicaError::NotAllowed(_))) {
             return Ok(None); // many tickets are open; the newcomer asks again
         }

@@ -8,8 +8,8 @@
 //! # What must hold
 //!
 //! - Always: what was acknowledged is there after any crash; memory is what the disk says; a restart changes nothing that
-//!   is shown; equal sets give byte-equal views; nobody is shown to hold what their disk lacks; a private incident is
-//!   with nobody whom it does not name; no honest replica accuses another; nothing panics.
+//!   is shown; equal sets give byte-equal views; nobody is shown to hold what their disk lacks; an incident is
+//!   with nobody who may not hold it; no honest replica accuses another; nothing panics.
 //! - In the end, once all faults are over: the network falls silent, and not before all replicas hold the same.
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
@@ -103,11 +103,13 @@ pub struct Setup {
     pub lie: Option<Lie>,
     /// How many incidents the founder declares at the beginning.
     pub incidents: usize,
+    /// How many of 1,000 newcomers come as guests of one incident, and whether people admit each other. Without liars.
+    pub guests: u64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0 }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0, guests: 0 }
     }
 }
 

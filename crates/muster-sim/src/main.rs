@@ -33,6 +33,9 @@ struct Args {
     /// Incidents that the founder declares at the beginning; of more than 64 those that differ are found out by ranges.
     #[arg(long, default_value_t = 0, value_parser = incidents)]
     incidents: usize,
+    /// How many of 1,000 newcomers come as guests of one incident; then people admit each other besides.
+    #[arg(long, default_value_t = 0, conflicts_with = "liars")]
+    guests: u64,
     /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -90,6 +93,7 @@ fn run(args: &Args) -> Result<Tally, Box<Failure>> {
         liars: args.liars,
         lie: args.lie,
         incidents: args.incidents,
+        guests: args.guests,
     };
     if let Some(seed) = args.seed {
         return play(seed, &setup);

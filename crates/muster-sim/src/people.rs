@@ -4,7 +4,7 @@ use crate::failure::Wrong;
 use crate::node::Promise;
 use crate::world::{Event, World};
 use crate::{Shell, acts};
-use muster_incident::Aside;
+use muster_incident::{Act, Aside};
 use muster_log::{IncidentId, TeamId};
 use muster_replica::ReplicaError;
 
@@ -30,7 +30,12 @@ impl World {
             Some(incident) => {
                 let ledger = replica.ledger(&team).ok();
                 let order = ledger.and_then(|ledger| ledger.dag(&incident.into())).map(|dag| dag.order());
-                let act = acts::act(&mut self.rng, &names, order.unwrap_or_default());
+                let admits = self.guests > 0 && self.rng.chance(100);
+                let admitted = if admits { self.rng.pick(&names).cloned() } else { None };
+                let act = match admitted {
+                    Some(who) => Act::Admit { who },
+                    None => acts::act(&mut self.rng, &names, order.unwrap_or_default()),
+                };
                 (act, acts::aside(&mut self.rng, now.wall))
             }
         };
@@ -39,6 +44,11 @@ impl World {
             Ok(written) => self.wrote(n, Promise { team, entry: written.entry }),
             Err(ReplicaError::Store(_)) => {
                 self.survive(n);
+                Ok(())
+            }
+            // A guest admits nobody, and nobody is admitted who may hold it already.
+            Err(ReplicaError::NotAllowed(_)) if matches!(act, Act::Admit { .. }) => {
+                self.tally.refused += 1;
                 Ok(())
             }
             Err(ReplicaError::Command(_) | ReplicaError::Body(_)) => {
@@ -107,8 +117,9 @@ impl World {
         };
         let incidents: Vec<_> =
             replica.incidents().map_err(failed)?.into_iter().filter(|(team, _)| writes_in(team)).collect();
-        let current = replica.current_team().map_err(failed)?.filter(writes_in);
-        let own = current.or_else(|| replica.teams().into_iter().find(writes_in));
+        let declares_in = |team: &TeamId| writes_in(team) && !replica.is_guest_in(team);
+        let current = replica.current_team().map_err(failed)?.filter(declares_in);
+        let own = current.or_else(|| replica.teams().into_iter().find(declares_in));
         match (self.rng.pick(&incidents).copied(), own) {
             (Some((team, incident)), _) if !self.rng.chance(60) => Ok(Some((team, Some(incident)))),
             (_, Some(team)) => Ok(Some((team, None))),

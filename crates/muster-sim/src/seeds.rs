@@ -24,7 +24,7 @@ impl FoundSeed {
     /// What it was found with.
     pub fn setup(&self) -> Setup {
         let Self { replicas, liars, lie, incidents, .. } = *self;
-        Setup { replicas, shell: Shell::Honest, liars, lie, incidents }
+        Setup { replicas, shell: Shell::Honest, liars, lie, incidents, guests: 0 }
     }
 }
 

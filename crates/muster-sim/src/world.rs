@@ -90,6 +90,8 @@ pub(crate) struct World {
     pub(crate) leaked: BTreeMap<(usize, usize), usize>,
     /// Incidents that the founder still has to declare.
     pub(crate) undeclared: usize,
+    /// How many of 1,000 newcomers come as guests.
+    pub(crate) guests: u64,
     pub(crate) links: Links,
     pub(crate) air: Air,
     /// In which part of the network each node is.
@@ -132,6 +134,7 @@ impl World {
             shell: setup.shell,
             leaked: BTreeMap::new(),
             undeclared: setup.incidents,
+            guests: setup.guests,
             links: Links::default(),
             air: Air::default(),
             plan: BTreeMap::new(),

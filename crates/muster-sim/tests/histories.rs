@@ -9,6 +9,9 @@ const SEEDS: u64 = 200;
 /// Seeds of histories with many incidents, each of which takes as long as ten others.
 const SEEDS_OF_MANY: Range<u64> = 2..4;
 
+/// Seeds of histories with guests.
+const SEEDS_WITH_GUESTS: u64 = 30;
+
 /// Within so many seeds every broken shell must have been found out.
 const SEEDS_TO_NOTICE: u64 = 20;
 
@@ -100,4 +103,17 @@ fn a_failure_names_the_command_that_replays_it() {
     let failure = first_failure(Shell::AcknowledgesBeforeCommit).expect("a broken promise is found out");
     let command = format!("cargo xtask sim --seed {}", failure.seed);
     assert!(failure.to_string().ends_with(&command), "{failure}");
+}
+
+#[test]
+fn guests_and_members_who_admit_each_other_agree_on_what_each_may_hold() {
+    let mut tally = Tally::default();
+    for seed in 0..SEEDS_WITH_GUESTS {
+        let setup = Setup { replicas: 6, incidents: 3, guests: 600, ..Setup::default() };
+        match play(seed, &setup) {
+            Ok(played) => tally.add(&played),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    assert!(tally.compared > 0 && tally.crashes > 0, "too calm: {tally}");
 }

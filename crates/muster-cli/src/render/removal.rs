@@ -68,6 +68,9 @@ pub(crate) fn outcome(outcome: &Outcome, page: &Page) -> String {
             line(head, items.join(", "));
         }
     }
+    if !outcome.gone.is_empty() {
+        line("incidents", "this stops what comes after; what they were shown before they have".into());
+    }
     match outcome.admins_left.as_slice() {
         [] => line("admins left", "NOBODY: only a recovery key can decide after this".into()),
         admins => line("admins left", admins.join(", ")),
@@ -121,6 +124,7 @@ mod tests {
         insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"
         devices out   bbbbbb
         gone          bob
+        incidents     this stops what comes after; what they were shown before they have
         admins left   alice
         entries       14 entries that are here count for something else:
           7e7e7e7e  12:17 bob, note: active becomes revoked

@@ -128,7 +128,9 @@ impl Peer {
         let (peer, hidden) = (self.key, hidden(dag, &unpacked.received, cx.view));
         let arriving = Arriving { peer, stream: self.stream, number: packed.number, dag, logs, is_answer, hidden };
         self.arriving += 1;
-        if cx.view.sees(&dag) && is_known(&unpacked, &bodies, cx.view.all()) {
+        // One that says nothing is taken alike, whatever the peer may see.
+        let is_empty = unpacked.received.is_empty() && bodies.is_empty();
+        if is_empty || cx.view.sees(&dag) && is_known(&unpacked, &bodies, cx.view.all()) {
             // What brings nothing new is not handed out, and yet it is here that the peer shows what it holds.
             self.receipt(dag, unpacked.received.iter().map(|received| received.entry.id()).collect(), cx);
             cx.core.touched.insert((self.key, dag));

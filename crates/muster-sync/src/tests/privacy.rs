@@ -2,8 +2,9 @@
 
 use super::mesh::Mesh;
 use crate::Input;
-use crate::frame::{Frame, Have, Heads, Want};
-use crate::replica::Replica;
+use crate::frame::{Frame, Have, Heads, Part, ShortTip, Want};
+use crate::pack::{Signing, fill};
+use crate::replica::{Replica, View};
 use muster_log::{DagId, EntryId};
 
 /// Whether a frame names the incident or anything in it.
@@ -95,4 +96,42 @@ fn whoever_knows_the_id_learns_no_more_than_of_an_id_that_nobody_has() {
     };
     // The number of the chunk counts what was sent before, and the declaration was not sent.
     assert_eq!(alike(there), alike(nowhere));
+}
+
+/// What desk 0 says to desk 2, in turn: to an offer, to an answer that brings nothing, to the same offer at once and later.
+fn offered_again(mesh: &mut Mesh, dag: DagId, tip: ShortTip) -> Vec<Vec<Frame>> {
+    let team = mesh.desks[0].team();
+    let heads = Frame::Heads(Heads::new(dag, 3, vec![EntryId::from_bytes([79; 32])]));
+    let have = Frame::Have(Have { dag, tips: vec![tip], cursor: None });
+    let nothing = |number| {
+        let view = View::new(&mesh.desks[2], team.into(), mesh.desks[2].key());
+        Frame::Entries(dag, fill(view, &[], &[], Signing::ByRun).finish(number, Part::End))
+    };
+    let ends = [nothing(101), nothing(102), nothing(103)];
+    let mut said: Vec<Vec<Frame>> = [&heads, &have, &ends[0], &have].iter().map(|frame| asked(mesh, frame)).collect();
+    for (wait_ms, end) in [(600, &ends[1]), (600, &ends[2]), (1_200, &ends[2])] {
+        mesh.now = mesh.now.plus_ms(wait_ms);
+        said.push(asked(mesh, &have));
+        said.push(asked(mesh, end));
+    }
+    said
+}
+
+#[test]
+fn whoever_offers_a_private_incident_again_and_again_is_answered_as_with_one_that_nobody_has() {
+    let (mut private, incident) = mesh(1);
+    private.say(0, incident, "quietly");
+    private.run();
+    let (mut control, _) = mesh(1);
+    control.run();
+    let tip = private.desks[0].tips(&incident).into_iter().next().map(ShortTip::from).unwrap();
+    let unknown = DagId::of_genesis(EntryId::from_bytes([77; 32]));
+    let there = offered_again(&mut private, incident, tip);
+    let nowhere = offered_again(&mut control, unknown, tip);
+    let wants = |frames: &[Vec<Frame>]| -> Vec<usize> {
+        frames.iter().map(|said| said.iter().filter(|frame| matches!(frame, Frame::Want(_))).count()).collect()
+    };
+    assert_eq!(wants(&nowhere), [0, 1, 0, 0, 1, 0, 0, 0, 1, 0], "asked ever more rarely");
+    let text = format!("{there:?}").replace(&format!("{incident:?}"), "DAG");
+    assert_eq!(text, format!("{nowhere:?}").replace(&format!("{unknown:?}"), "DAG"));
 }
