@@ -3,9 +3,9 @@
 //! What a command takes and does is in its own file under [`crate::commands`]. The help screen is in [`crate::help`].
 
 use crate::commands::{
-    actions, admit, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev,
-    status, team, timeline, title, up, use_incident, verify, whohas, will,
+    actions, admit, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing,
+    down, export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen,
+    sev, status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;

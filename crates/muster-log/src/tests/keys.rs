@@ -125,6 +125,7 @@ fn keys_of_small_order_are_refused_in_every_encoding_wherever_a_key_is_read() {
             ticket_key: key,
             capability: crate::fact::Capability::Responder,
             expires: crate::Timestamp(0),
+            incident: None,
         };
         let fields = invite.fields();
         assert!(crate::Fact::parse(crate::Kind::INVITE, &fields).is_err(), "as a ticket: {}", hex(&point));
