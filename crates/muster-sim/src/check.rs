@@ -3,8 +3,8 @@
 use crate::failure::Wrong;
 use crate::node::Node;
 use crate::world::World;
-use muster_log::fact::Capability;
-use muster_log::{DagId, DeviceKey, EntryId, IncidentId, PersonId, TeamId};
+use muster_log::fact::{Capability, Fact};
+use muster_log::{DagId, DeviceKey, Entry, EntryId, IncidentId, PersonId, TeamId};
 use muster_replica::{Peer, Replica, ReplicaError};
 use muster_store::{MemoryStore, Storage};
 use std::collections::BTreeMap;
@@ -17,6 +17,9 @@ const SHOWN_CHARS: usize = 120;
 
 /// Newest lines that are held against the end of the whole timeline.
 const NEWEST: usize = 20;
+
+/// What stands in the row of an entry of a kind that is not known.
+const NEEDS_NEWER: &str = "needs a newer muster";
 
 /// What a node shows, by what it is.
 pub(crate) type Shown = BTreeMap<String, String>;
@@ -232,6 +235,7 @@ impl World {
         self.check_standing()?;
         self.check_statuses()?;
         let Some(team) = self.team else { return Ok(()) };
+        self.check_newer(team)?;
         for n in 0..self.nodes.len() {
             // Derived anew from the disk, everything looks the same.
             self.remember(n)?;
@@ -254,6 +258,33 @@ impl World {
         for node in &self.nodes {
             let carried = node.replica.as_ref().and_then(|replica| replica.carried().ok());
             self.tally.carried += carried.map_or(0, |carried| carried.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// What only a newer version understands is there on every node, and shown as that.
+    fn check_newer(&mut self, team: TeamId) -> Result<(), Wrong> {
+        for n in self.honest() {
+            let Some(replica) = &mut self.nodes[n].replica else { continue };
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            let is_newer =
+                |entry: &&Entry| matches!(Fact::parse(entry.kind(), &entry.items().fields), Ok(Fact::Opaque));
+            let count = |incident: IncidentId| {
+                ledger.dag(&incident.into()).map_or(0, |dag| dag.entries().filter(is_newer).count())
+            };
+            let all: Vec<(IncidentId, usize)> = ledger
+                .incidents()
+                .map(|incident| (incident, count(incident)))
+                .filter(|(_, newer)| *newer > 0)
+                .collect();
+            for (incident, newer) in all {
+                let shown = view(n, replica, team, incident)?.matches(NEEDS_NEWER).count();
+                if shown != newer {
+                    let error = format!("{newer} entries of a newer version in {incident}, {shown} are shown as that");
+                    return Err(Wrong::Failed { node: n, doing: "show what is newer", error });
+                }
+                self.tally.newer += newer as u64;
+            }
         }
         Ok(())
     }

@@ -228,6 +228,8 @@ pub struct Tally {
     pub gossip: u64,
     /// INDEX frames sent.
     pub ranges: u64,
+    /// Rows shown at the end, on all nodes, as written by a newer version.
+    pub newer: u64,
     /// Lies told.
     pub lies: LieCounts,
     /// Links that were closed with a liar at one end, by either.
@@ -257,6 +259,7 @@ impl Tally {
         self.compared += compared;
         self.gossip += gossip;
         self.ranges += other.ranges;
+        self.newer += other.newer;
         self.lies.add(&other.lies);
         self.closed += other.closed;
         self.rejected += other.rejected;

@@ -94,7 +94,7 @@ impl Liars {
     /// The last `liars` of the nodes lie, in ways drawn or in the one given.
     pub(crate) fn draw(rng: &mut Rng, honest: usize, liars: usize, only: Option<Lie>) -> Self {
         let draw = |rng: &mut Rng| {
-            let any = |rng: &mut Rng| rng.pick(&Lie::ALL).map_or(Lie::Forged, |(lie, _)| *lie);
+            let any = |rng: &mut Rng| rng.pick(&Lie::ALL[..Lie::DRAWN]).map_or(Lie::Forged, |(lie, _)| *lie);
             let lies = match only {
                 Some(lie) => vec![lie],
                 None => (0..rng.between(1, LIES_EACH_MAX)).map(|_| any(rng)).collect(),
@@ -182,6 +182,7 @@ impl World {
             }
             Lie::Oversize => to_one(vec![asked::oversize(&ground, rng)?]),
             Lie::Misdated => to_one(vec![forged::misdated(&ground, rng)?]),
+            Lie::Newer => to_one(vec![forged::newer(&ground, rng)?]),
             Lie::Unsatisfiable => to_one(forged::unsatisfiable(&ground, rng)?),
             Lie::Forking => forged::fork(&ground, rng).map(|[one, two]| vec![(to, one), (other, two)])?,
             Lie::Withheld => forged::withheld(&ground, rng).map(|[one, two]| vec![(to, one), (other, two)])?,

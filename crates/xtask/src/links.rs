@@ -5,6 +5,9 @@ use std::path::{Component, Path, PathBuf};
 /// Folders whose files are named in prose by their path from the root.
 const NAMED_FOLDERS: [&str; 4] = ["docs/", "crates/", "examples/", "tests/"];
 
+/// Underscores from which on a name is a sentence.
+const TEST_NAME_GAPS: usize = 4;
+
 /// What `[text](target)` points to, outside of code; web addresses and places in the same page are left out.
 pub(crate) fn targets(markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -31,6 +34,15 @@ pub(crate) fn named_paths(line: &str) -> Vec<String> {
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c) || c == 'A')
     };
     line.split('`').skip(1).step_by(2).filter(is_path).map(str::to_owned).collect()
+}
+
+/// Names of tests that stand between backticks: sentences with underscores.
+pub(crate) fn named_tests(line: &str) -> Vec<String> {
+    let is_sentence = |text: &&str| {
+        text.matches('_').count() >= TEST_NAME_GAPS
+            && text.chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c))
+    };
+    line.split('`').skip(1).step_by(2).filter(is_sentence).map(str::to_owned).collect()
 }
 
 /// The lines of a page that are not in a fenced block.
@@ -71,6 +83,12 @@ mod tests {
     #[test]
     fn paths_are_found_between_backticks_and_patterns_are_not() {
         assert_eq!(named_paths("`docs/protocol.md` or docs/x.md, `docs/NNNN.md`, `tests/*.rs`"), ["docs/protocol.md"]);
+    }
+
+    #[test]
+    fn tests_are_found_between_backticks_by_their_long_names() {
+        let line = "| `a_link_is_refused_even_to_a_good_key`, `fn_main`, a_name_in_plain_prose_is_none |";
+        assert_eq!(named_tests(line), ["a_link_is_refused_even_to_a_good_key"]);
     }
 
     #[test]

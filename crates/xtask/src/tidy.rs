@@ -42,7 +42,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Findings, String> {
     let paths = files::list(workspace)?;
     let mut findings = stray_top_level(&paths);
     let exists = |path: &str| workspace.root.join(path).exists();
-    for file in files::read_all(workspace)? {
+    let files = files::read_all(workspace)?;
+    findings.extend(missing_tests(&files));
+    for file in files {
         findings.extend(judge(&file, &exists).into_iter().map(|found| format!("{}: {found}", file.path)));
     }
     Ok(findings)
@@ -52,6 +54,21 @@ fn stray_top_level(paths: &[String]) -> Findings {
     let top: BTreeSet<&str> = paths.iter().filter_map(|path| path.split('/').next()).collect();
     let stray = top.into_iter().filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(name));
     stray.map(|name| format!("{name} does not belong at the top of the repository")).collect()
+}
+
+/// Tests that a page names and that are nowhere.
+fn missing_tests(files: &[TextFile]) -> Findings {
+    let (pages, sources): (Vec<&TextFile>, Vec<&TextFile>) = files
+        .iter()
+        .filter(|file| file.path.ends_with(".md") || file.path.ends_with(".rs"))
+        .partition(|file| file.path.ends_with(".md"));
+    let is_there = |name: &str| sources.iter().any(|source| source.text.contains(&format!("fn {name}(")));
+    let named = |page: &TextFile| links::prose_lines(&page.text).flat_map(links::named_tests).collect::<Vec<_>>();
+    let missing = |page: &TextFile| {
+        let names = named(page).into_iter().filter(|name| !is_there(name));
+        names.map(|name| format!("{}: names the test {name}, which is not there", page.path)).collect::<Findings>()
+    };
+    pages.into_iter().flat_map(missing).collect()
 }
 
 fn judge(file: &TextFile, exists: &dyn Fn(&str) -> bool) -> Findings {
@@ -134,6 +151,16 @@ mod tests {
         check("docs/a.md", "[not](not.md)", 1);
         check("docs/a.md", "`docs/not.md`", 1);
         check("crates/a/src/lib.rs", "//! See `docs/not.md`.", 1);
+    }
+
+    #[test]
+    fn a_test_that_a_page_names_must_be_there() {
+        let file = |path: &str, text: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
+        let files = [
+            file("docs/a.md", "shown by `a_line_is_kept_for_ever` and `a_line_is_lost_for_ever`"),
+            file("crates/a/src/b.rs", "#[test]\nfn a_line_is_kept_for_ever() {}"),
+        ];
+        assert_eq!(missing_tests(&files), ["docs/a.md: names the test a_line_is_lost_for_ever, which is not there"]);
     }
 
     #[test]

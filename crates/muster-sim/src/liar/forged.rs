@@ -4,11 +4,14 @@ use super::ground::{Ground, after, any_id, any_incident, odd_time};
 use super::pen::{Sheet, chunk};
 use crate::rng::Rng;
 use muster_log::fact::{Capability, RosterFact};
-use muster_log::{Claimed, DagId, Draft, EntryId, SessionId, Signature, TeamId};
+use muster_log::{Claimed, DagId, Draft, EntryId, Kind, SessionId, Signature, TeamId, Value};
 use muster_sync::frame::{Frame, Heads, Hello, Packed, Part, TeamPrefix};
 
 /// Most entries in one chunk that nothing can complete: more than may wait of one sender.
 const UNSATISFIABLE_MAX: u64 = 300;
+
+/// Numbers of kinds in incidents that are nobody's yet.
+const KINDS_OF_LATER: [u64; 2] = [200, 255];
 
 /// Incidents invented at once.
 const INVENTED_MAX: u64 = 100;
@@ -104,6 +107,20 @@ pub(crate) fn misdated(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
     let claimed = Claimed { time: odd_time(rng), offset_minutes: rng.pick(&offset).copied().unwrap_or_default() };
     let draft = Draft { claimed, ..ground.note(dag, rng)? };
     let sheet = Sheet::write(draft, "long ago", ground.secret, rng)?;
+    Some(send(ground, dag, &[sheet], rng))
+}
+
+/// An entry as a later version might write it: of a kind that is not known here, with fields that mean nothing here.
+pub(crate) fn newer(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
+    let (dag, [first, last]) = (ground.incident(rng)?, KINDS_OF_LATER);
+    let kind = Kind::from_number(u16::try_from(rng.between(first, last)).ok()?);
+    let fields = match rng.below(3) {
+        0 => Vec::new(),
+        1 => vec![Value::Int(1), Value::Null, Value::Bytes(any_id(rng).as_bytes().to_vec())],
+        _ => vec![Value::List(vec![Value::List(vec![Value::Text("later".to_owned())]), Value::Int(-7)])],
+    };
+    let draft = Draft { kind, fields, ..ground.note(dag, rng)? };
+    let sheet = Sheet::write(draft, "from a later version", ground.secret, rng)?;
     Some(send(ground, dag, &[sheet], rng))
 }
 

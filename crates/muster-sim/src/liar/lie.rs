@@ -35,11 +35,16 @@ pub enum Lie {
     Presence,
     /// Pages without end, acknowledgements of what nobody has, questions that nobody can answer.
     Misleading,
+    /// No lie: what a newer version might write, entries of kinds that are not known here. Told only where it is asked for.
+    Newer,
 }
 
 impl Lie {
     /// How many kinds there are.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
+
+    /// Those that a liar may come to by itself.
+    pub const DRAWN: usize = 15;
 
     /// All kinds with their names.
     pub const ALL: [(Self, &'static str); Self::COUNT] = [
@@ -58,6 +63,7 @@ impl Lie {
         (Self::Index, "index"),
         (Self::Presence, "presence"),
         (Self::Misleading, "misleading"),
+        (Self::Newer, "newer"),
     ];
 
     /// The name.
@@ -72,7 +78,7 @@ impl Lie {
 
     /// Whether telling it adds entries to what everybody holds in the end.
     pub(crate) fn adds_entries(self) -> bool {
-        matches!(self, Self::Misdated | Self::Forking | Self::Flooding | Self::Withheld)
+        matches!(self, Self::Misdated | Self::Forking | Self::Flooding | Self::Withheld | Self::Newer)
     }
 }
 
