@@ -62,7 +62,7 @@ def entry(raw):  # section 2, and A1 but for the fields
 
 class Record:  # what was admitted so far
     def __init__(self, team): self.team, self.entries, self.signed, self.known = team, {}, set(), {}
-    def past(self, heads):  # the roster entries at and below these; by them the person of each key (section 5, no removals)
+    def past(self, heads):  # the roster entries at and below these; by them the persons of each key (section 5, no removals)
         if tuple(heads) in self.known: return self.known[tuple(heads)]
         past, todo, persons = set(), set(heads), {}
         while todo:
@@ -70,12 +70,12 @@ class Record:  # what was admitted so far
             todo = {name for below in todo for name in parents(self.entries[below])} - past
         order = [e for name, e in self.entries.items() if name in past]
         vouched = {e.fields[0] for e in order if e.kind == VOUCH}
-        for e in order:
+        for e in order:  # whoever was removed may come back as another person with the same key
             if e.kind == TEAM_CREATE or e.kind == JOIN and e.id in vouched:
-                persons.setdefault(e.key, e.id)
-            elif e.kind == ADD_DEVICE and e.key in persons and signed(
-                    e.fields[0], tagged("muster/device/1", self.team, persons[e.key]), e.fields[1]):
-                persons.setdefault(e.fields[0], persons[e.key])
+                persons[e.key] = persons.get(e.key, []) + [e.id]
+            for person in persons.get(e.key, []) if e.kind == ADD_DEVICE else []:
+                if signed(e.fields[0], tagged("muster/device/1", self.team, person), e.fields[1]):
+                    persons[e.fields[0]] = persons.get(e.fields[0], []) + [person]
         return self.known.setdefault(tuple(heads), (past, persons))
     def judge(self, e, signature):  # section 6
         need(not signature or signed(e.key, tagged("muster/sig/1", e.id), signature), "A4, the signature is not its author's")
