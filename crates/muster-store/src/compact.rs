@@ -187,8 +187,9 @@ impl Compaction {
         let read = read_journal(&home, &journal, format.store, true)?;
         check_same(&store.kept, &read)?;
         let bytes_before = bytes_of(&store.journal, &store.archives)?;
-        home.write_format(format).map_err(|error| Self::not_switched(store, error))?;
         let bytes_after = bytes_of(&journal, &read.archives)?;
+        home.write_format(format).map_err(|error| Self::not_switched(store, error))?;
+        // From here on the new journal is the store: whatever fails now may not give the compaction up.
         adopt(store, home, format, journal, tail, read);
         Ok(Compacted { entries: self.total, bytes_before, bytes_after })
     }

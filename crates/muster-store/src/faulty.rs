@@ -42,6 +42,8 @@ struct State {
     calls: u64,
     syncs: u64,
     fault: Option<(Range<u64>, Fault)>,
+    reads: u64,
+    read_fault: Option<Range<u64>>,
     capacity: Option<usize>,
 }
 
@@ -68,6 +70,19 @@ impl FaultyDisk {
         let mut state = self.state();
         let first = state.calls.saturating_add(nth);
         state.fault = Some((first..first.saturating_add(times), fault));
+    }
+
+    /// Lets `times` calls in a row fail that only look at something: opening to read, listing, asking for a size, reading. The
+    /// first of them is the `nth` from now on; the calls that change something are not among them.
+    pub fn fail_reads(&self, nth: u64, times: u64) {
+        let mut state = self.state();
+        let first = state.reads.saturating_add(nth);
+        state.read_fault = Some(first..first.saturating_add(times));
+    }
+
+    /// Calls made so far that only look at something.
+    pub fn reads(&self) -> u64 {
+        self.state().reads
     }
 
     /// Limits the bytes of all files together; none lifts the limit.
@@ -139,6 +154,13 @@ impl State {
 
     fn check(&mut self) -> io::Result<()> {
         self.strike().map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    /// Counts a call that only looks, and fails where that was asked for.
+    fn look(&mut self) -> io::Result<()> {
+        self.reads += 1;
+        let struck = self.read_fault.as_ref().is_some_and(|calls| calls.contains(&self.reads));
+        if struck { Err(Fault::Error.error()) } else { Ok(()) }
     }
 
     fn room_for(&self, bytes: usize) -> bool {
@@ -220,7 +242,8 @@ impl Disk for FaultyDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.look()?;
         if !state.dirs.contains(dir) {
             return Err(not_found());
         }
@@ -230,6 +253,9 @@ impl Disk for FaultyDisk {
 
     fn open(&self, path: &Path, how: How) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
+        if how == How::Read {
+            state.look()?;
+        }
         if how == How::Create {
             state.check()?;
             let id = state.new_inode();
@@ -326,10 +352,12 @@ impl FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn size(&self) -> io::Result<u64> {
+        self.disk.state().look()?;
         self.with(|inode| inode.now.len() as u64)
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.disk.state().look()?;
         self.with(|inode| {
             let from = inode.now.get(offset as usize..).unwrap_or_default();
             let n = from.len().min(buf.len());

@@ -123,6 +123,34 @@ fn a_compaction_that_fails_at_any_call_loses_nothing() {
 }
 
 #[test]
+fn a_compaction_that_cannot_look_at_something_loses_nothing_that_is_acknowledged_later() {
+    let (written, incidents) = written();
+    let dags = [incidents[0][0].entry.dag];
+    let counting = written.cut(0);
+    let (mut store, _) = open(&counting).unwrap();
+    let before = counting.reads();
+    store.compact(&dags).unwrap();
+    let reads = counting.reads() - before;
+    assert!(reads > 50, "{reads} reads are too few");
+    let (mut refused, mut done) = (0, 0);
+    for nth in 1..=reads {
+        let disk = written.cut(0);
+        let (mut store, _) = open(&disk).unwrap();
+        disk.fail_reads(nth, 1);
+        *(if store.compact(&dags).is_err() { &mut refused } else { &mut done }) += 1;
+        disk.fail_reads(1, 0);
+        check(&store, &incidents);
+        fill(&mut store, 8, 0..1);
+        drop(store);
+        for disk in [disk.cut(0), disk] {
+            check_filled(&open(&disk).unwrap().0, 8, 1);
+            check_survives(&disk, &incidents);
+        }
+    }
+    assert!(refused > 20 && done > 0, "{refused} of {reads} refused");
+}
+
+#[test]
 fn power_that_fails_during_a_compaction_loses_nothing() {
     let (written, incidents) = written();
     for nth in 1..=calls() {
