@@ -151,13 +151,16 @@ impl Home {
         let generation = generation.filter(|generation| *generation > 0);
         let generation = generation.ok_or_else(|| damaged("the number of the journal is not readable"))?;
         let journal = self.of(generation).journal();
-        // A new store without any segment is one that was killed while it was made; this is not.
-        if !crate::journal::Journal::exists(&*self.disk, &journal)? && self.has_other_journal(generation)? {
+        // A new store without any segment is one that was killed while it was made. One that was compacted had some, and beside
+        // another journal it had some too.
+        if !crate::journal::Journal::exists(&*self.disk, &journal)?
+            && (generation > 1 || self.has_other_journal(generation)?)
+        {
             if self.read_text("format")?.is_some_and(|now| now != text) {
                 // Somebody compacted the store between the two looks.
                 return self.read_format();
             }
-            return Err(damaged("the journal that it names is missing beside another"));
+            return Err(damaged("the journal that it names is missing"));
         }
         Ok(Some(Format { version, store, generation }))
     }

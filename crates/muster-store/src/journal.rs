@@ -419,6 +419,17 @@ fn bodies_within(writes: &[Write]) -> BTreeMap<usize, usize> {
 }
 
 impl Loaded {
+    /// What is wrong with the beginning of a journal that had one before it became the store's: its first segment was whole,
+    /// and its first commit names the archives, if there are any (`are_archives`).
+    pub(crate) fn missing_beginning(&self, journal: &Journal, are_archives: bool) -> Option<Damage> {
+        let damage = |offset, what| Some(Damage { segment: journal.path(1), offset, what });
+        match self.stub {
+            Some(1) => damage(0, "the head of the segment does not fit"),
+            _ if self.last.is_none() && are_archives => damage(SEGMENT_HEAD as u64, "what names the archives is missing"),
+            _ => None,
+        }
+    }
+
     fn damage(&mut self, segment: PathBuf, offset: u32, what: &'static str) {
         self.damage.push(Damage { segment, offset: offset.into(), what });
     }

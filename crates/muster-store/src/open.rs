@@ -150,7 +150,8 @@ pub(crate) fn open_to_read(
     let format = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
     let home = home.of(format.generation);
     let journal = Journal::new(Arc::clone(&options.disk), home.journal(), format.store);
-    let read = read_journal(&home, &journal, format.store, true)?;
+    let mut read = read_journal(&home, &journal, format.store, true)?;
+    check_beginning(&home, &journal, &mut read);
     if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
         // It was compacted meanwhile, and some or all of what was read had been removed.
         return open_to_read(home, Some(now), options);
@@ -197,6 +198,7 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let opening = (!options.index_in_memory).then(|| sled_index::begin(home.index(), options.index_patience));
     let journal = Journal::new(options.disk, home.journal(), store);
     let mut read = read_journal(&home, &journal, store, options.index_in_memory)?;
+    check_beginning(&home, &journal, &mut read);
     if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
@@ -238,6 +240,15 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
         let _ = store.home.forget_lost();
     }
     Ok((store, report))
+}
+
+/// Notes where a journal that a compaction or a repair made lacks its beginning: it is no new one, and what it named is not to
+/// be removed.
+fn check_beginning(home: &Home, journal: &Journal, read: &mut Read) {
+    if home.generation() > 1 && read.loaded.damage.is_empty() {
+        let are_archives = !Archives::present(home.disk(), &home.archives()).is_empty();
+        read.loaded.damage.extend(read.loaded.missing_beginning(journal, are_archives));
+    }
 }
 
 /// Reads the whole journal and every block of the archives that it names.

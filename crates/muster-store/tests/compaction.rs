@@ -311,3 +311,22 @@ fn a_journal_that_is_missing_beside_another_is_refused_and_nothing_is_removed() 
     assert_eq!(disk.contents(&old), Some(bytes));
     assert_eq!(archives(&disk).len(), 1);
 }
+
+#[test]
+fn a_compacted_journal_that_is_gone_or_has_lost_its_beginning_is_no_new_store_and_nothing_is_removed() {
+    let (disk, _, _) = compacted(&[0]);
+    let journal = Path::new(HOME).join("journal-2/00000001.log");
+    let (bytes, archive) = (disk.contents(&journal).unwrap(), disk.contents(&archives(&disk)[0]).unwrap());
+    for left in [None, Some(0), Some(10), Some(63), Some(64), Some(100)] {
+        match left {
+            None => disk.remove(&journal).unwrap(),
+            Some(left) => disk.replace(&journal, &bytes[..left]),
+        }
+        let opened = open(&disk);
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{left:?}: {opened:?}");
+        assert_eq!(disk.contents(&journal), left.map(|left| bytes[..left].to_vec()), "nothing may be touched");
+        assert_eq!(disk.contents(&archives(&disk)[0]).as_ref(), Some(&archive));
+        let read = DiskStore::open(Path::new(HOME), OpenOptions::read().disk(Arc::new(disk.clone())));
+        assert!(read.map_or(true, |(_, report)| !report.damage.is_empty()), "{left:?}");
+    }
+}
