@@ -163,8 +163,14 @@ impl State {
         if struck { Err(Fault::Error.error()) } else { Ok(()) }
     }
 
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let named: BTreeSet<&u64> = self.names.values().collect();
+        named.into_iter().filter_map(|id| self.inodes.get(id)).map(|inode| inode.now.len()).sum()
+    }
+
     fn room_for(&self, bytes: usize) -> bool {
-        let used: usize = self.names.values().filter_map(|id| self.inodes.get(id)).map(|inode| inode.now.len()).sum();
+        let used = self.used();
         self.capacity.is_none_or(|capacity| used.saturating_add(bytes) <= capacity)
     }
 }
@@ -274,6 +280,14 @@ impl Disk for FaultyDisk {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.check()?;
+        let id = *state.names.get(from).ok_or_else(not_found)?;
+        state.names.insert(to.to_path_buf(), id);
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.check()?;
@@ -323,7 +337,7 @@ impl Disk for FaultyDisk {
 
     fn free(&self, _dir: &Path) -> io::Result<u64> {
         let state = self.state();
-        let used: usize = state.names.values().filter_map(|id| state.inodes.get(id)).map(|inode| inode.now.len()).sum();
+        let used = state.used();
         Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used) as u64))
     }
 }

@@ -4,8 +4,9 @@
 //! for the caller to say, who can judge them; here is what they lie in.
 
 use crate::archive::ArchiveRef;
+use crate::aside::{check_readable, files, is_readable, put_aside};
 use crate::compact::{COPY_BYTES, Packed, append};
-use crate::disk::{Disk, How, write_all};
+use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
 use crate::home::{FORMAT, Format};
 use crate::index::{body_key, entry_key};
@@ -16,9 +17,6 @@ use crate::{Damage, OpenOptions, Storage, StoreError, Write};
 use muster_log::{DagId, EntryId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Bytes that are copied at a time; where they cannot be read, as many zeros stand in the copy.
-const COPY_STEP: usize = 4096;
 
 /// What a repaired store does without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,23 +83,27 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Re
     let home = store.home.of(format.generation);
     let disk = home.disk();
     let quarantine = home.next_quarantine()?;
-    copy_all(disk, &store.home.journal(), &quarantine.join("journal"))?;
+    let segments = files(disk, &store.home.journal(), ".log")?;
+    check_readable(disk, &segments)?;
     // An archive is kept as it is, or everything that can be read of all of them goes back into the journal.
     let archives = store.home.archives();
     let is_whole = !damage.iter().any(|damage| damage.segment.starts_with(&archives))
         && !choice.left_out.iter().any(|id| store.kept.archived.contains_key(&entry_key(id)));
-    let is_all_known = crate::archive::Archives::present(disk, &archives)
-        .into_iter()
-        .all(|number| store.archives.known().any(|archive| archive.number == number));
+    let packed = files(disk, &archives, ".arc")?;
+    check_readable(disk, &packed)?;
+    check_lasting(disk, &damage)?;
+    let is_all_known =
+        packed.iter().all(|path| store.archives.known().any(|archive| store.archives.path(archive.number) == *path));
+    put_aside(disk, &segments, &quarantine.join("journal"))?;
     if !is_whole || !is_all_known {
-        copy_all(disk, &archives, &quarantine.join("archives"))?;
+        put_aside(disk, &packed, &quarantine.join("archives"))?;
     }
     disk.sync_dir(&quarantine).map_err(|error| StoreError::io("sync", &quarantine, error))?;
     home.sync()?;
     // What a repair or a compaction left behind that did not come to its end.
     Journal::remove(disk, &home.journal());
     let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
-    write(store, &journal, choice, is_whole)?;
+    write(store, &journal, &damage, choice, is_whole)?;
     let read = read_journal(&home, &journal, format.store, true)?;
     check(store, &read.kept.dags, read.loaded.damage, choice)?;
     let gone = choice.gone.iter().chain(&choice.left_out);
@@ -112,7 +114,13 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Re
 }
 
 /// Writes the new journal: first what is older.
-fn write(store: &DiskStore, journal: &Journal, choice: &Choice, keeps_archives: bool) -> Result<(), StoreError> {
+fn write(
+    store: &DiskStore,
+    journal: &Journal,
+    damage: &[Damage],
+    choice: &Choice,
+    keeps_archives: bool,
+) -> Result<(), StoreError> {
     let mut tail = journal.start()?;
     let mut out = Out { journal, tail: &mut tail, choice, batch: Vec::new(), bytes: 0, failed: Ok(()) };
     if keeps_archives {
@@ -139,11 +147,27 @@ fn write(store: &DiskStore, journal: &Journal, choice: &Choice, keeps_archives: 
         }
     }
     let none_packed = Packed::default();
-    store.journal.load(&mut |position, record| {
+    let loaded = store.journal.load(&mut |position, record| {
         let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
         none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
     })?;
+    if let Some(Damage { segment, offset, what }) = loaded.damage.into_iter().find(|found| !damage.contains(found)) {
+        // More than was there when it was judged what stands.
+        return Err(StoreError::Damaged { segment, offset, what });
+    }
     out.finish()
+}
+
+/// Whether what could not be read when the store was judged still cannot. If it can, nothing in it is lost.
+fn check_lasting(disk: &dyn Disk, damage: &[Damage]) -> Result<(), StoreError> {
+    let unread = damage.iter().filter(|damage| damage.what.ends_with("cannot be read"));
+    match unread.map(|damage| &damage.segment).find(|path| is_readable(disk, path)) {
+        None => Ok(()),
+        Some(path) => {
+            let source = std::io::Error::other("it could not be read a moment ago, and can now");
+            Err(StoreError::Unreadable { path: path.clone(), source })
+        }
+    }
 }
 
 /// What goes into the new journal.
@@ -202,31 +226,4 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// Copies the files of a directory, however badly they can be read.
-fn copy_all(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), StoreError> {
-    let names = match disk.list(from) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        names => names.map_err(|error| StoreError::io("list", from, error))?,
-    };
-    disk.create_dir(to).map_err(|error| StoreError::io("create", to, error))?;
-    for name in names {
-        let Ok(source) = disk.open(&from.join(&name), How::Read) else { continue };
-        let path = to.join(&name);
-        let failed = |error| StoreError::io("write to", &path, error);
-        let copy = disk.open(&path, How::Create).map_err(failed)?;
-        let size = source.size().map_err(failed)?;
-        let mut at = 0;
-        while at < size {
-            let mut bytes = [0; COPY_STEP];
-            let left = usize::try_from(size - at).unwrap_or(COPY_STEP).min(COPY_STEP);
-            // What the disk does not give back is zeros in the copy.
-            let read = source.read_at(&mut bytes[..left], at).ok().filter(|read| *read > 0).unwrap_or(left);
-            write_all(&*copy, &bytes[..read], at).map_err(failed)?;
-            at += read as u64;
-        }
-        copy.sync().map_err(failed)?;
-    }
-    disk.sync_dir(to).map_err(|error| StoreError::io("sync", to, error))
 }

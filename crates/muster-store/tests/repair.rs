@@ -160,3 +160,33 @@ fn a_repair_that_fails_or_loses_power_at_any_call_can_be_made_again() {
         }
     }
 }
+
+#[test]
+fn a_repair_that_cannot_look_at_something_loses_nothing() {
+    let segment = Path::new("/home/store/journal-2/00000001.log");
+    let counting = damaged();
+    let before = counting.reads();
+    repair(&counting).unwrap().unwrap();
+    let reads = counting.reads() - before;
+    assert!(reads > 30, "{reads} reads are too few");
+    // Once, and from then on until somebody mends the disk.
+    for times in [1, u64::MAX / 2] {
+        let mut refused = 0;
+        for nth in 1..=reads {
+            let disk = damaged();
+            let (bytes, archive) = (contents(&disk, segment), contents(&disk, Path::new("/home/store/archives/00000001.arc")));
+            disk.fail_reads(nth, times);
+            let done = repair(&disk);
+            disk.fail_reads(1, 0);
+            refused += u64::from(done.is_err());
+            let repaired = match done {
+                Ok(done) => done.unwrap(),
+                Err(_) => repair(&disk).unwrap().unwrap(),
+            };
+            assert!(contents(&disk, &repaired.quarantine.join("journal/00000001.log")) == bytes, "{nth}");
+            assert!(contents(&disk, Path::new("/home/store/archives/00000001.arc")) == archive, "{nth}");
+            check_stands(&open(&disk).unwrap());
+        }
+        assert!(refused > reads / 2, "{refused} of {reads} refused");
+    }
+}
