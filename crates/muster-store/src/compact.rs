@@ -305,7 +305,7 @@ fn adopt(store: &mut DiskStore, home: Home, format: Format, journal: Journal, ta
 
 /// An index in sled of a journal that has none yet.
 fn sled_of(home: &Home, journal: &Journal, now: Checkpoint, patience: Duration) -> Option<Box<dyn Index>> {
-    let opening = sled_index::begin(home.index(), patience);
-    let checked = index_check::check(home, journal, now, Sum::default(), opening, patience);
+    let opened = sled_index::begin(home.index(), patience).finish();
+    let checked = index_check::check(home, journal, now, Sum::default(), opened, patience);
     checked.inspect_err(|error| tracing::warn!(%error, "the index is kept in memory")).ok().map(|(index, _)| index)
 }

@@ -262,14 +262,16 @@ impl Home {
         Ok(to)
     }
 
-    /// Keeps the bytes of a torn tail, where there is room. They were never acknowledged.
+    /// Keeps the bytes of a torn tail, where there is room, before they are cut off. They were never acknowledged.
     pub(crate) fn keep_torn(&self, torn: &Torn) -> Option<PathBuf> {
         let dir = self.next_quarantine().ok()?;
         let segment = torn.segment.file_stem()?.to_str()?;
         let path = dir.join(format!("torn-{segment}-{}", torn.offset));
         self.disk.create_dir(&dir).ok()?;
         let file = self.disk.open(&path, How::Create).ok()?;
-        write_all(&*file, &torn.bytes, 0).ok().map(|()| path)
+        write_all(&*file, &torn.bytes, 0).and_then(|()| file.sync()).ok()?;
+        self.disk.sync_dir(&dir).ok()?;
+        self.sync().ok().map(|()| path)
     }
 
     pub(crate) fn next_quarantine(&self) -> Result<PathBuf, StoreError> {

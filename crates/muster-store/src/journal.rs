@@ -49,6 +49,8 @@ pub(crate) struct Journal {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     store: StoreId,
+    /// Whether its end may be of a commit that was never acknowledged.
+    may_be_torn: bool,
     handles: RefCell<BTreeMap<u32, Box<dyn DiskFile>>>,
 }
 
@@ -90,7 +92,12 @@ impl Tail {
 
 impl Journal {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, store: StoreId) -> Self {
-        Self { disk, dir, store, handles: RefCell::default() }
+        Self { disk, dir, store, may_be_torn: true, handles: RefCell::default() }
+    }
+
+    /// The same of which it is known that its last commit was acknowledged: what is not whole at its end is damage.
+    pub(crate) fn acknowledged(self) -> Self {
+        Self { may_be_torn: false, ..self }
     }
 
     /// Makes the first segment of a journal that has none.
@@ -150,7 +157,7 @@ impl Journal {
         out: &mut Loaded,
         visit: &mut dyn FnMut(Position, &Record<'_>),
     ) {
-        let found = scan(bytes, self.store, number, last, chain, &mut |position, record| {
+        let found = scan(bytes, self.store, number, last && self.may_be_torn, chain, &mut |position, record| {
             out.last = Some(position);
             visit(position, record);
         });
@@ -357,7 +364,7 @@ impl Journal {
 
     /// The last file, if its making was interrupted before its head was whole. Nothing was ever written to it.
     fn find_stub(&self, segments: &[u32]) -> Option<u32> {
-        let last = segments.last().copied()?;
+        let last = segments.last().copied().filter(|_| self.may_be_torn)?;
         let bytes = self.read_segment(last).ok()?;
         let whole = decode_segment_head(&bytes, self.store, last).is_some();
         (bytes.len() <= SEGMENT_HEAD && !whole).then_some(last)
@@ -377,7 +384,8 @@ impl Journal {
         }
     }
 
-    fn path(&self, number: u32) -> PathBuf {
+    /// The file of a segment.
+    pub(crate) fn path(&self, number: u32) -> PathBuf {
         self.dir.join(name(number))
     }
 }
@@ -419,6 +427,12 @@ fn bodies_within(writes: &[Write]) -> BTreeMap<usize, usize> {
 }
 
 impl Loaded {
+    /// Where the end was cut off that is not whole, if it is not: behind the last commit of its last segment.
+    pub(crate) fn unfinished(&self) -> Option<(u32, u32)> {
+        let end = self.tail.as_ref().map_or((0, 0), |(segment, end, _)| (*segment, *end));
+        (self.torn.is_some() || self.stub.is_some()).then_some(end)
+    }
+
     /// What is wrong with the beginning of a journal that had one before it became the store's: its first segment was whole,
     /// and its first commit names the archives, if there are any (`are_archives`).
     pub(crate) fn missing_beginning(&self, journal: &Journal, are_archives: bool) -> Option<Damage> {

@@ -24,8 +24,8 @@ const INDEX_PATIENCE: Duration = Duration::from_secs(30);
 pub struct OpenOptions {
     store_id: StoreId,
     read_only: bool,
-    index_in_memory: bool,
-    index_patience: Duration,
+    pub(crate) index_in_memory: bool,
+    pub(crate) index_patience: Duration,
     pub(crate) disk: Arc<dyn Disk>,
     now_ms: i64,
 }
@@ -142,20 +142,34 @@ pub(crate) fn home_of(dir: &Path, options: &OpenOptions) -> Home {
     Home::new(Arc::clone(&options.disk), dir).opened_at(options.now_ms)
 }
 
-pub(crate) fn open_to_read(
+fn open_to_read(
     home: Home,
     found: Option<Format>,
     options: OpenOptions,
 ) -> Result<(DiskStore, OpenReport), StoreError> {
+    open_to_read_as(home, found, options, |journal| journal).map(|(store, report, _)| (store, report))
+}
+
+/// A store opened for reading, and behind which commit its end is not whole, if it is not.
+type ToRead = (DiskStore, OpenReport, Option<(u32, u32)>);
+
+/// The same with what is known of its journal.
+pub(crate) fn open_to_read_as(
+    home: Home,
+    found: Option<Format>,
+    options: OpenOptions,
+    known: fn(Journal) -> Journal,
+) -> Result<ToRead, StoreError> {
     let format = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
     let home = home.of(format.generation);
-    let journal = Journal::new(Arc::clone(&options.disk), home.journal(), format.store);
+    let journal = known(Journal::new(Arc::clone(&options.disk), home.journal(), format.store));
     let mut read = read_journal(&home, &journal, format.store, true)?;
     check_beginning(&home, &journal, &mut read);
     if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
         // It was compacted meanwhile, and some or all of what was read had been removed.
-        return open_to_read(home, Some(now), options);
+        return open_to_read_as(home, Some(now), options, known);
     }
+    let unfinished = read.loaded.unfinished();
     let report = OpenReport {
         created: false,
         entries: read.kept.entries,
@@ -174,7 +188,7 @@ pub(crate) fn open_to_read(
     let staged = Staged::default();
     let (kept, archives) = (read.kept, read.archives);
     let store = DiskStore { home, format, journal, archives, kept, index, writer: None, staged, compaction: None };
-    Ok((store, report))
+    Ok((store, report, unfinished))
 }
 
 fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
@@ -202,6 +216,15 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
+    let opened = opening.map(sled_index::Opening::finish);
+    if let Some(Ok(opened)) = &opened
+        && let Some(end) = read.loaded.unfinished()
+        && opened.is_ahead(Checkpoint { store, end })
+    {
+        // What is not whole was acknowledged. A repair keeps what can be read of it.
+        let (what, segment) = ("the end of an acknowledged commit is missing", journal.path(end.0.max(1)));
+        return Err(StoreError::Damaged { segment, offset: end.1.into(), what });
+    }
     let torn = read.loaded.torn.as_ref().map(|torn| TornTail {
         segment: torn.segment.clone(),
         offset: torn.offset,
@@ -211,10 +234,10 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let tail = journal.begin(std::mem::take(&mut read.loaded))?;
     home.sync()?;
     remove_leftovers(&home, &read.archives, options.index_in_memory);
-    let (index, index_report) = match opening {
-        Some(opening) => {
+    let (index, index_report) = match opened {
+        Some(opened) => {
             let now = Checkpoint { store, end: tail.end() };
-            index_check::check(&home, &journal, now, read.sum, opening, options.index_patience)?
+            index_check::check(&home, &journal, now, read.sum, opened, options.index_patience)?
         }
         None => {
             let index: Box<dyn Index> = Box::new(read.memory.take().unwrap_or_default());

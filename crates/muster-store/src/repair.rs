@@ -8,12 +8,13 @@ use crate::aside::{check_readable, files, is_readable, put_aside};
 use crate::compact::{COPY_BYTES, Packed, append};
 use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
-use crate::home::{FORMAT, Format};
-use crate::index::{body_key, entry_key};
+use crate::home::{FORMAT, Format, Home};
+use crate::index::{Checkpoint, body_key, entry_key};
 use crate::journal::{Journal, Tail};
-use crate::open::{home_of, open_to_read, read_journal, remove_leftovers};
+use crate::open::{home_of, open_to_read_as, read_journal, remove_leftovers};
+use crate::sled_index::{self, Opened};
 use crate::whole::bodies_named;
-use crate::{Damage, OpenOptions, Storage, StoreError, Write};
+use crate::{Damage, OpenOptions, OpenReport, Storage, StoreError, Write};
 use muster_log::{DagId, EntryId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -58,7 +59,9 @@ impl DiskStore {
         let _lock = home.lock()?;
         // Read again: whoever had the lock before may have compacted the store.
         let found = home.read_format()?.ok_or_else(no_store)?;
-        let (store, report) = open_to_read(home.of(found.generation), Some(found), options)?;
+        let home = home.of(found.generation);
+        let index = open_index(&home, &options);
+        let (store, report) = open_as_known(&home, found, &options, index.as_ref())?;
         let (store, choice) = choose(store)?;
         if report.damage.is_empty() && choice.left_out.is_empty() {
             return Ok(None);
@@ -76,6 +79,31 @@ impl DiskStore {
         let _lock = home.lock()?;
         home.forget_lost()
     }
+}
+
+/// The index as it is, if there is one and it can be used: it knows what was acknowledged.
+fn open_index(home: &Home, options: &OpenOptions) -> Option<Opened> {
+    if options.index_in_memory || !home.index().is_dir() {
+        return None;
+    }
+    let opened = sled_index::begin(home.index(), options.index_patience).finish();
+    opened.inspect_err(|failed| tracing::warn!(reason = failed.reason, "the index cannot be asked")).ok()
+}
+
+/// Opens the store for reading. What is not whole at its end is damage where it is known to have been acknowledged.
+fn open_as_known(
+    home: &Home,
+    found: Format,
+    options: &OpenOptions,
+    index: Option<&Opened>,
+) -> Result<(DiskStore, OpenReport), StoreError> {
+    let open = |known: fn(Journal) -> Journal| open_to_read_as(home.clone(), Some(found), options.clone(), known);
+    let (store, report, unfinished) = open(|journal| journal)?;
+    let is_acknowledged = |end| index.is_some_and(|index| index.is_ahead(Checkpoint { store: found.store, end }));
+    if unfinished.is_some_and(is_acknowledged) {
+        return open(Journal::acknowledged).map(|(store, report, _)| (store, report));
+    }
+    Ok((store, report))
 }
 
 fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Repaired, StoreError> {

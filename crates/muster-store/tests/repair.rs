@@ -190,3 +190,22 @@ fn a_repair_that_cannot_look_at_something_loses_nothing() {
         assert!(refused > reads / 2, "{refused} of {reads} refused");
     }
 }
+
+#[test]
+fn what_was_torn_off_is_kept_through_a_power_cut_before_it_is_cut_off() {
+    let disk = FaultyDisk::new();
+    let mut store = open(&disk).unwrap();
+    fill(&mut store, 9, 0..ENTRIES);
+    drop(store);
+    let segment = Path::new("/home/store/journal/00000001.log");
+    let bytes = contents(&disk, segment);
+    let torn = &bytes[..bytes.len() - 5];
+    disk.replace(segment, torn);
+    let (_, report) = DiskStore::open(Path::new(HOME), options(&disk)).unwrap();
+    let kept = report.torn.unwrap().kept.unwrap();
+    for seed in 0..8 {
+        let after = disk.cut(seed);
+        let rest = contents(&after, segment).len();
+        assert!(contents(&after, &kept) == torn[rest..], "cut {seed}");
+    }
+}
