@@ -11,7 +11,7 @@ use crate::disk_store::{DiskStore, Held};
 use crate::home::{FORMAT, Format, Home};
 use crate::index::{Checkpoint, body_key, entry_key};
 use crate::journal::{Journal, Tail};
-use crate::open::{home_of, open_to_read_as, read_journal, remove_leftovers};
+use crate::open::{Read, home_of, open_to_read_as, read_journal, remove_leftovers};
 use crate::sled_index::{self, Opened};
 use crate::whole::bodies_named;
 use crate::{Damage, OpenOptions, OpenReport, Storage, StoreError, Write};
@@ -113,32 +113,83 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Re
     let quarantine = home.next_quarantine()?;
     let segments = files(disk, &store.home.journal(), ".log")?;
     check_readable(disk, &segments)?;
+    let packed = files(disk, &store.home.archives(), ".arc")?;
+    check_readable(disk, &packed)?;
+    check_lasting(disk, &damage)?;
+    // What a repair or a compaction left behind that did not come to its end.
+    Journal::remove(disk, &home.journal());
+    let aside = Aside { segments, packed, quarantine: &quarantine };
+    let written = make(store, &home, format, &damage, choice, &aside);
+    let gone = choice.gone.iter().chain(&choice.left_out).map(entry_key);
+    let written = written.and_then(|made| home.note_lost(gone).map(|()| made));
+    let switched = written.and_then(|made| match home.write_format(format) {
+        // Without room it was not replaced; else either may be found after a power cut, and both have to be there.
+        Err(error) if !matches!(error, StoreError::Full { .. }) || !is_still(&home, store.format) => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Ok(made)),
+    });
+    let made = switched.inspect_err(|_| clear_away(&home, &quarantine))??;
+    remove_leftovers(&home, &made.archives, false);
+    Ok(Repaired { damage, kept: made.kept.entries, left_out: choice.left_out.len() as u64, quarantine })
+}
+
+/// What is put aside, and where.
+struct Aside<'a> {
+    segments: Vec<PathBuf>,
+    packed: Vec<PathBuf>,
+    quarantine: &'a Path,
+}
+
+/// Puts aside what there is, writes what stands into the next journal and reads it back. None of it counts yet.
+fn make(
+    store: &DiskStore,
+    home: &Home,
+    format: Format,
+    damage: &[Damage],
+    choice: &Choice,
+    aside: &Aside<'_>,
+) -> Result<Read, StoreError> {
+    let disk = home.disk();
     // An archive is kept as it is, or everything that can be read of all of them goes back into the journal.
     let archives = store.home.archives();
     let is_whole = !damage.iter().any(|damage| damage.segment.starts_with(&archives))
         && !choice.left_out.iter().any(|id| store.kept.archived.contains_key(&entry_key(id)));
-    let packed = files(disk, &archives, ".arc")?;
-    check_readable(disk, &packed)?;
-    check_lasting(disk, &damage)?;
-    let is_all_known =
-        packed.iter().all(|path| store.archives.known().any(|archive| store.archives.path(archive.number) == *path));
-    put_aside(disk, &segments, &quarantine.join("journal"))?;
-    if !is_whole || !is_all_known {
-        put_aside(disk, &packed, &quarantine.join("archives"))?;
+    let is_known = |path: &PathBuf| store.archives.known().any(|archive| store.archives.path(archive.number) == *path);
+    put_aside(disk, &aside.segments, &aside.quarantine.join("journal"))?;
+    if !is_whole || !aside.packed.iter().all(is_known) {
+        put_aside(disk, &aside.packed, &aside.quarantine.join("archives"))?;
     }
-    disk.sync_dir(&quarantine).map_err(|error| StoreError::io("sync", &quarantine, error))?;
+    disk.sync_dir(aside.quarantine).map_err(|error| StoreError::io("sync", aside.quarantine, error))?;
     home.sync()?;
-    // What a repair or a compaction left behind that did not come to its end.
-    Journal::remove(disk, &home.journal());
+    let unpacked = if is_whole { 0 } else { store.archives.known().map(ArchiveRef::size).sum() };
+    let needed = store.journal.bytes()?.saturating_add(unpacked);
+    if disk.free(home.path()).is_ok_and(|free| free < needed) {
+        return Err(StoreError::Full { path: home.path().into() });
+    }
     let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
-    write(store, &journal, &damage, choice, is_whole)?;
-    let read = read_journal(&home, &journal, format.store, true)?;
-    check(store, &read.kept.dags, read.loaded.damage, choice)?;
-    let gone = choice.gone.iter().chain(&choice.left_out);
-    home.note_lost(gone.map(entry_key))?;
-    home.write_format(format)?;
-    remove_leftovers(&home, &read.archives, false);
-    Ok(Repaired { damage, kept: read.kept.entries, left_out: choice.left_out.len() as u64, quarantine })
+    write(store, &journal, damage, choice, is_whole)?;
+    let read = read_journal(home, &journal, format.store, true)?;
+    check(store, &read.kept.dags, &read.loaded.damage, choice)?;
+    Ok(read)
+}
+
+/// Whether `format` surely says what it said.
+fn is_still(home: &Home, format: Format) -> bool {
+    home.read_format().is_ok_and(|now| now == Some(format))
+}
+
+/// Removes what a repair made that was refused: the store is as it was.
+fn clear_away(home: &Home, quarantine: &Path) {
+    let disk = home.disk();
+    Journal::remove(disk, &home.journal());
+    for (name, ending) in [("journal", ".log"), ("archives", ".arc")] {
+        let dir = quarantine.join(name);
+        for path in files(disk, &dir, ending).unwrap_or_default() {
+            drop(disk.remove(&path));
+        }
+        drop(disk.remove_dir(&dir));
+    }
+    drop(disk.remove_dir(quarantine));
 }
 
 /// Writes the new journal: first what is older.
@@ -237,10 +288,10 @@ impl Out<'_> {
 fn check(
     store: &DiskStore,
     dags: &BTreeMap<DagId, (muster_log::TeamId, Vec<Held>)>,
-    damage: Vec<Damage>,
+    damage: &[Damage],
     choice: &Choice,
 ) -> Result<(), StoreError> {
-    if let Some(Damage { segment, offset, what }) = damage.into_iter().next() {
+    if let Some(Damage { segment, offset, what }) = damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
     for (dag, (_, order)) in &store.kept.dags {

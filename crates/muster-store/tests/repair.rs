@@ -209,3 +209,37 @@ fn what_was_torn_off_is_kept_through_a_power_cut_before_it_is_cut_off() {
         assert!(contents(&after, &kept) == torn[rest..], "cut {seed}");
     }
 }
+
+#[test]
+fn a_repair_without_room_leaves_nothing_behind() {
+    let counting = damaged();
+    let names = |disk: &FaultyDisk| disk.list(Path::new(HOME)).unwrap().into_iter().collect::<BTreeSet<_>>();
+    let used = u64::MAX - counting.free(Path::new(HOME)).unwrap();
+    assert_eq!(used, 0, "a disk without limit cannot say");
+    counting.set_capacity(Some(usize::MAX / 2));
+    let used = usize::MAX / 2 - counting.free(Path::new(HOME)).unwrap() as usize;
+    let (mut refused, mut done) = (0, 0);
+    for room in (0..12_000).step_by(150) {
+        let disk = damaged();
+        let before = names(&disk);
+        disk.set_capacity(Some(used + room));
+        match repair(&disk) {
+            Ok(repaired) => {
+                done += 1;
+                assert!(repaired.unwrap().quarantine.ends_with("quarantine-1"));
+            }
+            Err(StoreError::Full { .. }) => {
+                refused += 1;
+                let left: BTreeSet<_> = names(&disk).difference(&before).cloned().collect();
+                assert!(left.iter().all(|name| ["lost", "lost.new", "format.new"].contains(&name.as_str())), "{left:?}");
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+        disk.set_capacity(None);
+        if refused > 0 && done == 0 {
+            assert!(repair(&disk).unwrap().unwrap().quarantine.ends_with("quarantine-1"));
+        }
+        check_stands(&open(&disk).unwrap());
+    }
+    assert!(refused > 10 && done > 10, "{refused} refused, {done} done");
+}
