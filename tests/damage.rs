@@ -31,6 +31,8 @@ fn lost(home: &Home) -> Option<Value> {
 #[test]
 fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_back() {
     let (alice, bob, bobs) = pair();
+    let incident = alice.muster(&["status", "--json"]).json()["incident"].as_str().unwrap().to_owned();
+    alice.write(&["use", &incident]);
     let whole = alice.timeline();
     let segment = alice.path().join("store/journal/00000001.log");
     let mut bytes = fs::read(&segment).unwrap();
@@ -50,6 +52,7 @@ fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_ba
     assert!(fs::read(&segment).unwrap() == bytes, "nothing was touched");
 
     let done = alice.muster(&["repair", "--json"]).with_code(0).json();
+    assert_eq!(done["forgot_choice"], true, "{done}");
     assert_eq!(done["left_out"].as_u64().unwrap() as usize, problems.len() - 1, "{done}");
     assert!(lost(&alice).unwrap()["detail"]["missing"].as_u64().unwrap() >= problems.len() as u64);
     let node = alice.up();
@@ -61,13 +64,20 @@ fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_ba
     drop((node, bobs));
 }
 
+/// Within a commit that was acknowledged.
+fn cut_short(segment: &std::path::Path) {
+    fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(3_000).unwrap();
+}
+
 #[test]
 fn a_journal_that_was_cut_short_is_told_until_the_entries_are_back_or_somebody_gives_them_up() {
     let (alice, bob, bobs) = pair();
     let whole = alice.timeline();
     let segment = alice.path().join("store/journal/00000001.log");
-    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(3_000).unwrap();
+    cut_short(&segment);
     alice.muster(&["timeline"]).with_code(0);
+    alice.muster(&["say", "no"]).refused(&["is damaged at offset", "muster repair"]);
+    alice.muster(&["repair"]).with_code(0);
     for _ in 0..2 {
         let missing = lost(&alice).unwrap()["detail"]["missing"].as_u64().unwrap();
         assert!(missing >= 20, "{missing}");
@@ -82,8 +92,8 @@ fn a_journal_that_was_cut_short_is_told_until_the_entries_are_back_or_somebody_g
     assert!(lost(&alice).is_none());
     alice.verified();
 
-    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(3_000).unwrap();
-    alice.muster(&["timeline"]).with_code(0);
+    cut_short(&alice.path().join("store/journal-2/00000001.log"));
+    alice.muster(&["repair"]).with_code(0);
     assert!(lost(&alice).is_some());
     alice.muster(&["repair", "--accept-loss"]).with_code(0);
     assert!(lost(&alice).is_none());

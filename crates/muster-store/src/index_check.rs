@@ -40,7 +40,7 @@ pub(crate) fn check(
         Err(OpenFailed { reason, full: false }) => reason,
     };
     if lost.is_some() {
-        home.note_lost(ahead)?;
+        home.note_lost(ahead, 0)?;
     }
     let quarantine = match home.quarantine_index() {
         Ok(quarantine) => quarantine,

@@ -258,7 +258,7 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let (index, staged) = (RefCell::new(index), Staged::default());
     let (kept, archives) = (read.kept, read.archives);
     let store = DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None };
-    if store.count_lost()?.is_none() {
+    if matches!(store.count_lost(), Ok(None)) {
         // Everything is here again, or nothing ever was gone. It is only a note.
         let _ = store.home.forget_lost();
     }

@@ -9,9 +9,10 @@ use crate::compact::{COPY_BYTES, Packed, append};
 use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
 use crate::home::{FORMAT, Format, Home};
-use crate::index::{Checkpoint, body_key, entry_key};
+use crate::index::{Checkpoint, Index, Key, body_key, entry_key};
 use crate::journal::{Journal, Tail};
 use crate::open::{Read, home_of, open_to_read_as, read_journal, remove_leftovers};
+use crate::record::StoreId;
 use crate::sled_index::{self, Opened};
 use crate::whole::bodies_named;
 use crate::{Damage, OpenOptions, OpenReport, Storage, StoreError, Write};
@@ -26,6 +27,17 @@ pub struct Choice {
     pub left_out: BTreeSet<EntryId>,
     /// Entries that are not in the store and should be.
     pub gone: BTreeSet<EntryId>,
+    /// Local facts that are otherwise afterwards: as given here, or forgotten.
+    pub facts: BTreeMap<String, Option<Vec<u8>>>,
+    /// Local facts that are forgotten where a place of the journal is damaged: what replaced them may have been there.
+    pub doubtful: BTreeSet<String>,
+}
+
+impl Choice {
+    /// Whether a local fact is not taken over.
+    fn replaces(&self, key: &str, is_journal_damaged: bool) -> bool {
+        self.facts.contains_key(key) || is_journal_damaged && self.doubtful.contains(key)
+    }
 }
 
 /// What a repair did.
@@ -37,6 +49,10 @@ pub struct Repaired {
     pub kept: u64,
     /// Entries that can be read and were left out.
     pub left_out: u64,
+    /// Entries in blocks of archives that cannot be read: how many, not which.
+    pub unnamed: u64,
+    /// Local facts that were there and were forgotten, for newer ones may have been in a damaged place.
+    pub forgotten: Vec<String>,
     /// Where the journal is now as it was found.
     pub quarantine: PathBuf,
 }
@@ -60,13 +76,15 @@ impl DiskStore {
         // Read again: whoever had the lock before may have compacted the store.
         let found = home.read_format()?.ok_or_else(no_store)?;
         let home = home.of(found.generation);
-        let index = open_index(&home, &options);
+        let index = open_index(&home, found.store, &options);
         let (store, report) = open_as_known(&home, found, &options, index.as_ref())?;
+        // sled is done with before its files are removed.
+        let known = index.and_then(|index| index.index.entries_from((0, 0)).ok()).unwrap_or_default();
         let (store, choice) = choose(store)?;
         if report.damage.is_empty() && choice.left_out.is_empty() {
             return Ok(None);
         }
-        Ok(Some(rebuild(&store, report.damage, &choice)?))
+        Ok(Some(rebuild(&store, report.damage, &choice, &known)?))
     }
 
     /// Forgets which entries are gone: somebody said that they will not come back.
@@ -82,12 +100,13 @@ impl DiskStore {
 }
 
 /// The index as it is, if there is one and it can be used: it knows what was acknowledged.
-fn open_index(home: &Home, options: &OpenOptions) -> Option<Opened> {
+fn open_index(home: &Home, store: StoreId, options: &OpenOptions) -> Option<Opened> {
     if options.index_in_memory || !home.index().is_dir() {
         return None;
     }
     let opened = sled_index::begin(home.index(), options.index_patience).finish();
-    opened.inspect_err(|failed| tracing::warn!(reason = failed.reason, "the index cannot be asked")).ok()
+    let opened = opened.inspect_err(|failed| tracing::warn!(reason = failed.reason, "the index cannot be asked")).ok();
+    opened.filter(|opened| opened.checkpoint.is_some_and(|at| at.store == store))
 }
 
 /// Opens the store for reading. What is not whole at its end is damage where it is known to have been acknowledged.
@@ -106,7 +125,7 @@ fn open_as_known(
     Ok((store, report))
 }
 
-fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Repaired, StoreError> {
+fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key]) -> Result<Repaired, StoreError> {
     let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
     let home = store.home.of(format.generation);
     let disk = home.disk();
@@ -118,10 +137,19 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Re
     check_lasting(disk, &damage)?;
     // What a repair or a compaction left behind that did not come to its end.
     Journal::remove(disk, &home.journal());
+    let unnamed = store.unreadable_rows();
+    let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
+    let is_forgotten = |key: &&String| is_journal_damaged && store.kept.locals.contains_key(*key);
+    let forgotten = choice.doubtful.iter().filter(is_forgotten).cloned().collect();
     let aside = Aside { segments, packed, quarantine: &quarantine };
     let written = make(store, &home, format, &damage, choice, &aside);
-    let gone = choice.gone.iter().chain(&choice.left_out).map(entry_key);
-    let written = written.and_then(|made| home.note_lost(gone).map(|()| made));
+    // Of what no entry names that is left, only the old index may know.
+    let is_gone = |made: &Read, key: &Key| !made.kept.archived.contains_key(key) && !made.has_row(key);
+    let noted = |made: &Read| {
+        let named = choice.gone.iter().chain(&choice.left_out).map(entry_key);
+        home.note_lost(named.chain(known.iter().filter(|key| is_gone(made, key)).copied()), unnamed)
+    };
+    let written = written.and_then(|made| noted(&made).map(|()| made));
     let switched = written.and_then(|made| match home.write_format(format) {
         // Without room it was not replaced; else either may be found after a power cut, and both have to be there.
         Err(error) if !matches!(error, StoreError::Full { .. }) || !is_still(&home, store.format) => Ok(Err(error)),
@@ -130,7 +158,22 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Re
     });
     let made = switched.inspect_err(|_| clear_away(&home, &quarantine))??;
     remove_leftovers(&home, &made.archives, false);
-    Ok(Repaired { damage, kept: made.kept.entries, left_out: choice.left_out.len() as u64, quarantine })
+    Ok(Repaired { damage, kept: made.kept.entries, left_out: choice.left_out.len() as u64, unnamed, forgotten, quarantine })
+}
+
+impl DiskStore {
+    /// Entries of which the journal says that archives hold them, and which they do not give back.
+    fn unreadable_rows(&self) -> u64 {
+        let named = self.archives.known().flat_map(|archive| &archive.blocks).map(|block| u64::from(block.rows));
+        let read = self.kept.archived.keys().filter(|key| key.starts_with(b"e")).count();
+        named.sum::<u64>().saturating_sub(read as u64)
+    }
+}
+
+impl Read {
+    fn has_row(&self, key: &Key) -> bool {
+        self.memory.as_ref().is_some_and(|index| index.get(key).is_ok_and(|found| found.is_some()))
+    }
 }
 
 /// What is put aside, and where.
@@ -226,13 +269,19 @@ fn write(
         }
     }
     let none_packed = Packed::default();
+    let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
     let loaded = store.journal.load(&mut |position, record| {
-        let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
+        let is_live = |key: &str| {
+            store.kept.locals.get(key) == Some(&position) && !choice.replaces(key, is_journal_damaged)
+        };
         none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
     })?;
     if let Some(Damage { segment, offset, what }) = loaded.damage.into_iter().find(|found| !damage.contains(found)) {
         // More than was there when it was judged what stands.
         return Err(StoreError::Damaged { segment, offset, what });
+    }
+    for (key, value) in choice.facts.iter().filter(|(_, value)| value.is_some()) {
+        out.push(Write::Local { key: key.clone(), value: value.clone() });
     }
     out.finish()
 }

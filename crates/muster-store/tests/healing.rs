@@ -174,6 +174,24 @@ fn an_acknowledged_commit_whose_end_is_gone_is_damage_and_a_repair_keeps_what_is
 }
 
 #[test]
+fn an_entry_that_nothing_else_names_is_noted_as_lost_by_what_the_index_knew() {
+    let dir = filled();
+    let segment = dir.path().join("journal/00000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    let last = sample::entry(1, ENTRIES - 1).bytes;
+    let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let all = |store| Ok::<_, StoreError>((store, Choice::default()));
+    let repaired = DiskStore::repair(dir.path(), OpenOptions::write([9; 16]), all).unwrap().unwrap();
+    assert_eq!(repaired.kept, u64::from(ENTRIES) - 1);
+    let (mut store, _) = open(dir.path());
+    assert_eq!(store.lost().unwrap().map(|lost| lost.missing), Some(1));
+    fill(&mut store, 1, ENTRIES - 1..ENTRIES);
+    assert_eq!(store.lost().unwrap(), None);
+}
+
+#[test]
 fn an_index_left_behind_by_a_crash_is_caught_up() {
     let dir = filled();
     let saved = tempfile::tempdir().unwrap();

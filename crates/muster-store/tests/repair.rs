@@ -63,7 +63,7 @@ fn contents(disk: &FaultyDisk, path: &Path) -> Vec<u8> {
 fn repair(disk: &FaultyDisk) -> Result<Option<Repaired>, StoreError> {
     DiskStore::repair(Path::new(HOME), options(disk), |store| {
         let left_out: BTreeSet<EntryId> = (BAD + 1..ENTRIES).map(|n| id(9, n)).collect();
-        Ok((store, Choice { left_out, gone: [id(9, BAD)].into() }))
+        Ok((store, Choice { left_out, gone: [id(9, BAD)].into(), ..Choice::default() }))
     })
 }
 
@@ -131,6 +131,15 @@ fn a_damaged_archive_goes_back_into_the_journal_as_far_as_it_can_be_read() {
     let wanted: Vec<_> = lines(1, 5).into_iter().map(|line| line.entry).collect();
     assert!(store.entries(&wanted[0].dag).unwrap() == wanted);
     assert_eq!(store.count(&dag(9)), 0);
+    // Of the entries in it only the number is known.
+    let lost = store.lost().unwrap().unwrap();
+    assert_eq!((repaired.unnamed, lost.unnamed), (u64::from(BAD), u64::from(BAD)));
+    assert_eq!(lost.missing, u64::from(ENTRIES - BAD), "those of the first repair");
+    drop(store);
+    drop(open(&disk).unwrap());
+    assert_eq!(open(&disk).unwrap().lost().unwrap().unwrap().unnamed, u64::from(BAD));
+    DiskStore::accept_loss(Path::new(HOME), options(&disk)).unwrap();
+    assert_eq!(open(&disk).unwrap().lost().unwrap(), None);
 }
 
 #[test]
@@ -242,4 +251,16 @@ fn a_repair_without_room_leaves_nothing_behind() {
         check_stands(&open(&disk).unwrap());
     }
     assert!(refused > 10 && done > 10, "{refused} refused, {done} done");
+}
+
+#[test]
+fn a_local_fact_of_which_a_newer_one_may_be_damaged_is_forgotten_and_others_are_as_they_were_said_to_be() {
+    let disk = damaged();
+    let done = DiskStore::repair(Path::new(HOME), options(&disk), |store| {
+        let facts = [("seen".to_owned(), Some(b"3".to_vec())), ("no more".to_owned(), None)].into();
+        let doubtful = ["kept".to_owned(), "never said".to_owned()].into();
+        Ok::<_, StoreError>((store, Choice { facts, doubtful, ..Choice::default() }))
+    });
+    assert_eq!(done.unwrap().unwrap().forgotten, ["kept"]);
+    assert_eq!(open(&disk).unwrap().locals("").unwrap(), [("seen".to_owned(), b"3".to_vec())]);
 }
