@@ -193,8 +193,7 @@ pub(crate) fn open_to_read_as(
 
 fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
     home.create()?;
-    home.make_room();
-    let lock = home.lock()?;
+    let lock = lock_and_make_room(&home)?;
     // Read again: whoever had the lock before may have made the store meanwhile.
     let found = home.read_format()?;
     let format = found.filter(|found| !found.is_old());
@@ -263,6 +262,20 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
         let _ = store.home.forget_lost();
     }
     Ok((store, report))
+}
+
+/// Takes the home, and gives the reserve up if the disk is as good as full: never that of another process.
+fn lock_and_make_room(home: &Home) -> Result<Box<dyn Send>, StoreError> {
+    let lock = home.lock().or_else(|error| match error {
+        // There was no room for the file itself, so nobody has it.
+        StoreError::Full { .. } => {
+            home.make_room();
+            home.lock()
+        }
+        error => Err(error),
+    })?;
+    home.make_room();
+    Ok(lock)
 }
 
 /// Notes where a journal that a compaction or a repair made lacks its beginning: it is no new one, and what it named is not to

@@ -330,3 +330,18 @@ fn a_compacted_journal_that_is_gone_or_has_lost_its_beginning_is_no_new_store_an
         assert!(read.map_or(true, |(_, report)| !report.damage.is_empty()), "{left:?}");
     }
 }
+
+#[test]
+fn a_second_process_on_a_full_disk_leaves_the_reserve_of_the_first_alone() {
+    let disk = FaultyDisk::new();
+    let reserve = Path::new(HOME).join("reserve");
+    let room = usize::try_from(muster_store::RESERVE_BYTES).unwrap() + 100_000;
+    disk.set_capacity(Some(room));
+    let (mut store, _) = open(&disk).unwrap();
+    assert!(disk.contents(&reserve).is_some());
+    assert!(matches!(open(&disk), Err(StoreError::InUse { .. })));
+    assert!(disk.contents(&reserve).is_some(), "it is the first one's");
+    fill(&mut store, 8, 0..1);
+    drop(store);
+    check_filled(&open(&disk).unwrap().0, 8, 1);
+}
