@@ -9,7 +9,8 @@ use std::fs;
 /// Two people who hold the same thirty entries; the first one's node has ended.
 fn pair() -> (Home, Home, Node) {
     let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-    alice.write(&["declare", "Checkout is down"]);
+    let incident = alice.write(&["declare", "Checkout is down"]);
+    alice.json(&["use", &incident]);
     let nodes = [alice.up(), bob.up()];
     alice.lets_in(&bob);
     for number in 0..30 {
@@ -31,8 +32,6 @@ fn lost(home: &Home) -> Option<Value> {
 #[test]
 fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_back() {
     let (alice, bob, bobs) = pair();
-    let incident = alice.muster(&["status", "--json"]).json()["incident"].as_str().unwrap().to_owned();
-    alice.write(&["use", &incident]);
     let whole = alice.timeline();
     let segment = alice.path().join("store/journal/00000001.log");
     let mut bytes = fs::read(&segment).unwrap();

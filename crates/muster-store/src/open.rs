@@ -163,8 +163,11 @@ pub(crate) fn open_to_read_as(
     let format = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
     let home = home.of(format.generation);
     let journal = known(Journal::new(Arc::clone(&options.disk), home.journal(), format.store));
+    // Before ours: whatever was in a later one when it was written had been in ours.
+    let later = read_later(&home, format.store);
     let mut read = read_journal(&home, &journal, format.store, true)?;
     check_beginning(&home, &journal, &mut read);
+    check_later(&later, &mut read);
     if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
         // It was compacted meanwhile, and some or all of what was read had been removed.
         return open_to_read_as(home, Some(now), options, known);
@@ -212,6 +215,7 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let journal = Journal::new(options.disk, home.journal(), store);
     let mut read = read_journal(&home, &journal, store, options.index_in_memory)?;
     check_beginning(&home, &journal, &mut read);
+    check_later(&read_later(&home, store), &mut read);
     if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
@@ -276,6 +280,27 @@ fn lock_and_make_room(home: &Home) -> Result<Box<dyn Send>, StoreError> {
     })?;
     home.make_room();
     Ok(lock)
+}
+
+/// The journals of later generations, as far as they can be read: what an interrupted compaction left, or, in a copy that was
+/// made while one ended, the store itself.
+fn read_later(home: &Home, store: StoreId) -> Vec<(PathBuf, Kept)> {
+    let later = home.generations("journal").unwrap_or_default().into_iter().filter(|other| *other > home.generation());
+    let read = later.filter_map(|generation| {
+        let home = home.of(generation);
+        let journal = Journal::new(home.shared_disk(), home.journal(), store);
+        read_journal(&home, &journal, store, false).ok().map(|read| (home.journal(), read.kept))
+    });
+    read.collect()
+}
+
+/// Notes where a later journal holds what ours does not: it is the store's, and not to be removed.
+fn check_later(later: &[(PathBuf, Kept)], read: &mut Read) {
+    for (segment, kept) in later.iter().filter(|(_, kept)| kept.has_more_than(&read.kept)) {
+        tracing::debug!(entries = kept.entries, here = read.kept.entries, "a later journal holds more");
+        let what = "this journal holds entries that the one named by `format` does not";
+        read.loaded.damage.push(Damage { segment: segment.clone(), offset: 0, what });
+    }
 }
 
 /// Notes where a journal that a compaction or a repair made lacks its beginning: it is no new one, and what it named is not to

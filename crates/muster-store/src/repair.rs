@@ -78,6 +78,9 @@ impl DiskStore {
         let home = home.of(found.generation);
         let index = open_index(&home, found.store, &options);
         let (store, report) = open_as_known(&home, found, &options, index.as_ref())?;
+        if let Some(repaired) = take_later(&store, &report.damage)? {
+            return Ok(Some(repaired));
+        }
         // sled is done with before its files are removed.
         let known = index.and_then(|index| index.index.entries_from((0, 0)).ok()).unwrap_or_default();
         let (store, choice) = choose(store)?;
@@ -125,6 +128,35 @@ fn open_as_known(
     Ok((store, report))
 }
 
+/// Goes over to a later journal that is whole and holds all that ours does, and more. `format` was not replaced along with it,
+/// as in a copy that was made meanwhile.
+fn take_later(store: &DiskStore, damage: &[Damage]) -> Result<Option<Repaired>, StoreError> {
+    let (home, disk) = (&store.home, store.home.disk());
+    for generation in home.generations("journal")? {
+        let later = home.of(generation);
+        if !damage.iter().any(|damage| damage.segment == later.journal()) {
+            continue;
+        }
+        let journal = Journal::new(home.shared_disk(), later.journal(), store.format.store);
+        let read = read_journal(&later, &journal, store.format.store, false)?;
+        let is_whole = read.loaded.damage.is_empty() && read.loaded.unfinished().is_none();
+        if !is_whole || store.kept.has_more_than(&read.kept) {
+            continue;
+        }
+        let segments = files(disk, &home.journal(), ".log")?;
+        check_readable(disk, &segments)?;
+        let quarantine = home.next_quarantine()?;
+        disk.create_dir(&quarantine).map_err(|error| StoreError::io("create", &quarantine, error))?;
+        put_aside(disk, &segments, &quarantine.join("journal"))?;
+        disk.sync_dir(&quarantine).map_err(|error| StoreError::io("sync", &quarantine, error))?;
+        later.write_format(Format { version: FORMAT, generation, ..store.format })?;
+        remove_leftovers(&later, &read.archives, false);
+        let (damage, kept) = (damage.to_vec(), read.kept.entries);
+        return Ok(Some(Repaired { damage, kept, left_out: 0, unnamed: 0, forgotten: Vec::new(), quarantine }));
+    }
+    Ok(None)
+}
+
 fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key]) -> Result<Repaired, StoreError> {
     let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
     let home = store.home.of(format.generation);
@@ -135,7 +167,18 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key
     let packed = files(disk, &store.home.archives(), ".arc")?;
     check_readable(disk, &packed)?;
     check_lasting(disk, &damage)?;
-    // What a repair or a compaction left behind that did not come to its end.
+    // What a repair or a compaction left behind that did not come to its end; but what more it holds is kept.
+    let mut later = Vec::new();
+    for generation in home.generations("journal")?.into_iter().filter(|other| *other >= format.generation) {
+        let dir = home.of(generation).journal();
+        if damage.iter().any(|damage| damage.segment == dir) {
+            later.push((quarantine.join(format!("journal-{generation}")), files(disk, &dir, ".log")?));
+        }
+    }
+    for (to, segments) in &later {
+        check_readable(disk, segments)?;
+        put_aside(disk, segments, to)?;
+    }
     Journal::remove(disk, &home.journal());
     let unnamed = store.unreadable_rows();
     let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
@@ -225,9 +268,8 @@ fn is_still(home: &Home, format: Format) -> bool {
 fn clear_away(home: &Home, quarantine: &Path) {
     let disk = home.disk();
     Journal::remove(disk, &home.journal());
-    for (name, ending) in [("journal", ".log"), ("archives", ".arc")] {
-        let dir = quarantine.join(name);
-        for path in files(disk, &dir, ending).unwrap_or_default() {
+    for dir in disk.list(quarantine).unwrap_or_default().into_iter().map(|name| quarantine.join(name)) {
+        for path in files(disk, &dir, "").unwrap_or_default() {
             drop(disk.remove(&path));
         }
         drop(disk.remove_dir(&dir));

@@ -345,3 +345,34 @@ fn a_second_process_on_a_full_disk_leaves_the_reserve_of_the_first_alone() {
     drop(store);
     check_filled(&open(&disk).unwrap().0, 8, 1);
 }
+
+#[test]
+fn a_copy_with_the_format_of_before_and_the_journal_of_after_a_compaction_loses_nothing() {
+    let paths = ["format", "journal/00000001.log", "journal-2/00000001.log"].map(|name| Path::new(HOME).join(name));
+    let (before, incidents) = written();
+    let [format, old] = [0, 1].map(|n| before.contents(&paths[n]).unwrap());
+    for short in [0, 5, old.len() / 3, old.len() - 64] {
+        let (disk, _, _) = compacted(&[0]);
+        disk.create_dir(&Path::new(HOME).join("journal")).unwrap();
+        disk.replace(&paths[0], &format);
+        disk.replace(&paths[1], &old[..old.len() - short]);
+        let (new, archive) = (disk.contents(&paths[2]).unwrap(), archives(&disk).remove(0));
+        if short == 0 {
+            // As after a kill before the switch.
+            check(&open(&disk).unwrap().0, &incidents);
+            continue;
+        }
+        let opened = open(&disk);
+        assert!(matches!(&opened, Err(StoreError::Damaged { segment, .. }) if paths[2].starts_with(segment)), "{opened:?}");
+        assert!(!open_to_read(&disk).1.damage.is_empty());
+        assert!(disk.contents(&paths[2]) == Some(new) && disk.contents(&archive).is_some(), "nothing may be removed");
+        let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+        let all = |store| Ok::<_, StoreError>((store, muster_store::Choice::default()));
+        let repaired = DiskStore::repair(Path::new(HOME), options, all).unwrap().unwrap();
+        let aside = disk.contents(&repaired.quarantine.join("journal/00000001.log")).unwrap();
+        assert!(aside == old[..old.len() - short]);
+        for seed in 0..3 {
+            check_survives(&disk.cut(seed), &incidents);
+        }
+    }
+}
