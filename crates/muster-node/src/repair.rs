@@ -48,7 +48,15 @@ pub fn repair(setup: &Setup) -> Result<Account, Failure> {
         Ok::<_, Failure>((replica.into_store(), choice))
     })?;
     Ok(match done {
-        None => Account { repaired: false, damage: Vec::new(), kept: 0, left_out: 0, unnamed: 0, forgot_choice: false, quarantine: None },
+        None => Account {
+            repaired: false,
+            damage: Vec::new(),
+            kept: 0,
+            left_out: 0,
+            unnamed: 0,
+            forgot_choice: false,
+            quarantine: None,
+        },
         Some(Repaired { damage, kept, left_out, unnamed, forgotten, quarantine }) => Account {
             repaired: true,
             damage: damage.iter().map(crate::opening::told).collect(),

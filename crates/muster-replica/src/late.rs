@@ -112,7 +112,9 @@ mod tests {
         for n in 100..120 {
             let dag = DagId::from(incident(1 + n % 2));
             let (team, received) = (TeamId::from_bytes([9; 32]), Timestamp(0));
-            store.stage(Write::Entry(StoredEntry { bytes: vec![n], id: id(n), team, dag, received, signature: None })).unwrap();
+            store
+                .stage(Write::Entry(StoredEntry { bytes: vec![n], id: id(n), team, dag, received, signature: None }))
+                .unwrap();
         }
         for (incident, seen) in [(incident(1), "7"), (incident(2), "10"), (incident(3), "4")] {
             store.stage(Write::Local { key: local::seen(&incident), value: Some(seen.into()) }).unwrap();

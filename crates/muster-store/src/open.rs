@@ -168,6 +168,8 @@ pub(crate) fn open_to_read_as(
     let mut read = read_journal(&home, &journal, format.store, true)?;
     check_beginning(&home, &journal, &mut read);
     check_later(&later, &mut read);
+    // Before the look whether they are still the store's.
+    journal.hold();
     if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
         // It was compacted meanwhile, and some or all of what was read had been removed.
         return open_to_read_as(home, Some(now), options, known);

@@ -201,7 +201,14 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key
     });
     let made = switched.inspect_err(|_| clear_away(&home, &quarantine))??;
     remove_leftovers(&home, &made.archives, false);
-    Ok(Repaired { damage, kept: made.kept.entries, left_out: choice.left_out.len() as u64, unnamed, forgotten, quarantine })
+    Ok(Repaired {
+        damage,
+        kept: made.kept.entries,
+        left_out: choice.left_out.len() as u64,
+        unnamed,
+        forgotten,
+        quarantine,
+    })
 }
 
 impl DiskStore {
@@ -313,9 +320,8 @@ fn write(
     let none_packed = Packed::default();
     let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
     let loaded = store.journal.load(&mut |position, record| {
-        let is_live = |key: &str| {
-            store.kept.locals.get(key) == Some(&position) && !choice.replaces(key, is_journal_damaged)
-        };
+        let is_live =
+            |key: &str| store.kept.locals.get(key) == Some(&position) && !choice.replaces(key, is_journal_damaged);
         none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
     })?;
     if let Some(Damage { segment, offset, what }) = loaded.damage.into_iter().find(|found| !damage.contains(found)) {

@@ -363,7 +363,10 @@ fn a_copy_with_the_format_of_before_and_the_journal_of_after_a_compaction_loses_
             continue;
         }
         let opened = open(&disk);
-        assert!(matches!(&opened, Err(StoreError::Damaged { segment, .. }) if paths[2].starts_with(segment)), "{opened:?}");
+        assert!(
+            matches!(&opened, Err(StoreError::Damaged { segment, .. }) if paths[2].starts_with(segment)),
+            "{opened:?}"
+        );
         assert!(!open_to_read(&disk).1.damage.is_empty());
         assert!(disk.contents(&paths[2]) == Some(new) && disk.contents(&archive).is_some(), "nothing may be removed");
         let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
@@ -375,4 +378,14 @@ fn a_copy_with_the_format_of_before_and_the_journal_of_after_a_compaction_loses_
             check_survives(&disk.cut(seed), &incidents);
         }
     }
+}
+
+#[test]
+fn a_reader_reads_on_when_the_journal_under_it_is_compacted() {
+    let (disk, incidents) = written();
+    let (reader, _) = open_to_read(&disk);
+    let (mut store, _) = open(&disk).unwrap();
+    store.compact(&[incidents[0][0].entry.dag]).unwrap();
+    assert_eq!(journals(&disk), ["journal-2"]);
+    check(&reader, &incidents);
 }

@@ -183,7 +183,8 @@ fn a_repair_that_cannot_look_at_something_loses_nothing() {
         let mut refused = 0;
         for nth in 1..=reads {
             let disk = damaged();
-            let (bytes, archive) = (contents(&disk, segment), contents(&disk, Path::new("/home/store/archives/00000001.arc")));
+            let (bytes, archive) =
+                (contents(&disk, segment), contents(&disk, Path::new("/home/store/archives/00000001.arc")));
             disk.fail_reads(nth, times);
             let done = repair(&disk);
             disk.fail_reads(1, 0);
@@ -240,7 +241,10 @@ fn a_repair_without_room_leaves_nothing_behind() {
             Err(StoreError::Full { .. }) => {
                 refused += 1;
                 let left: BTreeSet<_> = names(&disk).difference(&before).cloned().collect();
-                assert!(left.iter().all(|name| ["lost", "lost.new", "format.new"].contains(&name.as_str())), "{left:?}");
+                assert!(
+                    left.iter().all(|name| ["lost", "lost.new", "format.new"].contains(&name.as_str())),
+                    "{left:?}"
+                );
             }
             Err(error) => panic!("{error:?}"),
         }

@@ -60,12 +60,35 @@ mod tests {
 
     #[test]
     fn a_repair_tells_what_was_kept_and_where_the_rest_is() {
-        let nothing = Account { repaired: false, damage: vec![], kept: 0, left_out: 0, unnamed: 0, forgot_choice: false, quarantine: None };
+        let nothing = Account {
+            repaired: false,
+            damage: vec![],
+            kept: 0,
+            left_out: 0,
+            unnamed: 0,
+            forgot_choice: false,
+            quarantine: None,
+        };
         assert_eq!(told(&nothing), "nothing to repair: the journal is whole\n");
         let damage = vec!["a is damaged at offset 9: its checksum does not fit".to_owned()];
         let quarantine = Some("/home/q".to_owned());
-        let text = told(&Account { repaired: true, damage, kept: 7, left_out: 3, unnamed: 2, forgot_choice: true, quarantine });
-        for part in ["offset 9", "kept 7 entries; left out 3", "2 packed entries cannot be read", "`muster use`", "/home/q", "`muster up`"] {
+        let text = told(&Account {
+            repaired: true,
+            damage,
+            kept: 7,
+            left_out: 3,
+            unnamed: 2,
+            forgot_choice: true,
+            quarantine,
+        });
+        for part in [
+            "offset 9",
+            "kept 7 entries; left out 3",
+            "2 packed entries cannot be read",
+            "`muster use`",
+            "/home/q",
+            "`muster up`",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }
