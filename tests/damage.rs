@@ -9,7 +9,8 @@ use std::fs;
 /// Two people who hold the same thirty entries; the first one's node has ended.
 fn pair() -> (Home, Home, Node) {
     let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-    alice.write(&["declare", "Checkout is down"]);
+    let incident = alice.write(&["declare", "Checkout is down"]);
+    alice.json(&["use", &incident]);
     let nodes = [alice.up(), bob.up()];
     alice.lets_in(&bob);
     for number in 0..30 {
@@ -50,6 +51,7 @@ fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_ba
     assert!(fs::read(&segment).unwrap() == bytes, "nothing was touched");
 
     let done = alice.muster(&["repair", "--json"]).with_code(0).json();
+    assert_eq!(done["forgot_choice"], true, "{done}");
     assert_eq!(done["left_out"].as_u64().unwrap() as usize, problems.len() - 1, "{done}");
     assert!(lost(&alice).unwrap()["detail"]["missing"].as_u64().unwrap() >= problems.len() as u64);
     let node = alice.up();
@@ -61,13 +63,20 @@ fn a_flipped_bit_costs_what_builds_on_it_until_a_repair_and_the_peers_give_it_ba
     drop((node, bobs));
 }
 
+/// Within a commit that was acknowledged.
+fn cut_short(segment: &std::path::Path) {
+    fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(3_000).unwrap();
+}
+
 #[test]
 fn a_journal_that_was_cut_short_is_told_until_the_entries_are_back_or_somebody_gives_them_up() {
     let (alice, bob, bobs) = pair();
     let whole = alice.timeline();
     let segment = alice.path().join("store/journal/00000001.log");
-    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(3_000).unwrap();
+    cut_short(&segment);
     alice.muster(&["timeline"]).with_code(0);
+    alice.muster(&["say", "no"]).refused(&["is damaged at offset", "muster repair"]);
+    alice.muster(&["repair"]).with_code(0);
     for _ in 0..2 {
         let missing = lost(&alice).unwrap()["detail"]["missing"].as_u64().unwrap();
         assert!(missing >= 20, "{missing}");
@@ -82,8 +91,8 @@ fn a_journal_that_was_cut_short_is_told_until_the_entries_are_back_or_somebody_g
     assert!(lost(&alice).is_none());
     alice.verified();
 
-    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(3_000).unwrap();
-    alice.muster(&["timeline"]).with_code(0);
+    cut_short(&alice.path().join("store/journal-2/00000001.log"));
+    alice.muster(&["repair"]).with_code(0);
     assert!(lost(&alice).is_some());
     alice.muster(&["repair", "--accept-loss"]).with_code(0);
     assert!(lost(&alice).is_none());

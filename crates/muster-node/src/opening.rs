@@ -115,7 +115,8 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         // What is whole can still be read, shown, exported and verified; nothing is written to a damaged journal.
         Err(error @ StoreError::Damaged { .. }) if !opened.is_node => {
             tracing::debug!(error = crate::engine::chain(&error), "what is whole is read");
-            open_patiently(opened, OpenOptions::read())?
+            let (store, report) = open_patiently(opened, OpenOptions::read())?;
+            (store, with_damage(report, error))
         }
         opened => opened?,
     };
@@ -180,6 +181,16 @@ pub(crate) fn engine_to_read(
     Ok(Engine { replica: open_replica(store, &around.report, secret, session)?, around })
 }
 
+/// Whoever only reads may take for torn what the index knows to have been acknowledged.
+fn with_damage(report: OpenReport, error: StoreError) -> OpenReport {
+    match error {
+        StoreError::Damaged { segment, offset, what } if report.damage.is_empty() => {
+            OpenReport { torn: None, damage: vec![muster_store::Damage { segment, offset, what }], ..report }
+        }
+        _ => report,
+    }
+}
+
 /// What is damaged is left out where the store is only read, and refused where it could be written to.
 fn open_replica(
     store: DiskStore,
@@ -208,6 +219,7 @@ fn tell_missing(replica: &Replica<DiskStore>, report: &OpenReport) {
     if let Ok(Some(lost)) = muster_store::Storage::lost(replica.store()) {
         tracing::warn!(
             missing = lost.missing,
+            unnamed = lost.unnamed,
             "entries that this device had are gone; peers may hold them: `muster up` fetches them"
         );
     }

@@ -10,7 +10,7 @@ use crate::keystore;
 use crate::opening::Setup;
 use crate::request::Failure;
 use muster_log::SessionId;
-use muster_replica::Replica;
+use muster_replica::{Replica, Ruins};
 use muster_store::{Choice, DiskStore, OpenOptions, Repaired, StoreError};
 use serde::Serialize;
 
@@ -25,6 +25,10 @@ pub struct Account {
     pub kept: u64,
     /// Entries that could be read and do not stand without what is damaged.
     pub left_out: u64,
+    /// Packed entries that cannot be read: how many, not which.
+    pub unnamed: u64,
+    /// Whether it was forgotten which incident commands mean: a newer choice may have been damaged.
+    pub forgot_choice: bool,
     /// Where the journal is now as it was found.
     pub quarantine: Option<String>,
 }
@@ -39,17 +43,27 @@ pub fn repair(setup: &Setup) -> Result<Account, Failure> {
     let session = SessionId::from_bytes(clock::entropy16().map_err(fresh)?);
     let done = DiskStore::repair(&setup.home.store(), options(setup)?, |store| {
         let replica = Replica::open_what_stands(store, secret, session, Box::new(OsEntropy))?;
-        let ruins = replica.ruins()?;
-        let choice = Choice { left_out: ruins.fallen, gone: ruins.gone };
+        let Ruins { fallen, gone, facts, doubtful } = replica.ruins()?;
+        let choice = Choice { left_out: fallen, gone, facts, doubtful };
         Ok::<_, Failure>((replica.into_store(), choice))
     })?;
     Ok(match done {
-        None => Account { repaired: false, damage: Vec::new(), kept: 0, left_out: 0, quarantine: None },
-        Some(Repaired { damage, kept, left_out, quarantine }) => Account {
+        None => Account {
+            repaired: false,
+            damage: Vec::new(),
+            kept: 0,
+            left_out: 0,
+            unnamed: 0,
+            forgot_choice: false,
+            quarantine: None,
+        },
+        Some(Repaired { damage, kept, left_out, unnamed, forgotten, quarantine }) => Account {
             repaired: true,
             damage: damage.iter().map(crate::opening::told).collect(),
             kept,
             left_out,
+            unnamed,
+            forgot_choice: !forgotten.is_empty(),
             quarantine: Some(quarantine.display().to_string()),
         },
     })

@@ -8,6 +8,7 @@ use crate::replica::Replica;
 use crate::team::Team;
 use muster_log::{DagId, DeviceKey, Entry, EntryId, IncidentId, TeamId, Timestamp};
 use muster_store::Storage;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much later than it was written an entry must come to be a late arrival, in milliseconds: longer than any retry of
 /// sync, so that only being apart makes one.
@@ -63,4 +64,72 @@ impl Team {
 pub(crate) fn seen_mark<S: Storage>(store: &S, dag: &DagId) -> Result<u64, ReplicaError> {
     let mark = store.local(&local::seen(&IncidentId::of_genesis(dag.genesis())))?;
     Ok(mark.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(0))
+}
+
+/// The marks that are otherwise without these entries, as local facts: the mark is a place in the order in which entries came,
+/// and those behind it would count as seen.
+pub(crate) fn seen_marks_without<S: Storage>(
+    store: &S,
+    fallen: &BTreeSet<EntryId>,
+) -> Result<BTreeMap<String, Option<Vec<u8>>>, ReplicaError> {
+    let mut facts = BTreeMap::new();
+    let mut marks: BTreeMap<String, Vec<u8>> = store.locals(local::SEEN)?.into_iter().collect();
+    for team in store.teams() {
+        for dag in store.dags(&team).into_iter().filter(|dag| *dag != DagId::from(team)) {
+            let key = local::seen(&IncidentId::of_genesis(dag.genesis()));
+            if marks.remove(&key).is_none() {
+                continue;
+            }
+            let mark = seen_mark(store, &dag)?;
+            let seen = store.entries(&dag)?.into_iter().take(usize::try_from(mark).unwrap_or(usize::MAX));
+            let stands = seen.filter(|entry| !fallen.contains(&entry.id)).count();
+            if stands as u64 != mark {
+                facts.insert(key, (stands > 0).then(|| stands.to_string().into_bytes()));
+            }
+        }
+    }
+    // Of these incidents nothing is here.
+    facts.extend(marks.into_keys().map(|key| (key, None)));
+    Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_store::{MemoryStore, StoredEntry, Write};
+
+    fn id(n: u8) -> EntryId {
+        EntryId::from_bytes([n; 32])
+    }
+
+    fn incident(n: u8) -> IncidentId {
+        IncidentId::of_genesis(id(n))
+    }
+
+    /// Two incidents of ten entries each, of which seven and all were seen, and one of which nothing is left.
+    fn store() -> MemoryStore {
+        let mut store = MemoryStore::new();
+        for n in 100..120 {
+            let dag = DagId::from(incident(1 + n % 2));
+            let (team, received) = (TeamId::from_bytes([9; 32]), Timestamp(0));
+            store
+                .stage(Write::Entry(StoredEntry { bytes: vec![n], id: id(n), team, dag, received, signature: None }))
+                .unwrap();
+        }
+        for (incident, seen) in [(incident(1), "7"), (incident(2), "10"), (incident(3), "4")] {
+            store.stage(Write::Local { key: local::seen(&incident), value: Some(seen.into()) }).unwrap();
+        }
+        store.commit().unwrap();
+        store
+    }
+
+    #[test]
+    fn a_mark_stands_behind_what_was_seen_and_is_left() {
+        let (store, gone) = (store(), (local::seen(&incident(3)), None));
+        assert_eq!(seen_marks_without(&store, &BTreeSet::new()).unwrap(), [gone.clone()].into());
+        // The first, the seventh and the eighth of the first; none of the second.
+        let fallen = [100, 112, 114].map(id).into();
+        let five = (local::seen(&incident(1)), Some(b"5".to_vec()));
+        assert_eq!(seen_marks_without(&store, &fallen).unwrap(), [five, gone].into());
+    }
 }

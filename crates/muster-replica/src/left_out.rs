@@ -4,6 +4,7 @@
 //! told by `muster-store`; how a home is made writable again too.
 
 use crate::error::ReplicaError;
+use crate::local;
 use crate::replica::Replica;
 use muster_log::{DagId, Entry, EntryId, Signature, TeamId};
 use muster_store::Storage;
@@ -27,6 +28,10 @@ pub struct Ruins {
     pub fallen: BTreeSet<EntryId>,
     /// Entries in their past that are not in the store.
     pub gone: BTreeSet<EntryId>,
+    /// Local facts as they are without these entries; none is forgotten.
+    pub facts: BTreeMap<String, Option<Vec<u8>>>,
+    /// Local facts that may be older than one that is damaged, and do harm then.
+    pub doubtful: BTreeSet<String>,
 }
 
 impl<S: Storage> Replica<S> {
@@ -63,7 +68,10 @@ impl<S: Storage> Replica<S> {
                 gone.insert(*id);
             }
         }
-        Ok(Ruins { gone, ..ruins })
+        let facts = crate::late::seen_marks_without(&self.store, &ruins.fallen)?;
+        // What is written next would go to an incident that nobody means any more.
+        let doubtful = [local::CHOSEN_INCIDENT.to_owned()].into();
+        Ok(Ruins { gone, facts, doubtful, ..ruins })
     }
 
     /// The entries of a team that decode, in causal order, with the signatures.

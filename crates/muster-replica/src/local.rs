@@ -54,7 +54,10 @@ pub(crate) fn addresses(device: &DeviceKey) -> String {
     format!("{ADDRESSES}{device}")
 }
 
+/// How far incidents were seen.
+pub(crate) const SEEN: &str = "seen/";
+
 /// Key of how many entries of an incident were here when it was last marked as seen: a number.
 pub(crate) fn seen(incident: &IncidentId) -> String {
-    format!("seen/{incident}")
+    format!("{SEEN}{incident}")
 }

@@ -140,9 +140,10 @@ impl Archives {
             Ok(file) => file,
             Err(_) => return damaged(path, 0, "the archive is missing or cannot be read"),
         };
-        let head = read_up_to(&*file, 0, ARCHIVE_HEAD).unwrap_or_default();
-        if head != encode_head(self.store, archive.number) {
-            damaged(path.clone(), 0, "the head of the archive does not fit");
+        match read_up_to(&*file, 0, ARCHIVE_HEAD) {
+            Err(_) => damaged(path.clone(), 0, "the head of the archive cannot be read"),
+            Ok(head) if head == encode_head(self.store, archive.number) => {}
+            Ok(_) => damaged(path.clone(), 0, "the head of the archive does not fit"),
         }
         if file.size().is_ok_and(|size| size != archive.size()) {
             damaged(path.clone(), archive.size(), "the archive is not as long as the journal says");

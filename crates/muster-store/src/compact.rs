@@ -187,8 +187,9 @@ impl Compaction {
         let read = read_journal(&home, &journal, format.store, true)?;
         check_same(&store.kept, &read)?;
         let bytes_before = bytes_of(&store.journal, &store.archives)?;
-        home.write_format(format).map_err(|error| Self::not_switched(store, error))?;
         let bytes_after = bytes_of(&journal, &read.archives)?;
+        home.write_format(format).map_err(|error| Self::not_switched(store, error))?;
+        // From here on the new journal is the store: whatever fails now may not give the compaction up.
         adopt(store, home, format, journal, tail, read);
         Ok(Compacted { entries: self.total, bytes_before, bytes_after })
     }
@@ -216,23 +217,50 @@ impl Compaction {
         let mut tail = journal.start()?;
         let archives: Vec<ArchiveRef> = store.archives.known().chain(&self.written).cloned().collect();
         journal.append_archives(&mut tail, &archives)?;
-        let (mut batch, mut bytes, mut failed) = (Vec::new(), 0, Ok(()));
+        let mut copy = Copying::new(journal, &mut tail);
         let loaded = store.journal.load(&mut |position, record| {
             let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
-            batch.extend(self.packed.writes_left(&record.payload, is_live));
-            bytes += record.len as usize;
-            if bytes >= COPY_BYTES && failed.is_ok() {
-                failed = append(journal, &mut tail, &mut batch);
-                bytes = 0;
-            }
+            copy.push(self.packed.writes_left(&record.payload, is_live), record.len as usize);
         })?;
-        failed?;
         if let Some(damage) = loaded.damage.into_iter().next() {
             let crate::Damage { segment, offset, what } = damage;
             return Err(StoreError::Damaged { segment, offset, what });
         }
-        append(journal, &mut tail, &mut batch)?;
+        copy.finish()?;
         Ok(tail)
+    }
+}
+
+/// Records on their way into the next journal, some at a time.
+struct Copying<'a> {
+    journal: &'a Journal,
+    tail: &'a mut Tail,
+    batch: Vec<Write>,
+    bytes: usize,
+    failed: Result<(), StoreError>,
+}
+
+impl<'a> Copying<'a> {
+    fn new(journal: &'a Journal, tail: &'a mut Tail) -> Self {
+        Self { journal, tail, batch: Vec::new(), bytes: 0, failed: Ok(()) }
+    }
+
+    /// Takes what is left of a record of so many bytes. Once an append failed nothing is kept: the reading goes on to its end.
+    fn push(&mut self, writes: Vec<Write>, bytes: usize) {
+        if self.failed.is_err() {
+            return;
+        }
+        self.batch.extend(writes);
+        self.bytes += bytes;
+        if self.bytes >= COPY_BYTES {
+            self.failed = append(self.journal, self.tail, &mut self.batch);
+            self.bytes = 0;
+        }
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        self.failed?;
+        append(self.journal, self.tail, &mut self.batch)
     }
 }
 
@@ -304,7 +332,31 @@ fn adopt(store: &mut DiskStore, home: Home, format: Format, journal: Journal, ta
 
 /// An index in sled of a journal that has none yet.
 fn sled_of(home: &Home, journal: &Journal, now: Checkpoint, patience: Duration) -> Option<Box<dyn Index>> {
-    let opening = sled_index::begin(home.index(), patience);
-    let checked = index_check::check(home, journal, now, Sum::default(), opening, patience);
+    let opened = sled_index::begin(home.index(), patience).finish();
+    let checked = index_check::check(home, journal, now, Sum::default(), opened, patience);
     checked.inspect_err(|error| tracing::warn!(%error, "the index is kept in memory")).ok().map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fault, FaultyDisk};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    #[test]
+    fn nothing_is_gathered_behind_an_append_that_failed() {
+        let disk = FaultyDisk::new();
+        let journal = Journal::new(Arc::new(disk.clone()), Path::new("/journal").into(), [9; 16]);
+        let mut tail = journal.start().unwrap();
+        let mut copy = Copying::new(&journal, &mut tail);
+        disk.fail(1, Fault::Full);
+        for n in 0..64 {
+            let value = Some(vec![n; COPY_BYTES / 16]);
+            copy.push(vec![Write::Local { key: "key".to_owned(), value }], COPY_BYTES / 16);
+            assert!(copy.batch.len() < 16, "{}", copy.batch.len());
+        }
+        assert!(copy.batch.is_empty());
+        assert!(matches!(copy.finish(), Err(StoreError::Full { .. })));
+    }
 }

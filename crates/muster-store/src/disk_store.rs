@@ -92,6 +92,12 @@ impl Kept {
         }
     }
 
+    /// Whether it has more entries of any DAG.
+    pub(crate) fn has_more_than(&self, other: &Self) -> bool {
+        let there = |dag| other.dags.get(dag).map_or(0, |(_, order)| order.len());
+        self.dags.iter().any(|(dag, (_, order))| order.len() > there(dag))
+    }
+
     /// Takes in one entry of an archive.
     pub(crate) fn take_in_archived(&mut self, row: &ArchivedRow, slot: Slot) {
         self.add(row.entry.team, row.entry.dag, Held::Archive(slot));

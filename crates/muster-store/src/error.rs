@@ -54,6 +54,14 @@ pub enum StoreError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// A file of the store cannot be read, and what is in it must not be taken for lost. Nothing was changed.
+    #[error("{} cannot be read, so that what is in it could not be kept", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A write or sync failed before; nothing more is accepted until the store is opened again.
     #[error("an earlier write to the store failed, it must be opened again")]
     Poisoned,

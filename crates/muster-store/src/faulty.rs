@@ -42,6 +42,8 @@ struct State {
     calls: u64,
     syncs: u64,
     fault: Option<(Range<u64>, Fault)>,
+    reads: u64,
+    read_fault: Option<Range<u64>>,
     capacity: Option<usize>,
 }
 
@@ -68,6 +70,19 @@ impl FaultyDisk {
         let mut state = self.state();
         let first = state.calls.saturating_add(nth);
         state.fault = Some((first..first.saturating_add(times), fault));
+    }
+
+    /// Lets `times` calls in a row fail that only look at something: opening to read, listing, asking for a size, reading. The
+    /// first of them is the `nth` from now on; the calls that change something are not among them.
+    pub fn fail_reads(&self, nth: u64, times: u64) {
+        let mut state = self.state();
+        let first = state.reads.saturating_add(nth);
+        state.read_fault = Some(first..first.saturating_add(times));
+    }
+
+    /// Calls made so far that only look at something.
+    pub fn reads(&self) -> u64 {
+        self.state().reads
     }
 
     /// Limits the bytes of all files together; none lifts the limit.
@@ -141,8 +156,21 @@ impl State {
         self.strike().map_or(Ok(()), |fault| Err(fault.error()))
     }
 
+    /// Counts a call that only looks, and fails where that was asked for.
+    fn look(&mut self) -> io::Result<()> {
+        self.reads += 1;
+        let struck = self.read_fault.as_ref().is_some_and(|calls| calls.contains(&self.reads));
+        if struck { Err(Fault::Error.error()) } else { Ok(()) }
+    }
+
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let named: BTreeSet<&u64> = self.names.values().collect();
+        named.into_iter().filter_map(|id| self.inodes.get(id)).map(|inode| inode.now.len()).sum()
+    }
+
     fn room_for(&self, bytes: usize) -> bool {
-        let used: usize = self.names.values().filter_map(|id| self.inodes.get(id)).map(|inode| inode.now.len()).sum();
+        let used = self.used();
         self.capacity.is_none_or(|capacity| used.saturating_add(bytes) <= capacity)
     }
 }
@@ -220,7 +248,8 @@ impl Disk for FaultyDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.look()?;
         if !state.dirs.contains(dir) {
             return Err(not_found());
         }
@@ -230,6 +259,9 @@ impl Disk for FaultyDisk {
 
     fn open(&self, path: &Path, how: How) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
+        if how == How::Read {
+            state.look()?;
+        }
         if how == How::Create {
             state.check()?;
             let id = state.new_inode();
@@ -244,6 +276,14 @@ impl Disk for FaultyDisk {
         let mut state = self.state();
         state.check()?;
         let id = state.names.remove(from).ok_or_else(not_found)?;
+        state.names.insert(to.to_path_buf(), id);
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.check()?;
+        let id = *state.names.get(from).ok_or_else(not_found)?;
         state.names.insert(to.to_path_buf(), id);
         Ok(())
     }
@@ -297,7 +337,7 @@ impl Disk for FaultyDisk {
 
     fn free(&self, _dir: &Path) -> io::Result<u64> {
         let state = self.state();
-        let used: usize = state.names.values().filter_map(|id| state.inodes.get(id)).map(|inode| inode.now.len()).sum();
+        let used = state.used();
         Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used) as u64))
     }
 }
@@ -326,10 +366,12 @@ impl FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn size(&self) -> io::Result<u64> {
+        self.disk.state().look()?;
         self.with(|inode| inode.now.len() as u64)
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.disk.state().look()?;
         self.with(|inode| {
             let from = inode.now.get(offset as usize..).unwrap_or_default();
             let n = from.len().min(buf.len());

@@ -151,13 +151,16 @@ impl Home {
         let generation = generation.filter(|generation| *generation > 0);
         let generation = generation.ok_or_else(|| damaged("the number of the journal is not readable"))?;
         let journal = self.of(generation).journal();
-        // A new store without any segment is one that was killed while it was made; this is not.
-        if !crate::journal::Journal::exists(&*self.disk, &journal)? && self.has_other_journal(generation)? {
+        // A new store without any segment is one that was killed while it was made. One that was compacted had some, and beside
+        // another journal it had some too.
+        if !crate::journal::Journal::exists(&*self.disk, &journal)?
+            && (generation > 1 || self.has_other_journal(generation)?)
+        {
             if self.read_text("format")?.is_some_and(|now| now != text) {
                 // Somebody compacted the store between the two looks.
                 return self.read_format();
             }
-            return Err(damaged("the journal that it names is missing beside another"));
+            return Err(damaged("the journal that it names is missing"));
         }
         Ok(Some(Format { version, store, generation }))
     }
@@ -259,14 +262,16 @@ impl Home {
         Ok(to)
     }
 
-    /// Keeps the bytes of a torn tail, where there is room. They were never acknowledged.
+    /// Keeps the bytes of a torn tail, where there is room, before they are cut off. They were never acknowledged.
     pub(crate) fn keep_torn(&self, torn: &Torn) -> Option<PathBuf> {
         let dir = self.next_quarantine().ok()?;
         let segment = torn.segment.file_stem()?.to_str()?;
         let path = dir.join(format!("torn-{segment}-{}", torn.offset));
         self.disk.create_dir(&dir).ok()?;
         let file = self.disk.open(&path, How::Create).ok()?;
-        write_all(&*file, &torn.bytes, 0).ok().map(|()| path)
+        write_all(&*file, &torn.bytes, 0).and_then(|()| file.sync()).ok()?;
+        self.disk.sync_dir(&dir).ok()?;
+        self.sync().ok().map(|()| path)
     }
 
     pub(crate) fn next_quarantine(&self) -> Result<PathBuf, StoreError> {

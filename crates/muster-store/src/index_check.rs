@@ -5,23 +5,23 @@ use crate::home::Home;
 use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
 use crate::journal::Journal;
 use crate::open::IndexReport;
-use crate::sled_index::{self, OpenFailed, Opened, Opening};
+use crate::sled_index::{self, OpenFailed, Opened};
 use std::time::Duration;
 
 type Checked = (Box<dyn Index>, IndexReport);
 
-/// Waits for sled and makes an index of it that agrees with the journal, which has `sum` and ends at `now`; of memory where
+/// Makes an index of what sled holds that agrees with the journal, which has `sum` and ends at `now`; of memory where
 /// sled cannot be used.
 pub(crate) fn check(
     home: &Home,
     journal: &Journal,
     now: Checkpoint,
     sum: Sum,
-    opening: Opening,
+    opened: Result<Opened, OpenFailed>,
     patience: Duration,
 ) -> Result<Checked, StoreError> {
     let (mut lost, mut ahead) = (None, Vec::new());
-    let reason = match opening.finish() {
+    let reason = match opened {
         Ok(opened) if opened.sum == sum && opened.checkpoint == Some(now) => {
             return Ok((Box::new(opened.index), IndexReport::Whole));
         }
@@ -40,7 +40,7 @@ pub(crate) fn check(
         Err(OpenFailed { reason, full: false }) => reason,
     };
     if lost.is_some() {
-        home.note_lost(ahead)?;
+        home.note_lost(ahead, 0)?;
     }
     let quarantine = match home.quarantine_index() {
         Ok(quarantine) => quarantine,
@@ -63,8 +63,7 @@ pub(crate) fn check(
 /// How many records the index of this store knows that the journal does not reach to any more. The index is told of a
 /// commit only after the journal is synced, so each of them had been acknowledged.
 fn lost_records(opened: &Opened, now: Checkpoint, sum: Sum) -> Option<u64> {
-    let is_ahead = opened.checkpoint.is_some_and(|at| at.store == now.store && at.end > now.end);
-    is_ahead.then(|| opened.sum.rows.saturating_sub(sum.rows))
+    opened.is_ahead(now).then(|| opened.sum.rows.saturating_sub(sum.rows))
 }
 
 /// Puts the rows behind sled's checkpoint, if up to there it agrees with the journal; else says why it does not.

@@ -13,7 +13,7 @@ use crate::tail::Standing;
 use crate::whole::{WholeEntry, bodies_named};
 use crate::{StoreError, Write};
 use muster_log::BodyHash;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Segments kept open for reading.
 const HANDLES_MAX: usize = 16;
+
+/// Segments that a store opened for reading holds open, so that they outlive a compaction elsewhere: an eighth of the files that a
+/// process may usually have open.
+const HELD_MAX: usize = 128;
 
 /// A place in the journal that cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +53,11 @@ pub(crate) struct Journal {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     store: StoreId,
+    /// Whether its end may be of a commit that was never acknowledged.
+    may_be_torn: bool,
     handles: RefCell<BTreeMap<u32, Box<dyn DiskFile>>>,
+    /// Whether more of them are kept than are read from now ([`Journal::hold`]).
+    holds: Cell<bool>,
 }
 
 /// What reading the whole journal found.
@@ -90,7 +98,12 @@ impl Tail {
 
 impl Journal {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, store: StoreId) -> Self {
-        Self { disk, dir, store, handles: RefCell::default() }
+        Self { disk, dir, store, may_be_torn: true, handles: RefCell::default(), holds: Cell::new(false) }
+    }
+
+    /// The same of which it is known that its last commit was acknowledged: what is not whole at its end is damage.
+    pub(crate) fn acknowledged(self) -> Self {
+        Self { may_be_torn: false, ..self }
     }
 
     /// Makes the first segment of a journal that has none.
@@ -150,7 +163,7 @@ impl Journal {
         out: &mut Loaded,
         visit: &mut dyn FnMut(Position, &Record<'_>),
     ) {
-        let found = scan(bytes, self.store, number, last, chain, &mut |position, record| {
+        let found = scan(bytes, self.store, number, last && self.may_be_torn, chain, &mut |position, record| {
             out.last = Some(position);
             visit(position, record);
         });
@@ -311,6 +324,18 @@ impl Journal {
         self.with_handle(last, |file| file.size()).map(|size| Some((last, size)))
     }
 
+    /// Opens the segments to read from them later, however long that takes: what is removed meanwhile stays readable.
+    pub(crate) fn hold(&self) {
+        self.holds.set(true);
+        let mut handles = self.handles.borrow_mut();
+        for number in segments(&*self.disk, &self.dir).unwrap_or_default().into_iter().take(HELD_MAX) {
+            // What cannot be opened now is met again by whoever reads it.
+            if let Ok(file) = self.disk.open(&self.path(number), How::Read) {
+                handles.insert(number, file);
+            }
+        }
+    }
+
     /// Bytes of all segments.
     pub(crate) fn bytes(&self) -> Result<u64, StoreError> {
         let sizes = segments(&*self.disk, &self.dir)?.into_iter();
@@ -345,8 +370,11 @@ impl Journal {
         let path = self.path(number);
         let mut handles = self.handles.borrow_mut();
         if !handles.contains_key(&number) {
-            if handles.len() >= HANDLES_MAX {
-                handles.pop_first();
+            match self.holds.get() {
+                false if handles.len() >= HANDLES_MAX => drop(handles.pop_first()),
+                // Those that are held are the first.
+                true if handles.len() >= HELD_MAX + HANDLES_MAX => drop(handles.pop_last()),
+                _ => {}
             }
             let file = self.disk.open(&path, How::Read).map_err(|error| StoreError::io("open", &path, error))?;
             handles.insert(number, file);
@@ -357,7 +385,7 @@ impl Journal {
 
     /// The last file, if its making was interrupted before its head was whole. Nothing was ever written to it.
     fn find_stub(&self, segments: &[u32]) -> Option<u32> {
-        let last = segments.last().copied()?;
+        let last = segments.last().copied().filter(|_| self.may_be_torn)?;
         let bytes = self.read_segment(last).ok()?;
         let whole = decode_segment_head(&bytes, self.store, last).is_some();
         (bytes.len() <= SEGMENT_HEAD && !whole).then_some(last)
@@ -377,7 +405,8 @@ impl Journal {
         }
     }
 
-    fn path(&self, number: u32) -> PathBuf {
+    /// The file of a segment.
+    pub(crate) fn path(&self, number: u32) -> PathBuf {
         self.dir.join(name(number))
     }
 }
@@ -419,6 +448,25 @@ fn bodies_within(writes: &[Write]) -> BTreeMap<usize, usize> {
 }
 
 impl Loaded {
+    /// Where the end was cut off that is not whole, if it is not: behind the last commit of its last segment.
+    pub(crate) fn unfinished(&self) -> Option<(u32, u32)> {
+        let end = self.tail.as_ref().map_or((0, 0), |(segment, end, _)| (*segment, *end));
+        (self.torn.is_some() || self.stub.is_some()).then_some(end)
+    }
+
+    /// What is wrong with the beginning of a journal that had one before it became the store's: its first segment was whole,
+    /// and its first commit names the archives, if there are any (`are_archives`).
+    pub(crate) fn missing_beginning(&self, journal: &Journal, are_archives: bool) -> Option<Damage> {
+        let damage = |offset, what| Some(Damage { segment: journal.path(1), offset, what });
+        match self.stub {
+            Some(1) => damage(0, "the head of the segment does not fit"),
+            _ if self.last.is_none() && are_archives => {
+                damage(SEGMENT_HEAD as u64, "what names the archives is missing")
+            }
+            _ => None,
+        }
+    }
+
     fn damage(&mut self, segment: PathBuf, offset: u32, what: &'static str) {
         self.damage.push(Damage { segment, offset: offset.into(), what });
     }

@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod archive;
+mod aside;
 mod compact;
 mod disk;
 mod disk_store;

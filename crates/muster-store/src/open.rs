@@ -24,8 +24,8 @@ const INDEX_PATIENCE: Duration = Duration::from_secs(30);
 pub struct OpenOptions {
     store_id: StoreId,
     read_only: bool,
-    index_in_memory: bool,
-    index_patience: Duration,
+    pub(crate) index_in_memory: bool,
+    pub(crate) index_patience: Duration,
     pub(crate) disk: Arc<dyn Disk>,
     now_ms: i64,
 }
@@ -142,19 +142,39 @@ pub(crate) fn home_of(dir: &Path, options: &OpenOptions) -> Home {
     Home::new(Arc::clone(&options.disk), dir).opened_at(options.now_ms)
 }
 
-pub(crate) fn open_to_read(
+fn open_to_read(
     home: Home,
     found: Option<Format>,
     options: OpenOptions,
 ) -> Result<(DiskStore, OpenReport), StoreError> {
+    open_to_read_as(home, found, options, |journal| journal).map(|(store, report, _)| (store, report))
+}
+
+/// A store opened for reading, and behind which commit its end is not whole, if it is not.
+type ToRead = (DiskStore, OpenReport, Option<(u32, u32)>);
+
+/// The same with what is known of its journal.
+pub(crate) fn open_to_read_as(
+    home: Home,
+    found: Option<Format>,
+    options: OpenOptions,
+    known: fn(Journal) -> Journal,
+) -> Result<ToRead, StoreError> {
     let format = found.ok_or_else(|| StoreError::NoStore { path: home.path().into() })?;
     let home = home.of(format.generation);
-    let journal = Journal::new(Arc::clone(&options.disk), home.journal(), format.store);
-    let read = read_journal(&home, &journal, format.store, true)?;
+    let journal = known(Journal::new(Arc::clone(&options.disk), home.journal(), format.store));
+    // Before ours: whatever was in a later one when it was written had been in ours.
+    let later = read_later(&home, format.store);
+    let mut read = read_journal(&home, &journal, format.store, true)?;
+    check_beginning(&home, &journal, &mut read);
+    check_later(&later, &mut read);
+    // Before the look whether they are still the store's.
+    journal.hold();
     if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
         // It was compacted meanwhile, and some or all of what was read had been removed.
-        return open_to_read(home, Some(now), options);
+        return open_to_read_as(home, Some(now), options, known);
     }
+    let unfinished = read.loaded.unfinished();
     let report = OpenReport {
         created: false,
         entries: read.kept.entries,
@@ -173,13 +193,12 @@ pub(crate) fn open_to_read(
     let staged = Staged::default();
     let (kept, archives) = (read.kept, read.archives);
     let store = DiskStore { home, format, journal, archives, kept, index, writer: None, staged, compaction: None };
-    Ok((store, report))
+    Ok((store, report, unfinished))
 }
 
 fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
     home.create()?;
-    home.make_room();
-    let lock = home.lock()?;
+    let lock = lock_and_make_room(&home)?;
     // Read again: whoever had the lock before may have made the store meanwhile.
     let found = home.read_format()?;
     let format = found.filter(|found| !found.is_old());
@@ -197,8 +216,19 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let opening = (!options.index_in_memory).then(|| sled_index::begin(home.index(), options.index_patience));
     let journal = Journal::new(options.disk, home.journal(), store);
     let mut read = read_journal(&home, &journal, store, options.index_in_memory)?;
+    check_beginning(&home, &journal, &mut read);
+    check_later(&read_later(&home, store), &mut read);
     if let Some(Damage { segment, offset, what }) = read.loaded.damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
+    }
+    let opened = opening.map(sled_index::Opening::finish);
+    if let Some(Ok(opened)) = &opened
+        && let Some(end) = read.loaded.unfinished()
+        && opened.is_ahead(Checkpoint { store, end })
+    {
+        // What is not whole was acknowledged. A repair keeps what can be read of it.
+        let (what, segment) = ("the end of an acknowledged commit is missing", journal.path(end.0.max(1)));
+        return Err(StoreError::Damaged { segment, offset: end.1.into(), what });
     }
     let torn = read.loaded.torn.as_ref().map(|torn| TornTail {
         segment: torn.segment.clone(),
@@ -209,10 +239,10 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let tail = journal.begin(std::mem::take(&mut read.loaded))?;
     home.sync()?;
     remove_leftovers(&home, &read.archives, options.index_in_memory);
-    let (index, index_report) = match opening {
-        Some(opening) => {
+    let (index, index_report) = match opened {
+        Some(opened) => {
             let now = Checkpoint { store, end: tail.end() };
-            index_check::check(&home, &journal, now, read.sum, opening, options.index_patience)?
+            index_check::check(&home, &journal, now, read.sum, opened, options.index_patience)?
         }
         None => {
             let index: Box<dyn Index> = Box::new(read.memory.take().unwrap_or_default());
@@ -233,11 +263,55 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let (index, staged) = (RefCell::new(index), Staged::default());
     let (kept, archives) = (read.kept, read.archives);
     let store = DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None };
-    if store.count_lost()?.is_none() {
+    if matches!(store.count_lost(), Ok(None)) {
         // Everything is here again, or nothing ever was gone. It is only a note.
         let _ = store.home.forget_lost();
     }
     Ok((store, report))
+}
+
+/// Takes the home, and gives the reserve up if the disk is as good as full: never that of another process.
+fn lock_and_make_room(home: &Home) -> Result<Box<dyn Send>, StoreError> {
+    let lock = home.lock().or_else(|error| match error {
+        // There was no room for the file itself, so nobody has it.
+        StoreError::Full { .. } => {
+            home.make_room();
+            home.lock()
+        }
+        error => Err(error),
+    })?;
+    home.make_room();
+    Ok(lock)
+}
+
+/// The journals of later generations, as far as they can be read: what an interrupted compaction left, or, in a copy that was
+/// made while one ended, the store itself.
+fn read_later(home: &Home, store: StoreId) -> Vec<(PathBuf, Kept)> {
+    let later = home.generations("journal").unwrap_or_default().into_iter().filter(|other| *other > home.generation());
+    let read = later.filter_map(|generation| {
+        let home = home.of(generation);
+        let journal = Journal::new(home.shared_disk(), home.journal(), store);
+        read_journal(&home, &journal, store, false).ok().map(|read| (home.journal(), read.kept))
+    });
+    read.collect()
+}
+
+/// Notes where a later journal holds what ours does not: it is the store's, and not to be removed.
+fn check_later(later: &[(PathBuf, Kept)], read: &mut Read) {
+    for (segment, kept) in later.iter().filter(|(_, kept)| kept.has_more_than(&read.kept)) {
+        tracing::debug!(entries = kept.entries, here = read.kept.entries, "a later journal holds more");
+        let what = "this journal holds entries that the one named by `format` does not";
+        read.loaded.damage.push(Damage { segment: segment.clone(), offset: 0, what });
+    }
+}
+
+/// Notes where a journal that a compaction or a repair made lacks its beginning: it is no new one, and what it named is not to
+/// be removed.
+fn check_beginning(home: &Home, journal: &Journal, read: &mut Read) {
+    if home.generation() > 1 && read.loaded.damage.is_empty() {
+        let are_archives = !Archives::present(home.disk(), &home.archives()).is_empty();
+        read.loaded.damage.extend(read.loaded.missing_beginning(journal, are_archives));
+    }
 }
 
 /// Reads the whole journal and every block of the archives that it names.

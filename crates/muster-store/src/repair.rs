@@ -4,21 +4,21 @@
 //! for the caller to say, who can judge them; here is what they lie in.
 
 use crate::archive::ArchiveRef;
+use crate::aside::{check_readable, files, is_readable, put_aside};
 use crate::compact::{COPY_BYTES, Packed, append};
-use crate::disk::{Disk, How, write_all};
+use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
-use crate::home::{FORMAT, Format};
-use crate::index::{body_key, entry_key};
+use crate::home::{FORMAT, Format, Home};
+use crate::index::{Checkpoint, Index, Key, body_key, entry_key};
 use crate::journal::{Journal, Tail};
-use crate::open::{home_of, open_to_read, read_journal, remove_leftovers};
+use crate::open::{Read, home_of, open_to_read_as, read_journal, remove_leftovers};
+use crate::record::StoreId;
+use crate::sled_index::{self, Opened};
 use crate::whole::bodies_named;
-use crate::{Damage, OpenOptions, Storage, StoreError, Write};
+use crate::{Damage, OpenOptions, OpenReport, Storage, StoreError, Write};
 use muster_log::{DagId, EntryId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Bytes that are copied at a time; where they cannot be read, as many zeros stand in the copy.
-const COPY_STEP: usize = 4096;
 
 /// What a repaired store does without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,17 @@ pub struct Choice {
     pub left_out: BTreeSet<EntryId>,
     /// Entries that are not in the store and should be.
     pub gone: BTreeSet<EntryId>,
+    /// Local facts that are otherwise afterwards: as given here, or forgotten.
+    pub facts: BTreeMap<String, Option<Vec<u8>>>,
+    /// Local facts that are forgotten where a place of the journal is damaged: what replaced them may have been there.
+    pub doubtful: BTreeSet<String>,
+}
+
+impl Choice {
+    /// Whether a local fact is not taken over.
+    fn replaces(&self, key: &str, is_journal_damaged: bool) -> bool {
+        self.facts.contains_key(key) || is_journal_damaged && self.doubtful.contains(key)
+    }
 }
 
 /// What a repair did.
@@ -38,6 +49,10 @@ pub struct Repaired {
     pub kept: u64,
     /// Entries that can be read and were left out.
     pub left_out: u64,
+    /// Entries in blocks of archives that cannot be read: how many, not which.
+    pub unnamed: u64,
+    /// Local facts that were there and were forgotten, for newer ones may have been in a damaged place.
+    pub forgotten: Vec<String>,
     /// Where the journal is now as it was found.
     pub quarantine: PathBuf,
 }
@@ -60,12 +75,19 @@ impl DiskStore {
         let _lock = home.lock()?;
         // Read again: whoever had the lock before may have compacted the store.
         let found = home.read_format()?.ok_or_else(no_store)?;
-        let (store, report) = open_to_read(home.of(found.generation), Some(found), options)?;
+        let home = home.of(found.generation);
+        let index = open_index(&home, found.store, &options);
+        let (store, report) = open_as_known(&home, found, &options, index.as_ref())?;
+        if let Some(repaired) = take_later(&store, &report.damage)? {
+            return Ok(Some(repaired));
+        }
+        // sled is done with before its files are removed.
+        let known = index.and_then(|index| index.index.entries_from((0, 0)).ok()).unwrap_or_default();
         let (store, choice) = choose(store)?;
         if report.damage.is_empty() && choice.left_out.is_empty() {
             return Ok(None);
         }
-        Ok(Some(rebuild(&store, report.damage, &choice)?))
+        Ok(Some(rebuild(&store, report.damage, &choice, &known)?))
     }
 
     /// Forgets which entries are gone: somebody said that they will not come back.
@@ -80,39 +102,196 @@ impl DiskStore {
     }
 }
 
-fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice) -> Result<Repaired, StoreError> {
+/// The index as it is, if there is one and it can be used: it knows what was acknowledged.
+fn open_index(home: &Home, store: StoreId, options: &OpenOptions) -> Option<Opened> {
+    if options.index_in_memory || !home.index().is_dir() {
+        return None;
+    }
+    let opened = sled_index::begin(home.index(), options.index_patience).finish();
+    let opened = opened.inspect_err(|failed| tracing::warn!(reason = failed.reason, "the index cannot be asked")).ok();
+    opened.filter(|opened| opened.checkpoint.is_some_and(|at| at.store == store))
+}
+
+/// Opens the store for reading. What is not whole at its end is damage where it is known to have been acknowledged.
+fn open_as_known(
+    home: &Home,
+    found: Format,
+    options: &OpenOptions,
+    index: Option<&Opened>,
+) -> Result<(DiskStore, OpenReport), StoreError> {
+    let open = |known: fn(Journal) -> Journal| open_to_read_as(home.clone(), Some(found), options.clone(), known);
+    let (store, report, unfinished) = open(|journal| journal)?;
+    let is_acknowledged = |end| index.is_some_and(|index| index.is_ahead(Checkpoint { store: found.store, end }));
+    if unfinished.is_some_and(is_acknowledged) {
+        return open(Journal::acknowledged).map(|(store, report, _)| (store, report));
+    }
+    Ok((store, report))
+}
+
+/// Goes over to a later journal that is whole and holds all that ours does, and more. `format` was not replaced along with it,
+/// as in a copy that was made meanwhile.
+fn take_later(store: &DiskStore, damage: &[Damage]) -> Result<Option<Repaired>, StoreError> {
+    let (home, disk) = (&store.home, store.home.disk());
+    for generation in home.generations("journal")? {
+        let later = home.of(generation);
+        if !damage.iter().any(|damage| damage.segment == later.journal()) {
+            continue;
+        }
+        let journal = Journal::new(home.shared_disk(), later.journal(), store.format.store);
+        let read = read_journal(&later, &journal, store.format.store, false)?;
+        let is_whole = read.loaded.damage.is_empty() && read.loaded.unfinished().is_none();
+        if !is_whole || store.kept.has_more_than(&read.kept) {
+            continue;
+        }
+        let segments = files(disk, &home.journal(), ".log")?;
+        check_readable(disk, &segments)?;
+        let quarantine = home.next_quarantine()?;
+        disk.create_dir(&quarantine).map_err(|error| StoreError::io("create", &quarantine, error))?;
+        put_aside(disk, &segments, &quarantine.join("journal"))?;
+        disk.sync_dir(&quarantine).map_err(|error| StoreError::io("sync", &quarantine, error))?;
+        later.write_format(Format { version: FORMAT, generation, ..store.format })?;
+        remove_leftovers(&later, &read.archives, false);
+        let (damage, kept) = (damage.to_vec(), read.kept.entries);
+        return Ok(Some(Repaired { damage, kept, left_out: 0, unnamed: 0, forgotten: Vec::new(), quarantine }));
+    }
+    Ok(None)
+}
+
+fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key]) -> Result<Repaired, StoreError> {
     let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
     let home = store.home.of(format.generation);
     let disk = home.disk();
     let quarantine = home.next_quarantine()?;
-    copy_all(disk, &store.home.journal(), &quarantine.join("journal"))?;
+    let segments = files(disk, &store.home.journal(), ".log")?;
+    check_readable(disk, &segments)?;
+    let packed = files(disk, &store.home.archives(), ".arc")?;
+    check_readable(disk, &packed)?;
+    check_lasting(disk, &damage)?;
+    // What a repair or a compaction left behind that did not come to its end; but what more it holds is kept.
+    let mut later = Vec::new();
+    for generation in home.generations("journal")?.into_iter().filter(|other| *other >= format.generation) {
+        let dir = home.of(generation).journal();
+        if damage.iter().any(|damage| damage.segment == dir) {
+            later.push((quarantine.join(format!("journal-{generation}")), files(disk, &dir, ".log")?));
+        }
+    }
+    for (to, segments) in &later {
+        check_readable(disk, segments)?;
+        put_aside(disk, segments, to)?;
+    }
+    Journal::remove(disk, &home.journal());
+    let unnamed = store.unreadable_rows();
+    let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
+    let is_forgotten = |key: &&String| is_journal_damaged && store.kept.locals.contains_key(*key);
+    let forgotten = choice.doubtful.iter().filter(is_forgotten).cloned().collect();
+    let aside = Aside { segments, packed, quarantine: &quarantine };
+    let written = make(store, &home, format, &damage, choice, &aside);
+    // Of what no entry names that is left, only the old index may know.
+    let is_gone = |made: &Read, key: &Key| !made.kept.archived.contains_key(key) && !made.has_row(key);
+    let noted = |made: &Read| {
+        let named = choice.gone.iter().chain(&choice.left_out).map(entry_key);
+        home.note_lost(named.chain(known.iter().filter(|key| is_gone(made, key)).copied()), unnamed)
+    };
+    let written = written.and_then(|made| noted(&made).map(|()| made));
+    let switched = written.and_then(|made| match home.write_format(format) {
+        // Without room it was not replaced; else either may be found after a power cut, and both have to be there.
+        Err(error) if !matches!(error, StoreError::Full { .. }) || !is_still(&home, store.format) => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Ok(made)),
+    });
+    let made = switched.inspect_err(|_| clear_away(&home, &quarantine))??;
+    remove_leftovers(&home, &made.archives, false);
+    Ok(Repaired {
+        damage,
+        kept: made.kept.entries,
+        left_out: choice.left_out.len() as u64,
+        unnamed,
+        forgotten,
+        quarantine,
+    })
+}
+
+impl DiskStore {
+    /// Entries of which the journal says that archives hold them, and which they do not give back.
+    fn unreadable_rows(&self) -> u64 {
+        let named = self.archives.known().flat_map(|archive| &archive.blocks).map(|block| u64::from(block.rows));
+        let read = self.kept.archived.keys().filter(|key| key.starts_with(b"e")).count();
+        named.sum::<u64>().saturating_sub(read as u64)
+    }
+}
+
+impl Read {
+    fn has_row(&self, key: &Key) -> bool {
+        self.memory.as_ref().is_some_and(|index| index.get(key).is_ok_and(|found| found.is_some()))
+    }
+}
+
+/// What is put aside, and where.
+struct Aside<'a> {
+    segments: Vec<PathBuf>,
+    packed: Vec<PathBuf>,
+    quarantine: &'a Path,
+}
+
+/// Puts aside what there is, writes what stands into the next journal and reads it back. None of it counts yet.
+fn make(
+    store: &DiskStore,
+    home: &Home,
+    format: Format,
+    damage: &[Damage],
+    choice: &Choice,
+    aside: &Aside<'_>,
+) -> Result<Read, StoreError> {
+    let disk = home.disk();
     // An archive is kept as it is, or everything that can be read of all of them goes back into the journal.
     let archives = store.home.archives();
     let is_whole = !damage.iter().any(|damage| damage.segment.starts_with(&archives))
         && !choice.left_out.iter().any(|id| store.kept.archived.contains_key(&entry_key(id)));
-    let is_all_known = crate::archive::Archives::present(disk, &archives)
-        .into_iter()
-        .all(|number| store.archives.known().any(|archive| archive.number == number));
-    if !is_whole || !is_all_known {
-        copy_all(disk, &archives, &quarantine.join("archives"))?;
+    let is_known = |path: &PathBuf| store.archives.known().any(|archive| store.archives.path(archive.number) == *path);
+    put_aside(disk, &aside.segments, &aside.quarantine.join("journal"))?;
+    if !is_whole || !aside.packed.iter().all(is_known) {
+        put_aside(disk, &aside.packed, &aside.quarantine.join("archives"))?;
     }
-    disk.sync_dir(&quarantine).map_err(|error| StoreError::io("sync", &quarantine, error))?;
+    disk.sync_dir(aside.quarantine).map_err(|error| StoreError::io("sync", aside.quarantine, error))?;
     home.sync()?;
-    // What a repair or a compaction left behind that did not come to its end.
-    Journal::remove(disk, &home.journal());
+    let unpacked = if is_whole { 0 } else { store.archives.known().map(ArchiveRef::size).sum() };
+    let needed = store.journal.bytes()?.saturating_add(unpacked);
+    if disk.free(home.path()).is_ok_and(|free| free < needed) {
+        return Err(StoreError::Full { path: home.path().into() });
+    }
     let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
-    write(store, &journal, choice, is_whole)?;
-    let read = read_journal(&home, &journal, format.store, true)?;
-    check(store, &read.kept.dags, read.loaded.damage, choice)?;
-    let gone = choice.gone.iter().chain(&choice.left_out);
-    home.note_lost(gone.map(entry_key))?;
-    home.write_format(format)?;
-    remove_leftovers(&home, &read.archives, false);
-    Ok(Repaired { damage, kept: read.kept.entries, left_out: choice.left_out.len() as u64, quarantine })
+    write(store, &journal, damage, choice, is_whole)?;
+    let read = read_journal(home, &journal, format.store, true)?;
+    check(store, &read.kept.dags, &read.loaded.damage, choice)?;
+    Ok(read)
+}
+
+/// Whether `format` surely says what it said.
+fn is_still(home: &Home, format: Format) -> bool {
+    home.read_format().is_ok_and(|now| now == Some(format))
+}
+
+/// Removes what a repair made that was refused: the store is as it was.
+fn clear_away(home: &Home, quarantine: &Path) {
+    let disk = home.disk();
+    Journal::remove(disk, &home.journal());
+    for dir in disk.list(quarantine).unwrap_or_default().into_iter().map(|name| quarantine.join(name)) {
+        for path in files(disk, &dir, "").unwrap_or_default() {
+            drop(disk.remove(&path));
+        }
+        drop(disk.remove_dir(&dir));
+    }
+    drop(disk.remove_dir(quarantine));
 }
 
 /// Writes the new journal: first what is older.
-fn write(store: &DiskStore, journal: &Journal, choice: &Choice, keeps_archives: bool) -> Result<(), StoreError> {
+fn write(
+    store: &DiskStore,
+    journal: &Journal,
+    damage: &[Damage],
+    choice: &Choice,
+    keeps_archives: bool,
+) -> Result<(), StoreError> {
     let mut tail = journal.start()?;
     let mut out = Out { journal, tail: &mut tail, choice, batch: Vec::new(), bytes: 0, failed: Ok(()) };
     if keeps_archives {
@@ -139,11 +318,32 @@ fn write(store: &DiskStore, journal: &Journal, choice: &Choice, keeps_archives: 
         }
     }
     let none_packed = Packed::default();
-    store.journal.load(&mut |position, record| {
-        let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
+    let is_journal_damaged = damage.iter().any(|damage| damage.segment.starts_with(store.home.journal()));
+    let loaded = store.journal.load(&mut |position, record| {
+        let is_live =
+            |key: &str| store.kept.locals.get(key) == Some(&position) && !choice.replaces(key, is_journal_damaged);
         none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
     })?;
+    if let Some(Damage { segment, offset, what }) = loaded.damage.into_iter().find(|found| !damage.contains(found)) {
+        // More than was there when it was judged what stands.
+        return Err(StoreError::Damaged { segment, offset, what });
+    }
+    for (key, value) in choice.facts.iter().filter(|(_, value)| value.is_some()) {
+        out.push(Write::Local { key: key.clone(), value: value.clone() });
+    }
     out.finish()
+}
+
+/// Whether what could not be read when the store was judged still cannot. If it can, nothing in it is lost.
+fn check_lasting(disk: &dyn Disk, damage: &[Damage]) -> Result<(), StoreError> {
+    let unread = damage.iter().filter(|damage| damage.what.ends_with("cannot be read"));
+    match unread.map(|damage| &damage.segment).find(|path| is_readable(disk, path)) {
+        None => Ok(()),
+        Some(path) => {
+            let source = std::io::Error::other("it could not be read a moment ago, and can now");
+            Err(StoreError::Unreadable { path: path.clone(), source })
+        }
+    }
 }
 
 /// What goes into the new journal.
@@ -185,10 +385,10 @@ impl Out<'_> {
 fn check(
     store: &DiskStore,
     dags: &BTreeMap<DagId, (muster_log::TeamId, Vec<Held>)>,
-    damage: Vec<Damage>,
+    damage: &[Damage],
     choice: &Choice,
 ) -> Result<(), StoreError> {
-    if let Some(Damage { segment, offset, what }) = damage.into_iter().next() {
+    if let Some(Damage { segment, offset, what }) = damage.first().cloned() {
         return Err(StoreError::Damaged { segment, offset, what });
     }
     for (dag, (_, order)) in &store.kept.dags {
@@ -202,31 +402,4 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// Copies the files of a directory, however badly they can be read.
-fn copy_all(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), StoreError> {
-    let names = match disk.list(from) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        names => names.map_err(|error| StoreError::io("list", from, error))?,
-    };
-    disk.create_dir(to).map_err(|error| StoreError::io("create", to, error))?;
-    for name in names {
-        let Ok(source) = disk.open(&from.join(&name), How::Read) else { continue };
-        let path = to.join(&name);
-        let failed = |error| StoreError::io("write to", &path, error);
-        let copy = disk.open(&path, How::Create).map_err(failed)?;
-        let size = source.size().map_err(failed)?;
-        let mut at = 0;
-        while at < size {
-            let mut bytes = [0; COPY_STEP];
-            let left = usize::try_from(size - at).unwrap_or(COPY_STEP).min(COPY_STEP);
-            // What the disk does not give back is zeros in the copy.
-            let read = source.read_at(&mut bytes[..left], at).ok().filter(|read| *read > 0).unwrap_or(left);
-            write_all(&*copy, &bytes[..read], at).map_err(failed)?;
-            at += read as u64;
-        }
-        copy.sync().map_err(failed)?;
-    }
-    disk.sync_dir(to).map_err(|error| StoreError::io("sync", to, error))
 }

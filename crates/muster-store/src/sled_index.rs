@@ -43,6 +43,13 @@ pub(crate) struct Opened {
     pub(crate) sum: Sum,
 }
 
+impl Opened {
+    /// Whether it was told of commits of this store behind `now`. Each of them had been acknowledged.
+    pub(crate) fn is_ahead(&self, now: Checkpoint) -> bool {
+        self.checkpoint.is_some_and(|at| at.store == now.store && at.end > now.end)
+    }
+}
+
 /// Why sled could not be opened.
 #[derive(Debug)]
 pub(crate) struct OpenFailed {

@@ -123,6 +123,34 @@ fn a_compaction_that_fails_at_any_call_loses_nothing() {
 }
 
 #[test]
+fn a_compaction_that_cannot_look_at_something_loses_nothing_that_is_acknowledged_later() {
+    let (written, incidents) = written();
+    let dags = [incidents[0][0].entry.dag];
+    let counting = written.cut(0);
+    let (mut store, _) = open(&counting).unwrap();
+    let before = counting.reads();
+    store.compact(&dags).unwrap();
+    let reads = counting.reads() - before;
+    assert!(reads > 50, "{reads} reads are too few");
+    let (mut refused, mut done) = (0, 0);
+    for nth in 1..=reads {
+        let disk = written.cut(0);
+        let (mut store, _) = open(&disk).unwrap();
+        disk.fail_reads(nth, 1);
+        *(if store.compact(&dags).is_err() { &mut refused } else { &mut done }) += 1;
+        disk.fail_reads(1, 0);
+        check(&store, &incidents);
+        fill(&mut store, 8, 0..1);
+        drop(store);
+        for disk in [disk.cut(0), disk] {
+            check_filled(&open(&disk).unwrap().0, 8, 1);
+            check_survives(&disk, &incidents);
+        }
+    }
+    assert!(refused > 20 && done > 0, "{refused} of {reads} refused");
+}
+
+#[test]
 fn power_that_fails_during_a_compaction_loses_nothing() {
     let (written, incidents) = written();
     for nth in 1..=calls() {
@@ -282,4 +310,82 @@ fn a_journal_that_is_missing_beside_another_is_refused_and_nothing_is_removed() 
     assert!(matches!(open(&disk), Err(StoreError::Damaged { .. })));
     assert_eq!(disk.contents(&old), Some(bytes));
     assert_eq!(archives(&disk).len(), 1);
+}
+
+#[test]
+fn a_compacted_journal_that_is_gone_or_has_lost_its_beginning_is_no_new_store_and_nothing_is_removed() {
+    let (disk, _, _) = compacted(&[0]);
+    let journal = Path::new(HOME).join("journal-2/00000001.log");
+    let (bytes, archive) = (disk.contents(&journal).unwrap(), disk.contents(&archives(&disk)[0]).unwrap());
+    for left in [None, Some(0), Some(10), Some(63), Some(64), Some(100)] {
+        match left {
+            None => disk.remove(&journal).unwrap(),
+            Some(left) => disk.replace(&journal, &bytes[..left]),
+        }
+        let opened = open(&disk);
+        assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{left:?}: {opened:?}");
+        assert_eq!(disk.contents(&journal), left.map(|left| bytes[..left].to_vec()), "nothing may be touched");
+        assert_eq!(disk.contents(&archives(&disk)[0]).as_ref(), Some(&archive));
+        let read = DiskStore::open(Path::new(HOME), OpenOptions::read().disk(Arc::new(disk.clone())));
+        assert!(read.map_or(true, |(_, report)| !report.damage.is_empty()), "{left:?}");
+    }
+}
+
+#[test]
+fn a_second_process_on_a_full_disk_leaves_the_reserve_of_the_first_alone() {
+    let disk = FaultyDisk::new();
+    let reserve = Path::new(HOME).join("reserve");
+    let room = usize::try_from(muster_store::RESERVE_BYTES).unwrap() + 100_000;
+    disk.set_capacity(Some(room));
+    let (mut store, _) = open(&disk).unwrap();
+    assert!(disk.contents(&reserve).is_some());
+    assert!(matches!(open(&disk), Err(StoreError::InUse { .. })));
+    assert!(disk.contents(&reserve).is_some(), "it is the first one's");
+    fill(&mut store, 8, 0..1);
+    drop(store);
+    check_filled(&open(&disk).unwrap().0, 8, 1);
+}
+
+#[test]
+fn a_copy_with_the_format_of_before_and_the_journal_of_after_a_compaction_loses_nothing() {
+    let paths = ["format", "journal/00000001.log", "journal-2/00000001.log"].map(|name| Path::new(HOME).join(name));
+    let (before, incidents) = written();
+    let [format, old] = [0, 1].map(|n| before.contents(&paths[n]).unwrap());
+    for short in [0, 5, old.len() / 3, old.len() - 64] {
+        let (disk, _, _) = compacted(&[0]);
+        disk.create_dir(&Path::new(HOME).join("journal")).unwrap();
+        disk.replace(&paths[0], &format);
+        disk.replace(&paths[1], &old[..old.len() - short]);
+        let (new, archive) = (disk.contents(&paths[2]).unwrap(), archives(&disk).remove(0));
+        if short == 0 {
+            // As after a kill before the switch.
+            check(&open(&disk).unwrap().0, &incidents);
+            continue;
+        }
+        let opened = open(&disk);
+        assert!(
+            matches!(&opened, Err(StoreError::Damaged { segment, .. }) if paths[2].starts_with(segment)),
+            "{opened:?}"
+        );
+        assert!(!open_to_read(&disk).1.damage.is_empty());
+        assert!(disk.contents(&paths[2]) == Some(new) && disk.contents(&archive).is_some(), "nothing may be removed");
+        let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+        let all = |store| Ok::<_, StoreError>((store, muster_store::Choice::default()));
+        let repaired = DiskStore::repair(Path::new(HOME), options, all).unwrap().unwrap();
+        let aside = disk.contents(&repaired.quarantine.join("journal/00000001.log")).unwrap();
+        assert!(aside == old[..old.len() - short]);
+        for seed in 0..3 {
+            check_survives(&disk.cut(seed), &incidents);
+        }
+    }
+}
+
+#[test]
+fn a_reader_reads_on_when_the_journal_under_it_is_compacted() {
+    let (disk, incidents) = written();
+    let (reader, _) = open_to_read(&disk);
+    let (mut store, _) = open(&disk).unwrap();
+    store.compact(&[incidents[0][0].entry.dag]).unwrap();
+    assert_eq!(journals(&disk), ["journal-2"]);
+    check(&reader, &incidents);
 }

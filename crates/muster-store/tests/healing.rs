@@ -4,7 +4,7 @@
 
 mod sample;
 
-use muster_store::{DiskStore, IndexReport, OpenOptions, OpenReport, Storage, StoreError};
+use muster_store::{Choice, DiskStore, IndexReport, OpenOptions, OpenReport, Storage, StoreError};
 use sample::{check_filled, fill};
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,6 +148,47 @@ fn acknowledged_commits_that_are_gone_from_the_journals_end_are_counted_and_the_
     drop(store);
     drop(open(dir.path()));
     assert!(!dir.path().join("lost").exists());
+}
+
+#[test]
+fn an_acknowledged_commit_whose_end_is_gone_is_damage_and_a_repair_keeps_what_is_whole_of_it() {
+    let dir = filled();
+    let segment = dir.path().join("journal/00000001.log");
+    let bytes = fs::read(&segment).unwrap();
+    // Within the last record, the body of the last entry.
+    fs::write(&segment, &bytes[..bytes.len() - 5]).unwrap();
+    for _ in 0..2 {
+        let refused = DiskStore::open(dir.path(), OpenOptions::write([9; 16])).unwrap_err();
+        assert!(matches!(&refused, StoreError::Damaged { segment: of, .. } if *of == segment), "{refused}");
+        assert!(fs::read(&segment).unwrap() == bytes[..bytes.len() - 5], "nothing may be touched");
+    }
+    let (reader, report) = DiskStore::open(dir.path(), OpenOptions::read()).unwrap();
+    assert!(report.torn.is_some(), "without the index it may never have been acknowledged");
+    check_filled(&reader, 1, ENTRIES - 1);
+    let all = |store| Ok::<_, StoreError>((store, Choice::default()));
+    let repaired = DiskStore::repair(dir.path(), OpenOptions::write([9; 16]), all).unwrap().unwrap();
+    assert_eq!((repaired.damage.len(), repaired.kept), (1, u64::from(ENTRIES)));
+    let (store, report) = open(dir.path());
+    assert_eq!((store.count(&sample::dag(1)), report.torn), (u64::from(ENTRIES), None));
+    assert!(!store.contains_body(&sample::hash(1, ENTRIES - 1)).unwrap());
+}
+
+#[test]
+fn an_entry_that_nothing_else_names_is_noted_as_lost_by_what_the_index_knew() {
+    let dir = filled();
+    let segment = dir.path().join("journal/00000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    let last = sample::entry(1, ENTRIES - 1).bytes;
+    let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let all = |store| Ok::<_, StoreError>((store, Choice::default()));
+    let repaired = DiskStore::repair(dir.path(), OpenOptions::write([9; 16]), all).unwrap().unwrap();
+    assert_eq!(repaired.kept, u64::from(ENTRIES) - 1);
+    let (mut store, _) = open(dir.path());
+    assert_eq!(store.lost().unwrap().map(|lost| lost.missing), Some(1));
+    fill(&mut store, 1, ENTRIES - 1..ENTRIES);
+    assert_eq!(store.lost().unwrap(), None);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn contents(disk: &FaultyDisk, path: &Path) -> Vec<u8> {
 fn repair(disk: &FaultyDisk) -> Result<Option<Repaired>, StoreError> {
     DiskStore::repair(Path::new(HOME), options(disk), |store| {
         let left_out: BTreeSet<EntryId> = (BAD + 1..ENTRIES).map(|n| id(9, n)).collect();
-        Ok((store, Choice { left_out, gone: [id(9, BAD)].into() }))
+        Ok((store, Choice { left_out, gone: [id(9, BAD)].into(), ..Choice::default() }))
     })
 }
 
@@ -131,6 +131,15 @@ fn a_damaged_archive_goes_back_into_the_journal_as_far_as_it_can_be_read() {
     let wanted: Vec<_> = lines(1, 5).into_iter().map(|line| line.entry).collect();
     assert!(store.entries(&wanted[0].dag).unwrap() == wanted);
     assert_eq!(store.count(&dag(9)), 0);
+    // Of the entries in it only the number is known.
+    let lost = store.lost().unwrap().unwrap();
+    assert_eq!((repaired.unnamed, lost.unnamed), (u64::from(BAD), u64::from(BAD)));
+    assert_eq!(lost.missing, u64::from(ENTRIES - BAD), "those of the first repair");
+    drop(store);
+    drop(open(&disk).unwrap());
+    assert_eq!(open(&disk).unwrap().lost().unwrap().unwrap().unnamed, u64::from(BAD));
+    DiskStore::accept_loss(Path::new(HOME), options(&disk)).unwrap();
+    assert_eq!(open(&disk).unwrap().lost().unwrap(), None);
 }
 
 #[test]
@@ -159,4 +168,103 @@ fn a_repair_that_fails_or_loses_power_at_any_call_can_be_made_again() {
             }
         }
     }
+}
+
+#[test]
+fn a_repair_that_cannot_look_at_something_loses_nothing() {
+    let segment = Path::new("/home/store/journal-2/00000001.log");
+    let counting = damaged();
+    let before = counting.reads();
+    repair(&counting).unwrap().unwrap();
+    let reads = counting.reads() - before;
+    assert!(reads > 30, "{reads} reads are too few");
+    // Once, and from then on until somebody mends the disk.
+    for times in [1, u64::MAX / 2] {
+        let mut refused = 0;
+        for nth in 1..=reads {
+            let disk = damaged();
+            let (bytes, archive) =
+                (contents(&disk, segment), contents(&disk, Path::new("/home/store/archives/00000001.arc")));
+            disk.fail_reads(nth, times);
+            let done = repair(&disk);
+            disk.fail_reads(1, 0);
+            refused += u64::from(done.is_err());
+            let repaired = match done {
+                Ok(done) => done.unwrap(),
+                Err(_) => repair(&disk).unwrap().unwrap(),
+            };
+            assert!(contents(&disk, &repaired.quarantine.join("journal/00000001.log")) == bytes, "{nth}");
+            assert!(contents(&disk, Path::new("/home/store/archives/00000001.arc")) == archive, "{nth}");
+            check_stands(&open(&disk).unwrap());
+        }
+        assert!(refused > reads / 2, "{refused} of {reads} refused");
+    }
+}
+
+#[test]
+fn what_was_torn_off_is_kept_through_a_power_cut_before_it_is_cut_off() {
+    let disk = FaultyDisk::new();
+    let mut store = open(&disk).unwrap();
+    fill(&mut store, 9, 0..ENTRIES);
+    drop(store);
+    let segment = Path::new("/home/store/journal/00000001.log");
+    let bytes = contents(&disk, segment);
+    let torn = &bytes[..bytes.len() - 5];
+    disk.replace(segment, torn);
+    let (_, report) = DiskStore::open(Path::new(HOME), options(&disk)).unwrap();
+    let kept = report.torn.unwrap().kept.unwrap();
+    for seed in 0..8 {
+        let after = disk.cut(seed);
+        let rest = contents(&after, segment).len();
+        assert!(contents(&after, &kept) == torn[rest..], "cut {seed}");
+    }
+}
+
+#[test]
+fn a_repair_without_room_leaves_nothing_behind() {
+    let counting = damaged();
+    let names = |disk: &FaultyDisk| disk.list(Path::new(HOME)).unwrap().into_iter().collect::<BTreeSet<_>>();
+    let used = u64::MAX - counting.free(Path::new(HOME)).unwrap();
+    assert_eq!(used, 0, "a disk without limit cannot say");
+    counting.set_capacity(Some(usize::MAX / 2));
+    let used = usize::MAX / 2 - counting.free(Path::new(HOME)).unwrap() as usize;
+    let (mut refused, mut done) = (0, 0);
+    for room in (0..12_000).step_by(150) {
+        let disk = damaged();
+        let before = names(&disk);
+        disk.set_capacity(Some(used + room));
+        match repair(&disk) {
+            Ok(repaired) => {
+                done += 1;
+                assert!(repaired.unwrap().quarantine.ends_with("quarantine-1"));
+            }
+            Err(StoreError::Full { .. }) => {
+                refused += 1;
+                let left: BTreeSet<_> = names(&disk).difference(&before).cloned().collect();
+                assert!(
+                    left.iter().all(|name| ["lost", "lost.new", "format.new"].contains(&name.as_str())),
+                    "{left:?}"
+                );
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+        disk.set_capacity(None);
+        if refused > 0 && done == 0 {
+            assert!(repair(&disk).unwrap().unwrap().quarantine.ends_with("quarantine-1"));
+        }
+        check_stands(&open(&disk).unwrap());
+    }
+    assert!(refused > 10 && done > 10, "{refused} refused, {done} done");
+}
+
+#[test]
+fn a_local_fact_of_which_a_newer_one_may_be_damaged_is_forgotten_and_others_are_as_they_were_said_to_be() {
+    let disk = damaged();
+    let done = DiskStore::repair(Path::new(HOME), options(&disk), |store| {
+        let facts = [("seen".to_owned(), Some(b"3".to_vec())), ("no more".to_owned(), None)].into();
+        let doubtful = ["kept".to_owned(), "never said".to_owned()].into();
+        Ok::<_, StoreError>((store, Choice { facts, doubtful, ..Choice::default() }))
+    });
+    assert_eq!(done.unwrap().unwrap().forgotten, ["kept"]);
+    assert_eq!(open(&disk).unwrap().locals("").unwrap(), [("seen".to_owned(), b"3".to_vec())]);
 }

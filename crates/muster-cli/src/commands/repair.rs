@@ -33,14 +33,22 @@ pub(crate) fn run(command: &Repair, session: &Session) -> Result<(), Problem> {
 
 /// The account in words.
 fn told(account: &Account) -> String {
-    let Account { repaired, damage, kept, left_out, quarantine } = account;
+    let Account { repaired, damage, kept, left_out, unnamed, forgot_choice, quarantine } = account;
     if !repaired {
         return "nothing to repair: the journal is whole\n".into();
     }
     let places: String = damage.iter().map(|place| format!("{place}\n")).collect();
     let quarantine = quarantine.as_deref().unwrap_or_default();
+    let forgot = match forgot_choice {
+        true => "which incident commands mean was forgotten, a newer choice may have been damaged: `muster use`\n",
+        false => "",
+    };
+    let unnamed = match unnamed {
+        0 => String::new(),
+        n => format!("{n} packed entries cannot be read; which ones is not known\n"),
+    };
     format!(
-        "{places}kept {kept} entries; left out {left_out} that do not stand without what is damaged\n\
+        "{places}kept {kept} entries; left out {left_out} that do not stand without what is damaged\n{unnamed}{forgot}\
          the journal as it was is in {quarantine}\n\
          now `muster up`: peers that hold what is missing give it back; `muster doctor` tells what is missing still\n"
     )
@@ -52,12 +60,35 @@ mod tests {
 
     #[test]
     fn a_repair_tells_what_was_kept_and_where_the_rest_is() {
-        let nothing = Account { repaired: false, damage: vec![], kept: 0, left_out: 0, quarantine: None };
+        let nothing = Account {
+            repaired: false,
+            damage: vec![],
+            kept: 0,
+            left_out: 0,
+            unnamed: 0,
+            forgot_choice: false,
+            quarantine: None,
+        };
         assert_eq!(told(&nothing), "nothing to repair: the journal is whole\n");
         let damage = vec!["a is damaged at offset 9: its checksum does not fit".to_owned()];
         let quarantine = Some("/home/q".to_owned());
-        let text = told(&Account { repaired: true, damage, kept: 7, left_out: 3, quarantine });
-        for part in ["offset 9", "kept 7 entries; left out 3", "/home/q", "`muster up`"] {
+        let text = told(&Account {
+            repaired: true,
+            damage,
+            kept: 7,
+            left_out: 3,
+            unnamed: 2,
+            forgot_choice: true,
+            quarantine,
+        });
+        for part in [
+            "offset 9",
+            "kept 7 entries; left out 3",
+            "2 packed entries cannot be read",
+            "`muster use`",
+            "/home/q",
+            "`muster up`",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -3,6 +3,7 @@
 //! The caller commits before them, so that nothing gets into a file that is not durable here.
 
 use super::Engine;
+use super::doctor::lost_entries;
 use super::reads::to_value;
 use crate::audit::{Ask, PAGE_BYTES, Page, Planned};
 use crate::bundle::Bytes;
@@ -49,7 +50,7 @@ impl<S: Storage> Engine<S> {
         let damage = self.around.damage.iter().cloned();
         let gone = self.replica.store().lost()?.map(|lost| {
             let since = self.rfc3339(Timestamp(lost.since_ms));
-            format!("{} entries that this device had are gone since {since}; `muster up` fetches them", lost.missing)
+            format!("{} that this device had are gone since {since}; `muster up` fetches them", lost_entries(lost))
         });
         let others: Vec<String> = damage.chain(gone).collect();
         let reports: Vec<&VerifyReport> = found.teams.iter().map(|(_, report)| report).collect();

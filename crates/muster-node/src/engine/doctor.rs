@@ -95,11 +95,16 @@ impl<S: Storage> Engine<S> {
     fn lost_check(&self) -> Result<Option<Check>, Failure> {
         let Some(lost) = self.replica.store().lost()? else { return Ok(None) };
         let since = self.rfc3339(Timestamp(lost.since_ms));
-        let entries = if lost.missing == 1 { "1 entry".to_owned() } else { format!("{} entries", lost.missing) };
-        let text = format!("{entries} that this device had are gone since {since}");
-        let next = "`muster up`: peers that hold them give them back, or `muster bundle read` a file that one of them wrote; \
-                    `muster repair --accept-loss` if nobody does";
-        Ok(Some(Check::bad("lost", text, next).with(json!({ "missing": lost.missing, "since_ms": lost.since_ms }))))
+        let text = format!("{} that this device had are gone since {since}", lost_entries(lost));
+        let next = if lost.missing > 0 {
+            "`muster up`: peers that hold them give them back, or `muster bundle read` a file that one of them wrote; \
+             `muster repair --accept-loss` if nobody does"
+        } else {
+            "`muster up`, and look whether the incidents are whole again; then `muster repair --accept-loss`, for which \
+             entries they were is not known"
+        };
+        let detail = json!({ "missing": lost.missing, "unnamed": lost.unnamed, "since_ms": lost.since_ms });
+        Ok(Some(Check::bad("lost", text, next).with(detail)))
     }
 
     /// Said only where there is something to say.
@@ -264,6 +269,16 @@ fn told(peer: &Peer, path: &str, now: Timestamp) -> String {
     format!("{person} {path}, {heard}")
 }
 
+/// How many entries are gone, and how many of them nobody can name.
+pub(crate) fn lost_entries(lost: muster_store::Lost) -> String {
+    let packed = |n| format!("{} of a packed part that cannot be read", plural(n, "entry", "entries"));
+    match (lost.missing, lost.unnamed) {
+        (missing, 0) => plural(missing, "entry", "entries"),
+        (0, unnamed) => packed(unnamed),
+        (missing, unnamed) => format!("{} and {}", plural(missing, "entry", "entries"), packed(unnamed)),
+    }
+}
+
 /// The store as it was opened.
 pub(crate) fn store_check(report: &OpenReport, store: &Path) -> Check {
     let quarantined = quarantined(store);
@@ -278,8 +293,8 @@ pub(crate) fn store_check(report: &OpenReport, store: &Path) -> Check {
         Check::warn("store", format!("whole; its index was damaged ({reason}) and was built again"), next)
     } else if let Some(torn) = &report.torn {
         let text = format!("whole but for {} bytes at the end of the journal", torn.bytes);
-        let next = "the next command that writes cuts them off; should anything that was acknowledged be among them, \
-                    it says so, and then so does `muster doctor`";
+        let next = "the next command that writes cuts them off; should they be of something that was acknowledged, it says \
+                    that instead and asks for `muster repair`";
         Check::warn("store", text, next)
     } else if report.full {
         Check::bad(

@@ -44,6 +44,10 @@ fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::Damaged { .. } => {
             "reading goes on, `muster verify` lists what is affected; `muster repair` makes the home writable again"
         }
+        StoreError::Unreadable { .. } => {
+            "look who may read the file (it may belong to another user) and try again; else copy the home to a disk that \
+             can be read"
+        }
         StoreError::Poisoned => "the entry was not accepted; try again, and check the disk if it happens twice",
         StoreError::NoStore { .. } => "nothing was logged in this home yet; check --home",
         _ => return None,
