@@ -4,7 +4,7 @@
 
 use crate::commands::{
     actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen, sev,
+    export, invite, join, key, man, mark, need, net, peers, phase, proof, redact, repair, role, roles, saw, say, seen, sev,
     status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Need(need::Need),
     /// Correct an entry; the original stays visible
     Amend(amend::Amend),
+    /// Erase what was typed, on every node; that it was there stays
+    Redact(redact::Redact),
     /// Give the incident a better title
     Title(title::Title),
     /// Say how bad it is

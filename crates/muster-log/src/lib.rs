@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod limits;
 mod pending;
 mod proof;
+mod redaction;
 pub mod refusal;
 mod roster;
 pub mod status;
@@ -45,6 +46,7 @@ pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, 
 pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
 pub use ledger::{Consequence, Ledger, Outcome, Received};
 pub use pending::PoolSize;
+pub use redaction::Redacted;
 pub use refusal::Refusal;
 pub use roster::{Removal, Roster, Standing, Taken};
 pub use status::Status;

@@ -127,7 +127,7 @@ impl<S: Storage> Replica<S> {
         }
         let people = state.people();
         let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
-        let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+        let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
         // A read that fails must not be shown as a text that has not come.
         let failed = std::cell::RefCell::new(None);
         let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
@@ -182,5 +182,9 @@ impl<S: Storage> Entries for InLedger<'_, S> {
                 None
             }
         }
+    }
+
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.bodies.hidden.redacted_by(&self.dag.id(), id)
     }
 }

@@ -17,6 +17,7 @@ mod archive;
 mod compact;
 mod disk;
 mod disk_store;
+mod erase;
 mod error;
 mod faulty;
 mod home;

@@ -141,7 +141,7 @@ fn write(store: &DiskStore, journal: &Journal, choice: &Choice, keeps_archives: 
     let none_packed = Packed::default();
     store.journal.load(&mut |position, record| {
         let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
-        none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
+        none_packed.writes_left(&record.payload, &is_live).into_iter().for_each(|write| out.push(write));
     })?;
     out.finish()
 }

@@ -33,8 +33,11 @@ pub trait Entries {
     /// The entry's person, as its own roster past says.
     fn person(&self, id: &EntryId) -> Option<PersonId>;
 
-    /// The entry's body, where that is at hand.
+    /// The entry's body, where that is at hand and not redacted.
     fn body(&self, entry: &Entry) -> Option<BodyText>;
+
+    /// The redactions of the entry's body, by id.
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId>;
 }
 
 /// The order of an incident's lines, and what amends what. Grows with the incident, and is cheap to make anew.
@@ -129,6 +132,10 @@ impl Scene for Active<'_> {
             Some(_) => self.entries.body(entry).map(|body| Texts::of(&body)),
         }
     }
+
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.entries.redacted_by(id)
+    }
 }
 
 impl<'a> Active<'a> {
@@ -197,7 +204,10 @@ mod tests {
             self.world.source(self.entry(id)?).person
         }
         fn body(&self, entry: &Entry) -> Option<BodyText> {
-            self.world.bodies.get(&entry.id()).cloned()
+            self.world.source(entry).body
+        }
+        fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+            self.world.redacted_by(id)
         }
     }
 

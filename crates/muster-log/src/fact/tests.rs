@@ -32,6 +32,7 @@ fn whats() -> Vec<What> {
         What::Action { target: "db-1".into(), state: ActionState::Doing, expected_minutes: Some(10) },
         What::ActionState { action: id(7), state: ActionState::Reverted, supersedes: supersedes.clone() },
         What::Amendment { target: id(9) },
+        What::Redaction { target: id(9) },
         What::Severity { severity: Some(1), supersedes: vec![] },
         What::Milestone { letter: Letter::Recovered },
         What::Selection { letter: Letter::Failed, claim: id(4), supersedes: supersedes.clone() },
