@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing, down,
-    export, invite, join, key, man, mark, need, net, peers, phase, proof, redact, repair, role, roles, saw, say, seen, sev,
-    status, team, timeline, title, up, use_incident, verify, whohas, will,
+    export, invite, join, key, man, mark, need, net, peers, phase, proof, redact, repair, role, roles, saw, say, seen,
+    sev, status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;

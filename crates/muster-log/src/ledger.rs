@@ -229,6 +229,12 @@ impl Ledger {
         dag.map(|dag| status::statuses(&self.graph, self.whole(), dag)).unwrap_or_default()
     }
 
+    /// Which entries of an incident are clean, in the order of [`Dag::order`]; `None` where all are.
+    pub(crate) fn clean(&self, incident: &IncidentId) -> Option<Vec<bool>> {
+        let dag = self.dag(&(*incident).into()).filter(|dag| !status::is_quiet(self.whole(), dag))?;
+        Some(status::clean(&self.graph, self.whole(), dag))
+    }
+
     /// Whether every entry of an incident is active because nothing speaks against any; cheap, unlike [`Ledger::statuses`].
     pub fn is_quiet(&self, incident: &IncidentId) -> bool {
         self.dag(&(*incident).into()).is_some_and(|dag| status::is_quiet(self.whole(), dag))

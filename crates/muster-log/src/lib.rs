@@ -13,6 +13,7 @@
 mod admission;
 pub mod audit;
 pub mod body;
+mod brackets;
 mod cbor;
 pub mod dag;
 pub mod device_offer;
@@ -38,6 +39,7 @@ pub mod verify;
 mod witness;
 
 pub use body::{Body, BodyText, Part};
+pub use brackets::{Bracket, Brackets, TimeBrackets, TimeLabel};
 pub use dag::{Dag, Tip};
 pub use draft::DraftError;
 pub use entry::{BodyRef, Draft, Entry, FormError};

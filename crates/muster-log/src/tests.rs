@@ -7,6 +7,7 @@ mod fork_proof;
 mod histories;
 mod keys;
 mod pending;
+mod redaction;
 mod roster;
 mod vectors;
 mod verify;

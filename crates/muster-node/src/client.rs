@@ -220,7 +220,9 @@ fn patience(request: &Request) -> Duration {
         Request::Join { .. } => JOIN_PATIENCE,
         Request::Bundle(_) | Request::Audit(_) | Request::Compact(_) => LONG_PATIENCE,
         Request::Read(read) => match read.what {
-            What::Timeline { .. } | What::ExportJson | What::ExportMarkdown | What::Verify { .. } => LONG_PATIENCE,
+            What::Timeline { .. } | What::Audit | What::ExportJson | What::ExportMarkdown | What::Verify { .. } => {
+                LONG_PATIENCE
+            }
             _ => PATIENCE,
         },
         _ => PATIENCE,

@@ -46,6 +46,7 @@ mod session;
 mod source;
 mod summaries;
 mod team;
+mod time_audit;
 mod verify;
 mod write;
 
@@ -66,6 +67,7 @@ pub use redaction::{ADMIN_WAIT_MS, Unerased};
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Input, Now, Replica};
 pub use restored::CameBack;
+pub use time_audit::{TimeAudit, TimeFinding};
 pub use verify::{Verification, VerifyScope};
 pub use write::Written;
 

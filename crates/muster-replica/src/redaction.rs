@@ -124,6 +124,15 @@ impl<S: Storage> Replica<S> {
         Ok(unerased)
     }
 
+    /// Whether the body of an entry is redacted, as it stands.
+    pub fn is_redacted(&self, team: &TeamId, id: &EntryId) -> bool {
+        let state = self.teams.get(team);
+        state.is_some_and(|state| {
+            let body = state.ledger.entry(id).and_then(Entry::body);
+            body.is_some_and(|body| state.hidden.bodies.contains(&body.hash))
+        })
+    }
+
     /// Erases what is due without regard to the pace: before a process that is not a node ends.
     ///
     /// # Errors
@@ -333,9 +342,11 @@ impl<S: Storage> Replica<S> {
     /// A day after the first of an admin's redactions came here. One that came when the clock was ahead counts from the
     /// start of this process.
     fn waits_until(&self, redacted: &Redacted, now: Now) -> Result<Timestamp, ReplicaError> {
-        let mut since = self.began.unwrap_or(now.wall).min(now.wall);
+        let began = self.began.unwrap_or(now.wall).min(now.wall);
+        let mut since = now.wall;
         for redaction in &redacted.by {
-            since = since.min(self.received(redaction)?.unwrap_or(since));
+            let received = self.received(redaction)?.unwrap_or(now.wall);
+            since = since.min(if received <= now.wall { received } else { began });
         }
         Ok(since.plus_ms(ADMIN_WAIT_MS))
     }

@@ -103,7 +103,8 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
     }
 
     fn has_body(&self, hash: &BodyHash) -> bool {
-        !self.hidden.bodies().contains(hash) && self.read("body", self.store.contains_body(hash).map(|is| is.then_some(()))).is_some()
+        !self.hidden.bodies().contains(hash)
+            && self.read("body", self.store.contains_body(hash).map(|is| is.then_some(()))).is_some()
     }
 
     fn missing_bodies(

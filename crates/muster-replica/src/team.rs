@@ -7,6 +7,7 @@ use crate::newest::Orders;
 use crate::people::Handles;
 use crate::redaction::Hidden;
 use crate::summaries::Summaries;
+use crate::time_audit::KeptBrackets;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::{Storage, StoredEntry};
@@ -41,6 +42,7 @@ pub(crate) struct Team {
     pub(crate) documents: Documents,
     pub(crate) summaries: Summaries,
     pub(crate) orders: Orders,
+    pub(crate) brackets: KeptBrackets,
     pub(crate) hidden: Hidden,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
@@ -86,6 +88,7 @@ impl Team {
             documents: Documents::default(),
             summaries: Summaries::default(),
             orders: Orders::default(),
+            brackets: KeptBrackets::new(),
             hidden: Hidden::default(),
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),

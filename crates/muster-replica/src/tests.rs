@@ -4,6 +4,7 @@ mod bundle;
 mod decisions;
 mod forks;
 mod full;
+mod redaction;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};

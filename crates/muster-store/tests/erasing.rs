@@ -40,7 +40,9 @@ fn written() -> (FaultyDisk, [Vec<Line>; 2]) {
     drop(store);
     for name in ["summaries", "quarantine-1/torn-1", "quarantine-2/journal/00000001.log"] {
         let path = Path::new(HOME).join(name);
-        disk.create_dir(path.parent().unwrap()).unwrap();
+        let mut above: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| dir.starts_with(HOME)).collect();
+        above.reverse();
+        above.iter().for_each(|dir| disk.create_dir(dir).unwrap());
         let file = disk.open(&path, How::Create).unwrap();
         file.write_at(&incidents[1][5].body, 0).unwrap();
         file.sync().unwrap();
@@ -85,7 +87,7 @@ fn files(disk: &FaultyDisk, dir: &Path) -> Vec<PathBuf> {
 fn holding(disk: &FaultyDisk, line: &Line) -> Vec<PathBuf> {
     let text = &line.body[line.body.len() - 30..];
     let holds = |path: &PathBuf| disk.contents(path).unwrap().windows(text.len()).any(|bytes| bytes == text);
-    files(disk, Path::new("/home")).into_iter().filter(holds).collect()
+    files(disk, Path::new(HOME)).into_iter().filter(holds).collect()
 }
 
 /// The store opens with all it had, and what is still to be erased can be; then no file holds it, and archives and journals
@@ -188,7 +190,7 @@ fn power_that_fails_during_an_erasure_leaves_it_to_be_made_again() {
 fn a_full_disk_erases_nothing_takes_more_when_it_can_and_erases_then() {
     let (disk, incidents) = written();
     let (mut store, _) = open(&disk).unwrap();
-    let bytes: usize = files(&disk, Path::new("/home")).iter().map(|path| disk.contents(path).unwrap().len()).sum();
+    let bytes: usize = files(&disk, Path::new(HOME)).iter().map(|path| disk.contents(path).unwrap().len()).sum();
     disk.set_capacity(Some(bytes));
     assert!(matches!(store.erase(&going(&incidents)), Err(StoreError::Full { .. })));
     assert!(!check(&store, &incidents));
