@@ -4,8 +4,8 @@
 
 use crate::commands::{
     actions, admit, amend, board, bundle, compact, completions, config, decided, declare, demo, did, doctor, doing,
-    down, export, invite, join, key, man, mark, need, net, peers, phase, proof, repair, role, roles, saw, say, seen,
-    sev, status, team, timeline, title, up, use_incident, verify, whohas, will,
+    down, export, invite, join, key, man, mark, need, net, peers, phase, proof, redact, repair, role, roles, saw, say,
+    seen, sev, status, team, timeline, title, up, use_incident, verify, whohas, will,
 };
 use crate::help;
 use std::path::PathBuf;
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Amend(amend::Amend),
     /// Let somebody into the incident: a member into a private one, or another's guest
     Admit(admit::Admit),
+    /// Erase what was typed, on every node; that it was there stays
+    Redact(redact::Redact),
     /// Give the incident a better title
     Title(title::Title),
     /// Say how bad it is

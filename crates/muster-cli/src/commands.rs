@@ -29,6 +29,7 @@ pub(crate) mod net;
 pub(crate) mod peers;
 pub(crate) mod phase;
 pub(crate) mod proof;
+pub(crate) mod redact;
 pub(crate) mod repair;
 pub(crate) mod role;
 pub(crate) mod roles;
@@ -88,6 +89,7 @@ impl Command {
             Self::Need(command) => command,
             Self::Amend(command) => command,
             Self::Admit(command) => command,
+            Self::Redact(command) => command,
             Self::Title(command) => command,
             Self::Sev(command) => command,
             Self::Mark(command) => command,

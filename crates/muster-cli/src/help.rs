@@ -9,14 +9,14 @@ muster: the incident log that still works when everything else is down
   Begin  declare TITLE [--sev 1..5] [--drill] [--suspected] [--private NAME,..]
          use ID       choose the incident commands mean (or -i ID each time)
   Log    say | saw | decided | need TEXT          (`-`: stdin; say --batch FILE)
-         amend ID TEXT | title TITLE | sev N | mark MILESTONE [TEXT]
+         amend ID TEXT | redact ID --reason WHY | title TITLE | sev N
          with any: --at 10:42|\"about 13:30\"|13:30..13:45  --who NAME  --link URL
   Act    will TEXT --on TARGET [--undo TEXT] [--tested TEXT]  warn before acting
          doing [ID]                                                 it has begun
          did [ID] worked|failed|reverted|abandoned [TEXT]           it has ended
   Roles  role claim|accept|release ROLE | role assign|settle ROLE NAME
          ROLE: ic, rl, deputy, resolution-team, scribe, liaison or your own
-  Phase  confirm | dismiss | resolve | reopen [TEXT]
+  Phase  confirm | dismiss | resolve | reopen [TEXT] | mark MILESTONE [TEXT]
   Look   status | board [--watch] | timeline | roles | actions | export md|json
   Trust  export audit FILE | verify [FILE] | proof [ID] | verify-proof FILE
          peers | whohas ID | seen | doctor | bundle write|read FILE

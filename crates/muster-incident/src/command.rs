@@ -7,6 +7,7 @@
 mod act;
 mod action;
 mod error;
+mod redact;
 mod resolve;
 mod role;
 
@@ -112,6 +113,7 @@ impl Context<'_> {
             Act::Doing { what, target } => self.doing(what.as_deref(), target.as_deref()),
             Act::Did { id, result, text } => self.did(id.as_deref(), result, text.as_deref()),
             Act::Amend { id, text } => self.amend(id, text),
+            Act::Redact { id, reason } => self.redact(id, reason),
             Act::Severity { severity } => self.severity(*severity),
             Act::Mark { milestone, text } => self.mark(milestone, text.as_deref()),
             Act::RoleClaim { role, take } => self.role_claim(role, take.as_deref()),

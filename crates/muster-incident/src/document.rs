@@ -69,7 +69,7 @@ pub enum NeedsRebuild {
         /// The entry.
         entry: EntryId,
     },
-    /// A known entry's body has come or gone.
+    /// A known entry's body has come or gone, or was redacted.
     #[error("the body of entry {entry} has come or gone")]
     Body {
         /// The entry.
@@ -224,7 +224,7 @@ fn unchanged(node: &Node, source: &Source<'_>) -> Result<(), NeedsRebuild> {
     if node.status != source.status || node.person != source.person {
         return Err(NeedsRebuild::Status { entry: node.id });
     }
-    if node.body_here != source.body.is_some() {
+    if node.body_here != source.body.is_some() || node.redacted_by != source.redacted_by {
         return Err(NeedsRebuild::Body { entry: node.id });
     }
     Ok(())
@@ -266,7 +266,7 @@ fn extend(graph: &mut Graph, fresh: &[&Source<'_>]) -> Vec<Change> {
 }
 
 fn add(graph: &mut Graph, source: &Source<'_>, slot: Slot, forked: bool) -> Change {
-    let Source { entry, status, person, body } = source;
+    let Source { entry, status, person, body, redacted_by } = source;
     let parents: Vec<u32> = entry.parents().filter_map(|id| graph.place(&id)).collect();
     let place = place(graph, entry, &parents, forked);
     let (lane, lane_seq, start_op) = (place.lane, place.lane_seq, place.start_op);
@@ -297,6 +297,7 @@ fn add(graph: &mut Graph, source: &Source<'_>, slot: Slot, forked: bool) -> Chan
         row_op: built.row_op,
         has_body: entry.body().is_some(),
         body_here: body.is_some(),
+        redacted_by: redacted_by.clone(),
     };
     graph.push(slot, node);
     built.change

@@ -3,7 +3,7 @@
 //! Admission, status and the person of an entry are decided in `muster-log`; where entries and bodies are kept is the
 //! store's affair.
 
-use muster_log::{BodyText, Entry, PersonId, Status};
+use muster_log::{BodyText, Entry, EntryId, PersonId, Status};
 
 /// An admitted entry and what it comes with.
 #[derive(Debug, Clone)]
@@ -16,4 +16,6 @@ pub struct Source<'a> {
     pub person: Option<PersonId>,
     /// Its body, where that is at hand and not erased.
     pub body: Option<BodyText>,
+    /// The redactions of its body, by id: then there is none.
+    pub redacted_by: Vec<EntryId>,
 }

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) statuses: BTreeMap<EntryId, Status>,
     pub(crate) people: People,
     pub(crate) clock_ms: i64,
+    /// What counts as redacted, by whom.
+    pub(crate) redacted: BTreeMap<EntryId, Vec<EntryId>>,
     persons: BTreeMap<DeviceKey, PersonId>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             statuses: BTreeMap::new(),
             people,
             clock_ms: START_MS,
+            redacted: BTreeMap::new(),
             persons,
         };
         (world, authors)
@@ -162,8 +165,14 @@ impl World {
             entry,
             status: self.statuses.get(&entry.id()).copied().unwrap_or(Status::Active),
             person: self.persons.get(&entry.key()).copied(),
-            body: self.bodies.get(&entry.id()).cloned(),
+            body: self.bodies.get(&entry.id()).filter(|_| self.redacted_by(&entry.id()).is_empty()).cloned(),
+            redacted_by: self.redacted_by(&entry.id()),
         }
+    }
+
+    /// The redactions of an entry that count.
+    pub(crate) fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.redacted.get(id).cloned().unwrap_or_default()
     }
 
     /// Everything, in the order of writing.

@@ -11,13 +11,14 @@ pub use what_if::Consequence;
 use crate::admission::{Court, Judged};
 use crate::dag::Dag;
 use crate::entry::Entry;
-use crate::fact::Fact;
+use crate::fact::{Capability, Fact, Kind};
 use crate::holding::Holdings;
 use crate::ids::{DagId, EntryId, IncidentId, PersonId, TeamId};
 use crate::key::{DeviceKey, Signature};
 use crate::limits::RUN_SIGNATURE_EVERY;
 use crate::pending::{Pool, PoolSize, Waiting};
 use crate::proof::{Claim, largest_proven_set};
+use crate::redaction::{self, Redacted, Redaction};
 use crate::refusal::Refusal;
 use crate::roster::{Fold, Graph, Roster};
 use crate::status::{self, Status};
@@ -59,6 +60,8 @@ pub struct Ledger {
     graph: Graph,
     holdings: Holdings,
     holders: holders::Holders,
+    /// Redactions whose authors may redact what they name, in order of admission.
+    redactions: BTreeMap<DagId, Vec<Redaction>>,
     /// Admitted entries whose own signature was handed to the caller since the start.
     signed: BTreeSet<EntryId>,
     pool: Pool,
@@ -85,6 +88,7 @@ impl Ledger {
             graph: Graph::default(),
             holdings: Holdings::default(),
             holders: holders::Holders::default(),
+            redactions: BTreeMap::new(),
             signed: BTreeSet::new(),
             pool: Pool::default(),
             arrivals: 0,
@@ -229,9 +233,34 @@ impl Ledger {
         dag.map(|dag| status::statuses(&self.graph, self.whole(), dag)).unwrap_or_default()
     }
 
+    /// Which entries of an incident are clean, in the order of [`Dag::order`]; `None` where all are.
+    pub(crate) fn clean(&self, incident: &IncidentId) -> Option<Vec<bool>> {
+        let dag = self.dag(&(*incident).into()).filter(|dag| !status::is_quiet(self.whole(), dag))?;
+        Some(status::clean(&self.graph, self.whole(), dag))
+    }
+
     /// Whether every entry of an incident is active because nothing speaks against any; cheap, unlike [`Ledger::statuses`].
     pub fn is_quiet(&self, incident: &IncidentId) -> bool {
         self.dag(&(*incident).into()).is_some_and(|dag| status::is_quiet(self.whole(), dag))
+    }
+
+    /// What is redacted in an incident: targets of the active redactions. Their bodies are not asked for, sent, exported or
+    /// taken back.
+    pub fn redacted(&self, incident: &IncidentId) -> BTreeMap<EntryId, Redacted> {
+        let dag = DagId::from(*incident);
+        let (Some(redactions), Some(dag)) = (self.redactions.get(&dag), self.dag(&dag)) else { return BTreeMap::new() };
+        let statuses = (!self.is_quiet(incident)).then(|| self.statuses(incident));
+        redaction::redacted(dag, redactions, statuses.as_ref())
+    }
+
+    /// Whether anything was ever redacted in a DAG with the right to do so; cheap, unlike [`Ledger::redacted`].
+    pub fn has_redactions(&self, dag: &DagId) -> bool {
+        self.redactions.contains_key(dag)
+    }
+
+    /// Whether a person may redact an entry, by the whole roster: their own, or as an admin.
+    pub fn may_redact(&self, person: &PersonId, entry: &EntryId) -> bool {
+        self.person(entry) == Some(*person) || self.roster().capability(person) == Some(Capability::Admin)
     }
 
     /// What an admitted entry says, `None` if it is not here or malformed for its kind.
@@ -453,10 +482,14 @@ impl Ledger {
         if entry.kind().is_roster() {
             self.whole.take();
         }
+        let is_redaction = entry.kind() == Kind::REDACTION;
         let dag = &mut self.dags[number as usize];
         self.places.insert(id, (number, dag.len() as u32));
         dag.append(entry, verdict);
         self.holders.note(verdict, id);
+        if is_redaction && let Some(redaction) = redaction::judge(&self.graph, dag, &id) {
+            self.redactions.entry(verdict.dag).or_default().push(redaction);
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 mod admission;
 pub mod audit;
 pub mod body;
+mod brackets;
 mod cbor;
 pub mod dag;
 pub mod device_offer;
@@ -27,6 +28,7 @@ pub mod ledger;
 pub mod limits;
 mod pending;
 mod proof;
+mod redaction;
 pub mod refusal;
 mod roster;
 pub mod status;
@@ -38,6 +40,7 @@ pub mod verify;
 mod witness;
 
 pub use body::{Body, BodyText, Part};
+pub use brackets::{Bracket, Brackets, TimeBrackets, TimeLabel};
 pub use dag::{Dag, Tip};
 pub use draft::DraftError;
 pub use entry::{BodyRef, Draft, Entry, FormError};
@@ -46,6 +49,7 @@ pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, 
 pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
 pub use ledger::{Consequence, Ledger, Outcome, Received};
 pub use pending::PoolSize;
+pub use redaction::Redacted;
 pub use refusal::Refusal;
 pub use roster::{Removal, Roster, Standing, Taken};
 pub use status::Status;

@@ -39,3 +39,10 @@ pub const ROSTER_ENTRIES_MAX: usize = 1024;
 
 /// A signature travels at the latest on every entry whose sequence number is divisible by this (proof by run).
 pub const RUN_SIGNATURE_EVERY: u32 = 64;
+
+/// Milliseconds by which clocks may differ before a time is said to contradict its bracket: two minutes. *Hard*: part of the
+/// protocol version, for one node's label must be every node's.
+pub const BRACKET_TOLERANCE_MS: i64 = 120_000;
+
+/// Persons who have written from which on one of them may be wrong on either side of a bracket (f = 1). *Hard*.
+pub const BRACKET_PERSONS_MIN: usize = 4;

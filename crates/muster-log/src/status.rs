@@ -45,6 +45,12 @@ pub(crate) fn statuses(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<Entry
     dag.by_id().map(|(id, x)| (id, inquiry.status(x, &late, &witnessed))).collect()
 }
 
+/// Which entries are clean, by number: facts of logs, roster and pasts, not of status.
+pub(crate) fn clean(graph: &Graph, whole: &Fold, dag: &Dag) -> Vec<bool> {
+    let upright = Inquiry::new(graph, whole, dag).upright;
+    upright.iter().zip(0..).map(|(is_upright, x)| *is_upright && dag.is_straight(x)).collect()
+}
+
 /// Whether nothing speaks against any entry: no removal, nothing set aside, no fork.
 pub(crate) fn is_quiet(whole: &Fold, dag: &Dag) -> bool {
     whole.counted.is_empty() && whole.aside.is_empty() && dag.logs().iter().all(|log| log.first_fork.is_none())

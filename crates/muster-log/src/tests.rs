@@ -8,6 +8,7 @@ mod guests;
 mod histories;
 mod keys;
 mod pending;
+mod redaction;
 mod roster;
 mod vectors;
 mod verify;

@@ -118,6 +118,10 @@ impl Drop for Client {
     /// Whoever had the store open leaves its newest lines to be found.
     fn drop(&mut self) {
         if let Way::Store { engine: Some(engine), .. } = &mut self.way {
+            let now = engine.now();
+            if let Err(error) = engine.replica.erase_rest(now) {
+                tracing::warn!(error = crate::engine::chain(&error), "redacted texts are erased later");
+            }
             tail::keep(engine);
         }
     }
@@ -216,7 +220,9 @@ fn patience(request: &Request) -> Duration {
         Request::Join { .. } => JOIN_PATIENCE,
         Request::Bundle(_) | Request::Audit(_) | Request::Compact(_) => LONG_PATIENCE,
         Request::Read(read) => match read.what {
-            What::Timeline { .. } | What::ExportJson | What::ExportMarkdown | What::Verify { .. } => LONG_PATIENCE,
+            What::Timeline { .. } | What::Audit | What::ExportJson | What::ExportMarkdown | What::Verify { .. } => {
+                LONG_PATIENCE
+            }
             _ => PATIENCE,
         },
         _ => PATIENCE,

@@ -229,6 +229,8 @@ pub enum What {
         /// Adds what only this node knows.
         local: bool,
     },
+    /// The timeline with what others' clocks say of when each entry was written.
+    Audit,
     /// The last lines of the timeline, without reading all of it.
     Newest {
         /// How many.

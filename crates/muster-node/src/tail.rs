@@ -17,7 +17,7 @@ const LINES: usize = 100;
 const ABOUT_BYTES: usize = 1024;
 
 /// Raised when lines are drawn differently from the same entries.
-const DRAWN: u32 = 1;
+const DRAWN: u32 = 2;
 
 /// The first line of what is kept; the newest lines of the timeline follow, oldest first, each a line of JSON.
 #[derive(Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Audit files: what of a team is handed to somebody who has nothing else, and the word of this device that it is all.
 //!
 //! The bytes are in [`muster_log::audit`]; opening files and the armour of the signature are the node's affair. A body that
-//! is not in the store, because it never came or was erased, is absent in the file too.
+//! is not in the store, because it never came or was erased, or that is redacted and waits to be erased, is absent in the file too.
 
 use crate::error::ReplicaError;
 use crate::replica::{Now, Replica};
@@ -77,8 +77,8 @@ impl<S: Storage> Replica<S> {
             let gone = || ReplicaError::Damaged { id: *id, what: "it is not in the store".into() };
             let stored = self.store.entry(id)?.ok_or_else(gone)?;
             let body = match self.ledger(team)?.entry(id).and_then(|entry| entry.body()) {
-                Some(reference) => self.store.body(&reference.hash)?,
-                None => None,
+                Some(reference) if !self.is_redacted(team, id) => self.store.body(&reference.hash)?,
+                _ => None,
             };
             rows.extend(Row { entry: stored.bytes, signature: stored.signature, body }.encode());
             next += 1;

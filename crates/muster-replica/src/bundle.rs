@@ -253,8 +253,12 @@ impl<S: Storage> Replica<S> {
         let mut named = 0;
         for frame in frames {
             let Ok(Frame::Have(have)) = Frame::decode(frame, TeamPrefix::from(*team)) else { continue };
-            let source =
-                LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
+            let source = LedgerSource {
+                ledger: &state.ledger,
+                missing_bodies: &state.missing_bodies,
+                hidden: &state.hidden,
+                store: &self.store,
+            };
             let known = known_tips(&source, &have);
             named += known.len();
             note_held(state.receipts.entry(*writer).or_default(), &state.ledger, have.dag, known);
@@ -267,7 +271,12 @@ impl<S: Storage> Replica<S> {
     }
 
     fn source<'a>(&'a self, state: &'a Team) -> LedgerSource<'a, S> {
-        LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store }
+        LedgerSource {
+            ledger: &state.ledger,
+            missing_bodies: &state.missing_bodies,
+            hidden: &state.hidden,
+            store: &self.store,
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
-use crate::team::Team;
+use crate::team::{Bodies, Team};
 use muster_log::fact::{Capability, Declare, IncidentFact, Origin, RoleAct, Visibility, What};
 use muster_log::{Body, BodyText, DagId, EntryId, Fact, IncidentId, PersonId, TeamId};
 use muster_store::Storage;
@@ -119,11 +119,9 @@ impl<S: Storage> Replica<S> {
             let Some(what) = renamed(&fact.what, &new_ids, new_person) else { continue };
             let text = match entry.body() {
                 Some(reference) => {
-                    let staged = self.staged_bodies.get(&reference.hash).cloned();
-                    let bytes = match staged {
-                        Some(bytes) => Some(bytes),
-                        None => self.store.body(&reference.hash)?,
-                    };
+                    let Some(state) = self.teams.get(&from) else { continue };
+                    let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
+                    let bytes = bodies.get(&reference.hash)?;
                     bytes.map(|bytes| Body::read(&bytes)).unwrap_or_default()
                 }
                 None => BodyText::default(),
@@ -194,6 +192,8 @@ fn renamed(what: &What, new_ids: &BTreeMap<EntryId, EntryId>, person: PersonId) 
             What::ActionState { action: id(action)?, state: *state, supersedes: ids(supersedes) }
         }
         What::Amendment { target } => What::Amendment { target: id(target)? },
+        // What it redacts came along without its text.
+        What::Redaction { .. } => return None,
         What::Severity { severity, supersedes } => What::Severity { severity: *severity, supersedes: ids(supersedes) },
         What::Selection { letter, claim, supersedes } => {
             What::Selection { letter: *letter, claim: id(claim)?, supersedes: ids(supersedes) }

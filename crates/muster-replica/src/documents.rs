@@ -105,6 +105,11 @@ impl Documents {
         }
     }
 
+    /// Something of an incident was redacted, or no longer is: its document is derived anew, and no text stays in memory.
+    pub(crate) fn forget(&mut self, incident: &IncidentId) {
+        self.kept.remove(incident);
+    }
+
     /// A body arrived for an entry that may have been applied without it.
     pub(crate) fn body_arrived(&mut self, dag: &DagId, entry: &EntryId) {
         if let Some(kept) = self.kept.get_mut(&IncidentId::of_genesis(dag.genesis()))
@@ -130,7 +135,8 @@ fn sources<'a, S: Storage>(
             Some(reference) => bodies.get(&reference.hash)?.map(|bytes| Body::read(&bytes)),
             None => None,
         };
-        out.push(Source { entry, status: *status, person: ledger.person(id), body });
+        let redacted_by = bodies.hidden.redacted_by(&entry.dag(), id);
+        out.push(Source { entry, status: *status, person: ledger.person(id), body, redacted_by });
     }
     Ok(out)
 }

@@ -40,6 +40,8 @@ impl<S: Storage> Replica<S> {
                 self.note_came_back(&own, now)?;
             }
         }
+        // Before the bodies: what is redacted is not taken.
+        self.hide(team, &outcome.admitted)?;
         for (entry, signature) in signatures {
             self.stage(Write::Signature { entry, signature })?;
         }

@@ -39,6 +39,7 @@ mod people;
 mod proof;
 mod read;
 mod recovery;
+mod redaction;
 mod removal;
 mod replica;
 mod restored;
@@ -46,6 +47,7 @@ mod session;
 mod source;
 mod summaries;
 mod team;
+mod time_audit;
 mod verify;
 mod write;
 
@@ -62,9 +64,11 @@ pub use newest::Arrived;
 pub use only_here::OnlyHere;
 pub use read::Peer;
 pub use recovery::Decision;
+pub use redaction::{ADMIN_WAIT_MS, Unerased};
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Input, Now, Replica};
 pub use restored::CameBack;
+pub use time_audit::{TimeAudit, TimeFinding};
 pub use verify::{Verification, VerifyScope};
 pub use write::Written;
 

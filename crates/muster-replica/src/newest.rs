@@ -9,7 +9,7 @@ use muster_log::{Body, BodyText, Dag, DagId, Entry, EntryId, IncidentId, PersonI
 use muster_store::Storage;
 use std::collections::BTreeMap;
 
-/// Incidents whose order of lines is kept. The order costs some fifty bytes a line and is made anew in milliseconds.
+/// Incidents whose order of lines is kept. The order costs some three hundred bytes a line and is made anew in milliseconds.
 const ORDERS_MAX: usize = 32;
 
 /// The orders of lines of the incidents that somebody looked at.
@@ -29,7 +29,7 @@ struct Order {
 
 impl Orders {
     /// The order of an incident's lines, up to date with the DAG.
-    fn get(&mut self, incident: IncidentId, dag: &Dag) -> &Newest {
+    fn get(&mut self, incident: IncidentId, dag: &Dag, ledger: &Ledger) -> &Newest {
         self.looks += 1;
         if self.kept.len() >= ORDERS_MAX
             && !self.kept.contains_key(&incident)
@@ -41,7 +41,7 @@ impl Orders {
         order.last_look = self.looks;
         for id in &dag.order()[order.known.min(dag.len())..] {
             if let (Some(entry), Some(depth)) = (dag.entry(id), dag.depth(id)) {
-                order.newest.add(entry, depth);
+                order.newest.add(entry, depth, ledger.person(id));
             }
         }
         order.known = dag.len();
@@ -127,11 +127,11 @@ impl<S: Storage> Replica<S> {
         }
         let people = state.people();
         let dag = state.ledger.dag(&DagId::from(incident)).ok_or(ReplicaError::NoSuchIncident(incident))?;
-        let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+        let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
         // A read that fails must not be shown as a text that has not come.
         let failed = std::cell::RefCell::new(None);
         let scene = InLedger { incident, ledger: &state.ledger, dag, bodies, failed: &failed };
-        let rows = from_ledger(state.orders.get(incident, dag), &scene, &people);
+        let rows = from_ledger(state.orders.get(incident, dag, &state.ledger), &scene, &people);
         match failed.take() {
             Some(error) => Err(error),
             None => Ok(rows),
@@ -182,5 +182,9 @@ impl<S: Storage> Entries for InLedger<'_, S> {
                 None
             }
         }
+    }
+
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.bodies.hidden.redacted_by(&self.dag.id(), id)
     }
 }

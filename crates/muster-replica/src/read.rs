@@ -64,7 +64,7 @@ impl<S: Storage> Replica<S> {
     pub fn document(&mut self, team: TeamId, incident: IncidentId) -> Result<(&Document, People), ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let people = state.people();
-        let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+        let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
         Ok((state.documents.get(&incident, &state.ledger, &bodies)?, people))
     }
 
@@ -133,7 +133,12 @@ impl<S: Storage> Replica<S> {
         let mut devices = state.ledger.roster().members();
         devices.extend(&state.sponsors);
         devices.remove(&me);
-        let source = LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
+        let source = LedgerSource {
+            ledger: &state.ledger,
+            missing_bodies: &state.missing_bodies,
+            hidden: &state.hidden,
+            store: &self.store,
+        };
         let standing = |device: &DeviceKey| state.replicator.standing(device, &source);
         let peer = |device: DeviceKey| Peer {
             person: state.ledger.roster().person_of(&device).map(|p| people.name(&p)).unwrap_or_default(),

@@ -110,6 +110,7 @@ pub struct Replica<S> {
     pub(crate) began: Option<Timestamp>,
     /// Own entries that peers gave back.
     pub(crate) came_back: crate::restored::CameBack,
+    pub(crate) erasing: crate::redaction::Erasing,
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
@@ -196,6 +197,7 @@ impl<S: Storage> Replica<S> {
             is_new: true,
             began: None,
             came_back: crate::restored::CameBack::default(),
+            erasing: crate::redaction::Erasing::begin(),
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
@@ -209,6 +211,7 @@ impl<S: Storage> Replica<S> {
             circles_are_stale: true,
         };
         this.restore_joining()?;
+        this.hide_all()?;
         this.tell_members();
         this.tell_circles();
         Ok(this)
@@ -330,7 +333,7 @@ impl<S: Storage> Replica<S> {
             self.tell_circles();
             self.greet(now)?;
         }
-        Ok(())
+        self.erase_due(now)
     }
 
     /// What the shell has to do now, in order.
@@ -341,7 +344,7 @@ impl<S: Storage> Replica<S> {
     /// When [`Input::Timeout`] is due.
     pub fn deadline(&self) -> Option<Tick> {
         let replicators = self.teams.values().filter_map(|team| team.replicator.poll_deadline());
-        replicators.chain(self.pace.deadline()).min()
+        replicators.chain(self.pace.deadline()).chain(self.erasing.deadline()).min()
     }
 
     /// Keeps a local fact; durable with the next commit.
@@ -401,7 +404,12 @@ impl<S: Storage> Replica<S> {
         {
             state.heard.entry(*peer).or_default().at = now.wall;
         }
-        let source = LedgerSource { ledger: &state.ledger, missing_bodies: &state.missing_bodies, store: &self.store };
+        let source = LedgerSource {
+            ledger: &state.ledger,
+            missing_bodies: &state.missing_bodies,
+            hidden: &state.hidden,
+            store: &self.store,
+        };
         state.replicator.handle_input(input, now.tick, &source);
         let outputs: Vec<Output> = std::iter::from_fn(|| state.replicator.poll_output()).collect();
         for output in outputs {

@@ -1,5 +1,6 @@
 //! What the replicators may ask of this replica: the ledger's entries, the store's signatures and bodies.
 
+use crate::redaction::Hidden;
 use crate::team::{incidents, is_shared, person_may_see};
 use muster_log::dag::Tip;
 use muster_log::ledger::Ledger;
@@ -13,6 +14,7 @@ use std::ops::Bound;
 pub(crate) struct LedgerSource<'a, S> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) missing_bodies: &'a BTreeMap<DagId, BTreeSet<EntryId>>,
+    pub(crate) hidden: &'a Hidden,
     pub(crate) store: &'a S,
 }
 
@@ -95,11 +97,15 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
     }
 
     fn body(&self, hash: &BodyHash) -> Option<Vec<u8>> {
+        if self.hidden.bodies().contains(hash) {
+            return None;
+        }
         self.read("body", self.store.body(hash))
     }
 
     fn has_body(&self, hash: &BodyHash) -> bool {
-        self.read("body", self.store.contains_body(hash).map(|is| is.then_some(()))).is_some()
+        !self.hidden.bodies().contains(hash)
+            && self.read("body", self.store.contains_body(hash).map(|is| is.then_some(()))).is_some()
     }
 
     fn missing_bodies(

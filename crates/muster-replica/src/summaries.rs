@@ -10,7 +10,7 @@ use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::team::{Bodies, Team};
 use muster_incident::{People, SUMMARY_VERSION, Summary, commanders, summary};
-use muster_log::{DagId, EntryId, IncidentId, PersonId, Status, TeamId};
+use muster_log::{BodyHash, DagId, EntryId, IncidentId, PersonId, Status, TeamId};
 use muster_store::Storage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,13 @@ struct MadeFrom {
     heads: Vec<String>,
     /// The entries that are not active, with what they are.
     aside: Vec<(String, String)>,
+}
+
+impl Summaries {
+    /// Something of an incident was redacted, or no longer is.
+    pub(crate) fn forget(&mut self, incident: &IncidentId) {
+        self.kept.remove(incident);
+    }
 }
 
 /// What goes into the file.
@@ -54,8 +61,8 @@ impl<S: Storage> Replica<S> {
     /// As [`Replica::document`].
     pub fn summary(&mut self, team: TeamId, incident: IncidentId) -> Result<Summary, ReplicaError> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
-        let (people, bodies) = (state.people(), Bodies { store: &self.store, staged: &self.staged_bodies });
-        state.summary(&incident, &people, &bodies)
+        let people = state.people();
+        state.summary(&incident, &people, &self.store, &self.staged_bodies)
     }
 
     /// All of [`Replica::incidents`] in a few words.
@@ -68,8 +75,7 @@ impl<S: Storage> Replica<S> {
         for (team, incident) in self.incidents()? {
             let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
             let people = people.entry(team).or_insert_with(|| state.people());
-            let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
-            all.push((team, incident, state.summary(&incident, people, &bodies)?));
+            all.push((team, incident, state.summary(&incident, people, &self.store, &self.staged_bodies)?));
         }
         Ok(all)
     }
@@ -99,6 +105,8 @@ impl<S: Storage> Replica<S> {
             let Ok(incident) = id.parse::<IncidentId>() else { continue };
             let dag = DagId::from(incident);
             let held = |team: &&mut Team| team.ledger.dag(&dag).is_some();
+            // What is kept of one with redactions may be of before.
+            let held = |team: &&mut Team| held(team) && !team.hidden.is_any(&dag);
             if let Some(team) = self.teams.values_mut().find(held) {
                 team.summaries.kept.entry(incident).or_insert(kept);
             }
@@ -111,7 +119,8 @@ impl Team {
         &mut self,
         incident: &IncidentId,
         people: &People,
-        bodies: &Bodies<'_, S>,
+        store: &S,
+        staged: &BTreeMap<BodyHash, Vec<u8>>,
     ) -> Result<Summary, ReplicaError> {
         let made_from = self.made_from(incident)?;
         if let Some(made_from) = &made_from
@@ -119,7 +128,8 @@ impl Team {
         {
             return Ok(kept.shown(people));
         }
-        let document = self.documents.get(incident, &self.ledger, bodies)?;
+        let bodies = Bodies { store, hidden: &self.hidden, staged };
+        let document = self.documents.get(incident, &self.ledger, &bodies)?;
         let (summary, commanders) = (summary(document, people), commanders(document));
         if let Some(made_from) = made_from {
             let commanders = commanders.iter().map(PersonId::to_string).collect();

@@ -5,7 +5,9 @@ use crate::error::ReplicaError;
 use crate::left_out::LeftOut;
 use crate::newest::Orders;
 use crate::people::Handles;
+use crate::redaction::Hidden;
 use crate::summaries::Summaries;
+use crate::time_audit::KeptBrackets;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
 use muster_store::{Storage, StoredEntry};
@@ -15,12 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where bodies are found: first among those staged and not yet committed.
 pub(crate) struct Bodies<'a, S> {
     pub(crate) store: &'a S,
+    /// The redacted ones, which nobody is shown.
+    pub(crate) hidden: &'a Hidden,
     pub(crate) staged: &'a BTreeMap<BodyHash, Vec<u8>>,
 }
 
 impl<S: Storage> Bodies<'_, S> {
     pub(crate) fn get(&self, hash: &BodyHash) -> Result<Option<Vec<u8>>, ReplicaError> {
         match self.staged.get(hash) {
+            _ if self.hidden.bodies().contains(hash) => Ok(None),
             Some(bytes) => Ok(Some(bytes.clone())),
             None => Ok(self.store.body(hash)?),
         }
@@ -37,6 +42,8 @@ pub(crate) struct Team {
     pub(crate) documents: Documents,
     pub(crate) summaries: Summaries,
     pub(crate) orders: Orders,
+    pub(crate) brackets: KeptBrackets,
+    pub(crate) hidden: Hidden,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
     /// Admitted entries whose bodies have not come yet.
@@ -81,6 +88,8 @@ impl Team {
             documents: Documents::default(),
             summaries: Summaries::default(),
             orders: Orders::default(),
+            brackets: KeptBrackets::new(),
+            hidden: Hidden::default(),
             sponsors: BTreeSet::new(),
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -118,7 +127,7 @@ impl Team {
             }
         }
         let nothing_staged = BTreeMap::new();
-        this.read_handles(&Bodies { store, staged: &nothing_staged })?;
+        this.read_handles(&Bodies { store, hidden: &Hidden::default(), staged: &nothing_staged })?;
         Ok(this)
     }
 

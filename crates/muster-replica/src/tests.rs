@@ -5,6 +5,7 @@ mod decisions;
 mod forks;
 mod full;
 mod guests;
+mod redaction;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};

@@ -7,6 +7,7 @@ use muster_incident::command::{Aside, Prepared};
 use muster_incident::{Act, People, command};
 use muster_log::body::BodyPlace;
 use muster_log::draft::DraftError;
+use muster_log::fact::What;
 use muster_log::ledger::{Ledger, Received};
 use muster_log::{
     Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, Taken, TeamId, Value,
@@ -38,7 +39,10 @@ impl<S: Storage> Replica<S> {
         aside: &Aside,
         now: Now,
     ) -> Result<Written, ReplicaError> {
-        let prepared = self.prepare(team, incident, act, aside)?;
+        let mut prepared = self.prepare(team, incident, act, aside)?;
+        if let (What::Redaction { target }, Some(incident)) = (&prepared.fact.what, incident) {
+            prepared.notes.extend(self.before_redacting(team, incident, *target)?);
+        }
         let kind = prepared.fact.kind();
         let entry = self.author(team, incident.map(DagId::from), kind, prepared.fact.fields(), &prepared.body, now)?;
         Ok(Written { entry, incident: incident.unwrap_or(IncidentId::of_genesis(entry)), notes: prepared.notes })
@@ -78,7 +82,7 @@ impl<S: Storage> Replica<S> {
                 if let Some(prepared) = command::plain(act, aside) {
                     return Ok(prepared?);
                 }
-                let bodies = Bodies { store: &self.store, staged: &self.staged_bodies };
+                let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
                 let document = state.documents.get(&incident, &state.ledger, &bodies)?;
                 Ok(command::prepare(document, &people, me, act, aside)?)
             }
@@ -145,10 +149,10 @@ impl<S: Storage> Replica<S> {
             return Err(ReplicaError::NotAllowed(why));
         }
         self.stage_entry(team, entry, Some(signature), now)?;
-        match body {
-            Some(body) => self.stage_body(team, &Place::of(entry), body.bytes().to_vec()),
-            None => Ok(()),
+        if let Some(body) = body {
+            self.stage_body(team, &Place::of(entry), body.bytes().to_vec())?;
         }
+        self.hide(team, &[id])
     }
 
     /// Stages an admitted entry and remembers it as news for peers and views.

@@ -30,7 +30,7 @@ pub(crate) fn declare_for_all(title: String) -> Act {
 /// Something in an incident that has these entries.
 pub(crate) fn act(rng: &mut Rng, names: &[String], entries: &[EntryId]) -> Act {
     let entry = |rng: &mut Rng| rng.pick(entries).map(EntryId::to_string).unwrap_or_default();
-    match rng.below(24) {
+    match rng.below(25) {
         0..4 => Act::Say { text: text(rng) },
         4 => Act::Saw { text: text(rng) },
         5 => Act::Decided { text: text(rng) },
@@ -58,6 +58,7 @@ pub(crate) fn act(rng: &mut Rng, names: &[String], entries: &[EntryId]) -> Act {
         20 => Act::RoleRelease { role: word(rng, &ROLES) },
         21 => Act::RoleSettle { role: word(rng, &ROLES), on: some(rng, names).unwrap_or_default() },
         22 => Act::Phase { phase: word(rng, &PHASES), text: rng.chance(300).then(|| text(rng)) },
+        23 => Act::Redact { id: entry(rng), reason: text(rng) },
         _ => Act::Title { title: text(rng) },
     }
 }

@@ -34,7 +34,7 @@ struct Basis {
 }
 
 impl World {
-    /// What was acknowledged is there, in memory and on disk, with its body.
+    /// What was acknowledged is there, in memory and on disk, with its body, if nobody redacted that.
     pub(crate) fn check_promises(&self, n: usize) -> Result<(), Wrong> {
         let node = &self.nodes[n];
         let Some(replica) = &node.replica else { return Ok(()) };
@@ -42,7 +42,8 @@ impl World {
             let entry = replica.ledger(&promise.team).ok().and_then(|ledger| ledger.entry(&promise.entry));
             let on_disk = holds(node.disk(), &promise.entry);
             let has_body = |reference: muster_log::BodyRef| matches!(node.disk().body(&reference.hash), Ok(Some(_)));
-            let is_whole = entry.is_some_and(|entry| entry.body().is_none_or(has_body));
+            let is_redacted = replica.is_redacted(&promise.team, &promise.entry);
+            let is_whole = entry.is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body));
             if !on_disk || !is_whole {
                 return Err(Wrong::Lost { node: n, entry: promise.entry });
             }
@@ -348,13 +349,14 @@ fn basis(replica: &Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> 
     }
 }
 
-/// Entries whose bodies are not here, sorted.
+/// Entries whose bodies are not here and not redacted, sorted.
 fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> Vec<EntryId> {
     let Some(dag) = replica.ledger(&team).ok().and_then(|ledger| ledger.dag(dag)) else { return Vec::new() };
     let lacks = |entry: &&muster_log::Entry| {
         entry.body().is_some_and(|reference| !matches!(replica.store().body(&reference.hash), Ok(Some(_))))
     };
-    let mut missing: Vec<EntryId> = dag.entries().filter(lacks).map(muster_log::Entry::id).collect();
+    let lacking = dag.entries().filter(lacks).map(muster_log::Entry::id);
+    let mut missing: Vec<EntryId> = lacking.filter(|id| !replica.is_redacted(&team, id)).collect();
     missing.sort_unstable();
     missing
 }

@@ -123,6 +123,12 @@ impl Archives {
         self.known.values()
     }
 
+    /// A number that no archive has, named by the journal or not.
+    pub(crate) fn next_number(&self, disk: &dyn Disk, dir: &Path) -> u32 {
+        let present = Self::present(disk, dir).into_iter();
+        present.chain(self.known.keys().copied()).max().unwrap_or(0).saturating_add(1)
+    }
+
     /// The file of an archive.
     pub(crate) fn path(&self, number: u32) -> PathBuf {
         self.dir.join(format!("{number:08}.arc"))
@@ -192,6 +198,25 @@ impl Archives {
         cache.truncate(CACHED_BLOCKS - 1);
         cache.push_front((key, Arc::clone(&rows)));
         Ok(rows)
+    }
+
+    /// The bytes of the block that a slot is in, as they are in the file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::Io`].
+    pub(crate) fn packed(&self, slot: Slot) -> Result<Vec<u8>, StoreError> {
+        let (path, number) = (self.path(slot.archive), slot.block as usize);
+        let damaged = |offset, what| StoreError::Damaged { segment: path.clone(), offset, what };
+        let archive = self.known.get(&slot.archive).ok_or_else(|| damaged(0, "the archive is not known"))?;
+        let block = archive.blocks.get(number).ok_or_else(|| damaged(0, "the archive has no such block"))?;
+        let file = self.disk.open(&path, How::Read).map_err(|error| StoreError::io("open", &path, error))?;
+        let offset = archive.offset(number);
+        let bytes =
+            read_up_to(&*file, offset, block.bytes as usize).map_err(|error| StoreError::io("read", &path, error))?;
+        if block_crc(self.store, archive.number, offset, &bytes) != block.crc {
+            return Err(damaged(offset, "the checksum of a block does not fit"));
+        }
+        Ok(bytes)
     }
 
     fn read_block(&self, file: &dyn DiskFile, archive: &ArchiveRef, number: usize) -> Result<Vec<Row>, &'static str> {

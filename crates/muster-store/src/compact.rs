@@ -5,7 +5,7 @@
 //! store is the old one, after it the new one, and whatever the other one left behind is removed (`docs/storage.md`,
 //! "Compaction").
 
-use crate::archive::block::{Filling, Row, unpack};
+use crate::archive::block::{Filling, Row};
 use crate::archive::{ARCHIVE_BYTES, ArchiveRef, ArchiveWriter, Archives};
 use crate::disk_store::{DiskStore, Held, Kept};
 use crate::home::{FORMAT, Format, Home};
@@ -77,9 +77,7 @@ pub(crate) fn begin(store: &mut DiskStore, dags: &[DagId]) -> Result<u64, StoreE
     let order = dags.iter().filter_map(|dag| store.kept.dags.get(dag)).flat_map(|(_, order)| order);
     let mut waiting: Vec<Held> = order.filter(|held| matches!(held, Held::Journal(_))).copied().collect();
     waiting.reverse();
-    let present = Archives::present(store.home.disk(), &store.home.archives());
-    let last = present.into_iter().chain(store.archives.known().map(|archive| archive.number)).max();
-    let next_archive = last.unwrap_or(0).saturating_add(1);
+    let next_archive = store.archives.next_number(store.home.disk(), &store.home.archives());
     let total = waiting.len() as u64;
     store.compaction = Some(Box::new(Compaction { waiting, total, next_archive, ..Compaction::default() }));
     Ok(total)
@@ -108,7 +106,7 @@ pub(crate) fn step(store: &mut DiskStore) -> Result<CompactionStep, StoreError> 
 }
 
 /// Forgets a compaction under way and removes what it wrote. A poisoned store may already be what it wrote.
-fn give_up(store: &mut DiskStore) {
+pub(crate) fn give_up(store: &mut DiskStore) {
     store.compaction = None;
     if let Some(writer) = store.writer.as_ref().filter(|writer| !writer.poisoned) {
         remove_leftovers(&store.home, &store.archives, writer.index_patience.is_none());
@@ -136,11 +134,7 @@ impl Compaction {
             self.packed.bodies.extend(row.body.iter().map(|(hash, _)| body_key(hash)));
             self.filling.push(row);
         }
-        let (bytes, rows) = std::mem::take(&mut self.filling).finish();
-        if unpack(&bytes, rows.len()).as_ref() != Some(&rows) {
-            let source = std::io::Error::other("entries do not come out as they went in");
-            return Err(StoreError::Io { doing: "pack", path: store.path().into(), source });
-        }
+        let (bytes, rows) = std::mem::take(&mut self.filling).finish_checked(store.path())?;
         if self.writer.as_ref().is_some_and(|writer| writer.size() >= ARCHIVE_BYTES) {
             self.finish_archive()?;
         }
@@ -180,55 +174,77 @@ impl Compaction {
     fn switch(&mut self, store: &mut DiskStore) -> Result<Compacted, StoreError> {
         self.finish_archive()?;
         store.archives.sync_dir()?;
-        let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
-        let home = store.home.of(format.generation);
-        let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
-        let tail = self.write_journal(store, &journal)?;
-        let read = read_journal(&home, &journal, format.store, true)?;
-        check_same(&store.kept, &read)?;
-        let bytes_before = bytes_of(&store.journal, &store.archives)?;
-        let bytes_after = bytes_of(&journal, &read.archives)?;
-        home.write_format(format).map_err(|error| Self::not_switched(store, error))?;
-        // From here on the new journal is the store: whatever fails now may not give the compaction up.
-        adopt(store, home, format, journal, tail, read);
+        let archives: Vec<ArchiveRef> = store.archives.known().chain(&self.written).cloned().collect();
+        let (bytes_before, bytes_after) =
+            rewrite(store, archives, &|payload, is_live| self.packed.writes_left(payload, is_live))?;
         Ok(Compacted { entries: self.total, bytes_before, bytes_after })
     }
+}
 
-    /// What to say of a `format` that could not be replaced: unless it surely was not, either may be found after a power cut,
-    /// and nothing more may be acknowledged.
-    fn not_switched(store: &mut DiskStore, error: StoreError) -> StoreError {
-        let is_unchanged = store.home.read_format().is_ok_and(|now| now == Some(store.format));
-        if is_unchanged && matches!(error, StoreError::Full { .. }) {
-            return error;
-        }
-        if let Some(writer) = store.writer.as_mut() {
-            writer.poisoned = true;
-        }
-        match error {
-            StoreError::Full { path } => {
-                StoreError::Io { doing: "write to", path, source: std::io::ErrorKind::StorageFull.into() }
-            }
-            error => error,
-        }
-    }
+/// What of a record goes into the next journal; the second argument says of a local fact whether it still stands.
+pub(crate) type Left<'a> = &'a dyn Fn(&Payload<'_>, &dyn Fn(&str) -> bool) -> Vec<Write>;
 
-    /// Writes the next journal: the archives first, for what they hold is older, and then what is not in them.
-    fn write_journal(&self, store: &DiskStore, journal: &Journal) -> Result<Tail, StoreError> {
-        let mut tail = journal.start()?;
-        let archives: Vec<ArchiveRef> = store.archives.known().chain(&self.written).cloned().collect();
-        journal.append_archives(&mut tail, &archives)?;
-        let mut copy = Copying::new(journal, &mut tail);
-        let loaded = store.journal.load(&mut |position, record| {
-            let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
-            copy.push(self.packed.writes_left(&record.payload, is_live), record.len as usize);
-        })?;
-        if let Some(damage) = loaded.damage.into_iter().next() {
-            let crate::Damage { segment, offset, what } = damage;
-            return Err(StoreError::Damaged { segment, offset, what });
-        }
-        copy.finish()?;
-        Ok(tail)
+/// Makes a journal of the next generation the truth: these archives, and what is left of the journal. Answers the bytes of
+/// journal and archives before and afterwards.
+pub(crate) fn rewrite(
+    store: &mut DiskStore,
+    archives: Vec<ArchiveRef>,
+    left: Left<'_>,
+) -> Result<(u64, u64), StoreError> {
+    let format = Format { version: FORMAT, generation: store.format.generation.saturating_add(1), ..store.format };
+    let home = store.home.of(format.generation);
+    let journal = Journal::new(home.shared_disk(), home.journal(), format.store);
+    let tail = write_journal(store, &journal, &archives, left)?;
+    let read = read_journal(&home, &journal, format.store, true)?;
+    check_same(&store.kept, &read)?;
+    let bytes_before = bytes_of(&store.journal, &store.archives)?;
+    let bytes_after = bytes_of(&journal, &read.archives)?;
+    home.write_format(format).map_err(|error| not_switched(store, error))?;
+    // From here on the new journal is the store: whatever fails now may not give the rewriting up.
+    adopt(store, home, format, journal, tail, read);
+    Ok((bytes_before, bytes_after))
+}
+
+/// What to say of a `format` that could not be replaced: unless it surely was not, either may be found after a power cut,
+/// and nothing more may be acknowledged.
+fn not_switched(store: &mut DiskStore, error: StoreError) -> StoreError {
+    let is_unchanged = store.home.read_format().is_ok_and(|now| now == Some(store.format));
+    if is_unchanged && matches!(error, StoreError::Full { .. }) {
+        return error;
     }
+    if let Some(writer) = store.writer.as_mut() {
+        writer.poisoned = true;
+    }
+    match error {
+        StoreError::Full { path } => {
+            StoreError::Io { doing: "write to", path, source: std::io::ErrorKind::StorageFull.into() }
+        }
+        error => error,
+    }
+}
+
+/// Writes the next journal: the archives first, for what they hold is older, and then what is left.
+fn write_journal(
+    store: &DiskStore,
+    journal: &Journal,
+    archives: &[ArchiveRef],
+    left: Left<'_>,
+) -> Result<Tail, StoreError> {
+    let mut tail = journal.start()?;
+    if !archives.is_empty() {
+        journal.append_archives(&mut tail, archives)?;
+    }
+    let mut copy = Copying::new(journal, &mut tail);
+    let loaded = store.journal.load(&mut |position, record| {
+        let is_live = |key: &str| store.kept.locals.get(key) == Some(&position);
+        copy.push(left(&record.payload, &is_live), record.len as usize);
+    })?;
+    if let Some(damage) = loaded.damage.into_iter().next() {
+        let crate::Damage { segment, offset, what } = damage;
+        return Err(StoreError::Damaged { segment, offset, what });
+    }
+    copy.finish()?;
+    Ok(tail)
 }
 
 /// Records on their way into the next journal, some at a time.
@@ -271,7 +287,7 @@ pub(crate) fn append(journal: &Journal, tail: &mut Tail, batch: &mut Vec<Write>)
 
 impl Packed {
     /// What of a record is not in an archive and still means something.
-    pub(crate) fn writes_left(&self, payload: &Payload<'_>, is_live: impl Fn(&str) -> bool) -> Vec<Write> {
+    pub(crate) fn writes_left(&self, payload: &Payload<'_>, is_live: &dyn Fn(&str) -> bool) -> Vec<Write> {
         let has_body = |hash: &BodyHash| self.bodies.contains(&body_key(hash));
         let entry = payload.clone().into_entry().filter(|entry| !self.entries.contains_key(&entry_key(&entry.id)));
         let rest = match payload {

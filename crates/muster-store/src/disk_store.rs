@@ -157,7 +157,7 @@ impl DiskStore {
     }
 
     /// Where a body is kept.
-    fn find_body(&self, hash: &BodyHash) -> Result<Option<Held>, StoreError> {
+    pub(crate) fn find_body(&self, hash: &BodyHash) -> Result<Option<Held>, StoreError> {
         match self.kept.bodies.get(&body_short(hash)) {
             Some(position) => Ok(Some(Held::Journal(*position))),
             None => self.find_held(&body_key(hash)),
@@ -311,6 +311,13 @@ impl Storage for DiskStore {
 
     fn step_compaction(&mut self) -> Result<CompactionStep, StoreError> {
         crate::compact::step(self)
+    }
+
+    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError> {
+        if !self.staged.is_empty() {
+            self.commit()?;
+        }
+        crate::erase::erase(self, bodies)
     }
 
     fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {

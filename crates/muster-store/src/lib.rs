@@ -18,6 +18,7 @@ mod aside;
 mod compact;
 mod disk;
 mod disk_store;
+mod erase;
 mod error;
 mod faulty;
 mod home;

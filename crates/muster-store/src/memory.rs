@@ -133,6 +133,21 @@ impl Storage for MemoryStore {
         Ok(())
     }
 
+    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError> {
+        self.commit()?;
+        if self.poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        let mut found: Vec<&BodyHash> = bodies.iter().filter(|hash| self.committed.bodies.contains_key(hash)).collect();
+        found.sort_unstable();
+        found.dedup();
+        if !found.is_empty() && self.full.get() {
+            return Err(StoreError::Full { path: PathBuf::from("memory") });
+        }
+        found.iter().for_each(|hash| drop(self.committed.bodies.remove(hash)));
+        Ok(found.len() as u64)
+    }
+
     fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {
         Ok(self.committed.entries.contains_key(id))
     }

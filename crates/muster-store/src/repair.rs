@@ -322,7 +322,7 @@ fn write(
     let loaded = store.journal.load(&mut |position, record| {
         let is_live =
             |key: &str| store.kept.locals.get(key) == Some(&position) && !choice.replaces(key, is_journal_damaged);
-        none_packed.writes_left(&record.payload, is_live).into_iter().for_each(|write| out.push(write));
+        none_packed.writes_left(&record.payload, &is_live).into_iter().for_each(|write| out.push(write));
     })?;
     if let Some(Damage { segment, offset, what }) = loaded.damage.into_iter().find(|found| !damage.contains(found)) {
         // More than was there when it was judged what stands.

@@ -139,6 +139,15 @@ pub trait Storage {
         }
     }
 
+    /// Erases these bodies, those that are not here too, from everything that the store keeps, with what is derived from
+    /// bodies and what was put aside as damaged. What is staged is committed first. Their entries stay, and a body may come
+    /// again with [`Write::Body`]. Answers how many were here. A power cut leaves each body as it was or erases all.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]: they are still here, the store goes on, and a later call may succeed. Others as for
+    /// [`Storage::step_compaction`].
+    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError>;
+
     /// Whether the entry is stored.
     ///
     /// # Errors

@@ -74,10 +74,11 @@ fn texts_are_words_or_stdin() {
     check_act("decided -", json!({"decided": {"text": "from stdin"}}));
     check_act("need help", json!({"need": {"text": "help"}}));
     check_act("say -- --force is wrong", json!({"say": {"text": "--force is wrong"}}));
+    check_act("redact abcd --reason 'a password'", json!({"redact": {"id": "abcd", "reason": "a password"}}));
     check_act("amend abcd not so", json!({"amend": {"id": "abcd", "text": "not so"}}));
     check_act("admit carol", json!({"admit": {"who": "carol"}}));
     check_act("title A better one", json!({"title": {"title": "A better one"}}));
-    for bad in ["say", "say ''", "amend abcd", "title", "say x --batch f", "say --batch f --at 10:42"] {
+    for bad in ["say", "say ''", "amend abcd", "redact abcd", "title", "say x --batch f", "say --batch f --at 10:42"] {
         usage_error(bad);
     }
 }

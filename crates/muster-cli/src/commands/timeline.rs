@@ -13,6 +13,9 @@ pub(crate) struct Timeline {
     /// Add what only this node knows: when each entry arrived, and who holds it
     #[arg(long)]
     local: bool,
+    /// Add between which times each entry was written, by the clocks of others, and what contradicts that
+    #[arg(long, conflicts_with_all = ["local", "follow"])]
+    audit: bool,
     /// Only the newest lines
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -50,6 +53,7 @@ impl Timeline {
 impl Ask for Timeline {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let what = match self.last {
+            _ if self.audit => What::Audit,
             Some(last) if !self.local => What::Newest { last, skip: 0 },
             _ => What::Timeline { local: self.local },
         };
@@ -59,7 +63,7 @@ impl Ask for Timeline {
     /// What only this node knows is told of all lines or of none.
     fn cut_short(&self, answer: Value) -> Value {
         match (self.last, answer) {
-            (Some(last), Value::Array(mut rows)) if self.local => {
+            (Some(last), Value::Array(mut rows)) if self.local || self.audit => {
                 Value::Array(rows.split_off(rows.len().saturating_sub(last as usize)))
             }
             (_, answer) => answer,
@@ -78,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_told_with_what_only_this_node_knows_too() {
-        let asked = Timeline { local: true, last: Some(2), follow: false };
+        let asked = Timeline { local: true, audit: false, last: Some(2), follow: false };
         assert_eq!(asked.cut_short(json!([1, 2, 3])), json!([2, 3]));
         assert_eq!(asked.cut_short(json!([1])), json!([1]));
     }

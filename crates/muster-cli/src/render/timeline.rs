@@ -38,6 +38,9 @@ pub(crate) struct Row {
     only_here: bool,
     #[serde(default)]
     late: bool,
+    time_label: Option<String>,
+    time_lower: Option<String>,
+    time_upper: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,7 +158,7 @@ impl Row {
             "amendment" => format!("amends {}: {text}", about(&detail.target)),
             "milestone" => format!("milestone {text}"),
             "title" => format!("title: {text}"),
-            "note" | "severity" | "selection" | "role" | "phase" | "admit" => text.to_owned(),
+            "note" | "severity" | "selection" | "role" | "phase" | "admit" | "redaction" => text.to_owned(),
             kind if text.is_empty() => kind.to_owned(),
             kind => format!("{kind}: {text}"),
         }
@@ -186,8 +189,33 @@ impl Row {
         let arrived = if self.late { "ARRIVED LATE, " } else { "arrived " };
         remarks.extend(received.map(|time| format!("{arrived}{}", moment::day_and_clock(time, page))));
         remarks.extend(self.held());
+        remarks.extend(self.bracket(page));
         remarks
     }
+
+    /// Between which times it was written, by the clocks of others, and whether that contradicts the author's.
+    fn bracket(&self, page: &Page) -> Option<String> {
+        let label = self.time_label.as_deref()?;
+        let at =
+            |time: &Option<String>| time.as_deref().and_then(moment::read).map(|at| moment::day_and_clock(at, page));
+        let between = match (at(&self.time_lower), at(&self.time_upper)) {
+            (Some(lower), Some(upper)) => format!("written between {lower} and {upper}"),
+            (Some(lower), None) => format!("written after {lower}"),
+            (None, Some(upper)) => format!("written before {upper}"),
+            (None, None) => "nobody else's clock tells when it was written".to_owned(),
+        };
+        let recorded = read_recorded(&self.recorded_time, page);
+        Some(match label {
+            "early" => format!("CLOCK EARLY: says {recorded}, {between}"),
+            "late-claimed" => format!("CLOCK AHEAD: says {recorded}, {between}"),
+            "contradictory" => format!("CLOCKS CONTRADICT: {between}"),
+            _ => between,
+        })
+    }
+}
+
+fn read_recorded(recorded: &str, page: &Page) -> String {
+    moment::read(recorded).map_or_else(|| "an impossible time".to_owned(), |at| moment::day_and_clock(at, page))
 }
 
 #[cfg(test)]

@@ -77,6 +77,13 @@ pub enum Act {
         /// The correction.
         text: String,
     },
+    /// The text of an entry is erased.
+    Redact {
+        /// The entry's id or prefix.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// How bad it is.
     Severity {
         /// 1 (worst) to 5; `None` = unknown.

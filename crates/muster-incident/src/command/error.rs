@@ -18,6 +18,12 @@ pub enum CommandError {
         /// The number.
         number: u8,
     },
+    /// An entry to be redacted has no text.
+    #[error("{entry} has no text to redact")]
+    NothingTyped {
+        /// The entry, shortened.
+        entry: String,
+    },
     /// Not the word or letter of a milestone.
     #[error("`{typed}` is not a milestone")]
     UnknownMilestone {
@@ -166,6 +172,7 @@ impl CommandError {
         Some(match self {
             Self::Empty { .. } | Self::NoOffer { .. } => return self.hint_with_command(),
             Self::BadSeverity { .. } => "severities go from 1 (worst) to 5".to_owned(),
+            Self::NothingTyped { .. } => "only what was typed is redacted; correct it: muster amend ID TEXT".to_owned(),
             Self::UnknownMilestone { .. } => {
                 let words: Vec<String> = muster_log::fact::Letter::ALL
                     .iter()

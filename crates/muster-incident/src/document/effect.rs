@@ -143,6 +143,7 @@ pub(crate) fn target(what: &What) -> Option<&EntryId> {
     match what {
         What::ActionState { action: target, .. }
         | What::Amendment { target }
+        | What::Redaction { target }
         | What::Selection { claim: target, .. }
         | What::Role { act: RoleAct::Accept(target), .. } => Some(target),
         _ => None,
@@ -184,6 +185,10 @@ fn check(is_before: &IsBefore<'_>, what: &What, person: Option<PersonId>) -> Res
         What::ActionState { action, .. } => target_is(action, &|what| matches!(what, What::Action { .. })),
         // A void or opaque entry can be commented on; only the joining of heads says nothing to correct.
         What::Amendment { target } => {
+            is_before(target, &|what| what != Some(&What::JoinHeads)).then_some(()).ok_or(Void::Target)
+        }
+        // Whether the author may is for the roster to say; see `view::row`.
+        What::Redaction { target } => {
             is_before(target, &|what| what != Some(&What::JoinHeads)).then_some(()).ok_or(Void::Target)
         }
         What::Selection { letter, claim, .. } => {
@@ -235,8 +240,10 @@ fn writes(
         }
         What::Selection { letter, claim, .. } => vec![put(Register::selected(*letter), Content::Entry(*claim))],
         What::Role { role, act, supersedes } => role_writes(past, id, role, act, supersedes, person),
-        // Who may hold the incident is the ledger's affair.
-        What::Say(_) | What::Amendment { .. } | What::JoinHeads | What::Admit { .. } => Vec::new(),
+        // Who may hold the incident, and what is erased, is the ledger's affair.
+        What::Say(_) | What::Amendment { .. } | What::JoinHeads | What::Admit { .. } | What::Redaction { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) row_op: Option<u64>,
     pub(crate) has_body: bool,
     pub(crate) body_here: bool,
+    /// The redactions of its body.
+    pub(crate) redacted_by: Vec<EntryId>,
 }
 
 /// All entries, parents before children.

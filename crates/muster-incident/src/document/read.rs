@@ -35,7 +35,7 @@ impl Texts {
         Self { parts: body.parts().map(|(label, text)| (label.to_owned(), text.to_owned())).collect() }
     }
 
-    fn plain(text: &str) -> Self {
+    pub(crate) fn plain(text: &str) -> Self {
         let parts = BTreeMap::from([(Part::Text.label().to_owned(), text.to_owned())]);
         Self { parts: if text.is_empty() { BTreeMap::new() } else { parts } }
     }

@@ -9,6 +9,8 @@ use muster_log::EntryId;
 pub(crate) struct TitleNow {
     /// The different titles; `None` where the text is not at hand.
     pub(crate) titles: Vec<Option<String>>,
+    /// Of those not at hand, an entry whose title was redacted.
+    pub(crate) redacted: Option<EntryId>,
     pub(crate) writers: Vec<EntryId>,
 }
 
@@ -26,7 +28,9 @@ pub(crate) fn title(doc: &Document) -> TitleNow {
         Content::Text(title) => Some(title.clone()),
         _ => None,
     });
-    TitleNow { titles: distinct(titles), writers: writers(doc, &values) }
+    let writing = |held: &crate::document::Held| doc.node(held.writer);
+    let redacted = values.iter().map(writing).find(|node| !node.redacted_by.is_empty()).map(|node| node.id);
+    TitleNow { titles: distinct(titles), redacted, writers: writers(doc, &values) }
 }
 
 pub(crate) fn severity(doc: &Document) -> SeverityNow {

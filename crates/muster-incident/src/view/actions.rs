@@ -1,6 +1,7 @@
 //! Actions: who is about to touch what, what was tried and with what result.
 
 use super::author_name;
+use super::words::shown;
 use crate::People;
 use crate::document::Document;
 use crate::state::{self, ActionNow, Moment};
@@ -48,7 +49,7 @@ pub fn actions(doc: &Document, people: &People) -> Vec<ActionView> {
 
 fn view(doc: &Document, people: &People, action: &ActionNow) -> ActionView {
     let node = doc.node(action.place);
-    let texts = doc.texts(action.place).unwrap_or_default();
+    let texts = shown(doc, people, &action.id).unwrap_or_default();
     let part = |part: Part| texts.get(part).map(str::to_owned);
     let states = action.states.iter().copied();
     ActionView {

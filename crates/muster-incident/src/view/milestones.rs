@@ -1,7 +1,7 @@
 //! Milestones: every claim stays, one of them is chosen.
 
 use super::author_name;
-use super::words::headline;
+use super::words::{headline, shown};
 use crate::People;
 use crate::document::Document;
 use crate::state::{self, Moment};
@@ -53,7 +53,7 @@ pub fn milestones(doc: &Document, people: &People) -> Vec<MilestoneView> {
 }
 
 fn claim(doc: &Document, people: &People, id: &EntryId) -> Option<ClaimView> {
-    let (place, node) = doc.find(id)?;
+    let (_, node) = doc.find(id)?;
     let moment = Moment::of(node);
     Some(ClaimView {
         id: id.to_string(),
@@ -61,6 +61,6 @@ fn claim(doc: &Document, people: &People, id: &EntryId) -> Option<ClaimView> {
         event_time: moment.start_text(),
         event_end: moment.end_text(),
         event_precision: moment.precision.word(),
-        text: headline(doc, people, &node.meaning, doc.texts(place).as_ref()),
+        text: headline(doc, people, &node.meaning, shown(doc, people, id).as_ref()),
     })
 }

@@ -6,12 +6,12 @@
 
 use super::row::{Row, row};
 use super::scene::{Line, Scene};
-use super::timeline::says;
+use super::timeline::{NOBODY, says};
 use crate::People;
 use crate::document::{Meaning, Texts, meaning_of, target};
 use crate::state::Moment;
 use muster_log::fact::{IncidentFact, What};
-use muster_log::{BodyText, DeviceKey, Entry, EntryId, Fact, IncidentId, PersonId, Status, Timestamp};
+use muster_log::{BodyText, Brackets, DeviceKey, Entry, EntryId, Fact, IncidentId, PersonId, Status, Timestamp};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,29 +33,67 @@ pub trait Entries {
     /// The entry's person, as its own roster past says.
     fn person(&self, id: &EntryId) -> Option<PersonId>;
 
-    /// The entry's body, where that is at hand.
+    /// The entry's body, where that is at hand and not redacted.
     fn body(&self, entry: &Entry) -> Option<BodyText>;
+
+    /// The redactions of the entry's body, by id.
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId>;
 }
 
 /// The order of an incident's lines, and what amends what. Grows with the incident, and is cheap to make anew.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Newest {
-    /// By event time, depth and id, as in the timeline.
-    lines: BTreeSet<(Timestamp, u32, EntryId)>,
+    /// By event time, which others' clocks cap, depth and id, as in the timeline.
+    lines: BTreeSet<Place>,
+    /// Of each entry in the order in which they were added: the event time as told and the place, if it is a line.
+    told: Vec<Option<(Timestamp, Place)>>,
+    numbers: BTreeMap<EntryId, u32>,
+    brackets: Brackets,
     /// Entry → entries that say that they amend it, by depth and id.
     amendments: BTreeMap<EntryId, BTreeSet<(u32, EntryId)>>,
 }
 
+/// Where a line stands.
+type Place = (Timestamp, u32, EntryId);
+
 impl Newest {
-    /// Takes in an admitted entry. A known one changes nothing.
-    pub fn add(&mut self, entry: &Entry, depth: u32) {
-        let id = entry.id();
+    /// Takes in an admitted entry and its person, after whatever it builds on. A known one changes nothing.
+    pub fn add(&mut self, entry: &Entry, depth: u32, person: Option<PersonId>) {
+        let (id, number) = (entry.id(), self.told.len() as u32);
+        if self.numbers.contains_key(&id) {
+            return;
+        }
         let fact = incident_fact(entry);
         if let Some(What::Amendment { target }) = fact.as_ref().map(|fact| &fact.what) {
             self.amendments.entry(*target).or_default().insert((depth, id));
         }
         if says(entry.body().is_some(), fact.as_ref().map(|fact| &fact.what)) {
-            self.lines.insert((Moment::told(fact.as_ref(), entry.claimed()).sort, depth, id));
+            let told = Moment::told(fact.as_ref(), entry.claimed()).sort;
+            self.lines.insert((told, depth, id));
+            self.told.push(Some((told, (told, depth, id))));
+        } else {
+            self.told.push(None);
+        }
+        let spare = self.brackets.spare();
+        let parents: Vec<u32> = entry.parents().filter_map(|parent| self.numbers.get(&parent).copied()).collect();
+        self.numbers.insert(id, number);
+        let claimed = entry.claimed().time;
+        let changed = self.brackets.add(parents, person.unwrap_or(NOBODY), claimed, person.is_some());
+        if self.brackets.spare() == spare {
+            changed.into_iter().for_each(|number| self.put(number));
+        } else {
+            (0..number).for_each(|number| self.put(number));
+        }
+    }
+
+    /// Puts a line where it belongs now.
+    fn put(&mut self, number: u32) {
+        let Some(Some((told, place))) = self.told.get_mut(number as usize) else { return };
+        let now = (self.brackets.of(number).cap(*told), place.1, place.2);
+        if now != *place {
+            self.lines.remove(place);
+            self.lines.insert(now);
+            *place = now;
         }
     }
 
@@ -129,6 +167,10 @@ impl Scene for Active<'_> {
             Some(_) => self.entries.body(entry).map(|body| Texts::of(&body)),
         }
     }
+
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.entries.redacted_by(id)
+    }
 }
 
 impl<'a> Active<'a> {
@@ -173,7 +215,9 @@ mod tests {
     use crate::view::tests::outage;
     use crate::world::World;
     use crate::{timeline, timeline_end, timeline_of};
+    use muster_log::When;
     use muster_log::fact::RoleAct;
+    use muster_log::time::PointPrecision;
 
     struct InWorld<'a> {
         world: &'a World,
@@ -197,7 +241,10 @@ mod tests {
             self.world.source(self.entry(id)?).person
         }
         fn body(&self, entry: &Entry) -> Option<BodyText> {
-            self.world.bodies.get(&entry.id()).cloned()
+            self.world.source(entry).body
+        }
+        fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+            self.world.redacted_by(id)
         }
     }
 
@@ -205,11 +252,18 @@ mod tests {
     fn check(world: &World) {
         let parents = world.entries.iter().map(|entry| (entry.id(), entry.parents().collect())).collect();
         let entries = InWorld { world, parents };
-        let mut newest = Newest::default();
-        for entry in world.entries.iter().rev() {
-            newest.add(entry, entries.depth(&entry.id()).unwrap());
-        }
         let all = timeline(&world.document(), &world.people);
+        // In two orders, each of them causal, and every entry twice.
+        let mut by_depth: Vec<&Entry> = world.entries.iter().collect();
+        by_depth.sort_by_key(|entry| (entries.depth(&entry.id()), std::cmp::Reverse(entry.id())));
+        let mut newest = Newest::default();
+        for order in [by_depth, world.entries.iter().collect()] {
+            newest = Newest::default();
+            for entry in order.iter().flat_map(|entry| [entry, entry]) {
+                newest.add(entry, entries.depth(&entry.id()).unwrap(), world.source(entry).person);
+            }
+            assert_eq!(newest.draw(&entries, &world.people, 0, all.len()), all);
+        }
         for count in [0, 1, 2, 5, all.len() - 1, all.len(), all.len() + 1] {
             assert_eq!(newest.draw(&entries, &world.people, 0, count), all[all.len().saturating_sub(count)..]);
             let end = all.len().saturating_sub(2);
@@ -228,6 +282,63 @@ mod tests {
     #[test]
     fn the_newest_lines_are_those_of_the_document() {
         check(&outage());
+    }
+
+    /// Somebody's clock, or what somebody typed, was years ahead, and their lines stood last for good.
+    #[test]
+    fn a_time_to_come_is_the_newest_line_only_until_somebody_else_builds_on_it() {
+        let (mut world, mut authors) = World::declared(&["alice", "bob", "carol"]);
+        let [alice, bob, carol] = authors.as_mut_slice() else { panic!("three authors") };
+        let year_ms = 365 * 24 * 3_600_000;
+        let what = || What::Say(muster_log::fact::Saying::Note);
+        world.clock_ms += year_ms;
+        let ahead =
+            [world.write(alice, what(), BodyText::plain("ahead")), world.write(alice, what(), BodyText::plain("too"))];
+        world.clock_ms -= year_ms;
+        let when = Some(When::at(Timestamp(world.clock_ms + year_ms), PointPrecision::Exact, 0));
+        let planned =
+            world.write_fact(bob, &IncidentFact { when, ..IncidentFact::now(what()) }, BodyText::plain("to come"));
+        let last = |world: &World| {
+            check(world);
+            timeline(&world.document(), &world.people).last().unwrap().clone()
+        };
+        let shown = last(&world);
+        assert!([ahead[0], ahead[1], planned].iter().any(|id| shown.id == id.to_string()), "nobody has built on them");
+        World::reach(alice, carol);
+        World::reach(bob, carol);
+        let after = world.write(carol, what(), BodyText::plain("after"));
+        assert_eq!(last(&world).id, after.to_string());
+        let rows = timeline(&world.document(), &world.people);
+        let of = |id: EntryId| rows.iter().find(|row| row.id == id.to_string()).unwrap().clone();
+        assert!(of(planned).event_time.unwrap().starts_with("2024"), "the time is shown as it was told");
+        assert!(of(ahead[0]).recorded_time.starts_with("2024"));
+    }
+
+    #[test]
+    fn in_the_place_of_a_redacted_text_stands_who_redacted_it_and_why() {
+        let (mut world, mut authors) = World::declared(&["alice", "bob", "carol"]);
+        let [alice, bob, carol] = authors.as_mut_slice() else { panic!("three authors") };
+        let said = world.act(alice, crate::Act::Say { text: "hunter2".into() }).unwrap();
+        World::reach(alice, bob);
+        World::reach(alice, carol);
+        let redact = |reason: &str| crate::Act::Redact { id: said.to_string(), reason: reason.into() };
+        let by_bob = world.act(bob, redact("a password")).unwrap();
+        let by_carol = world.act(carol, redact("I may not")).unwrap();
+        let declared = world.entries[0].id();
+        world.redacted = BTreeMap::from([(said, vec![by_bob]), (declared, vec![by_bob])]);
+        check(&world);
+        let view = crate::incident_view(&world.document(), &world.people);
+        let of = |id: EntryId| view.timeline.iter().find(|row| row.id == id.to_string()).unwrap().clone();
+        assert_eq!(of(said).text, "[redacted by bob: a password]");
+        assert_eq!((of(said).redacted_by, of(said).body_missing), (vec![by_bob.to_string()], false));
+        assert_eq!(view.summary.title, "[redacted by bob: a password]");
+        assert!(of(by_bob).void.is_none() && of(by_carol).void.is_some(), "carol's is without effect, and says so");
+        assert!(!serde_json::to_string(&view).unwrap().contains("hunter2"));
+        // The reason may be redacted in its turn.
+        world.redacted.insert(by_bob, vec![by_carol]);
+        check(&world);
+        let again = timeline(&world.document(), &world.people);
+        assert_eq!(again.iter().find(|row| row.id == said.to_string()).unwrap().text, "[redacted by bob]");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use super::person_name;
 use super::scene::{Line, Scene};
-use super::words::{event_text, headline};
+use super::words::{event_text, headline, shown};
 use crate::People;
 use crate::document::{Meaning, Texts, target};
 use crate::state::{Moment, rfc3339};
-use muster_log::Part;
 use muster_log::fact::{RoleAct, Visibility, What};
+use muster_log::{Part, Status};
 use serde::Serialize;
 
 /// One entry as a line of the timeline.
@@ -43,8 +43,11 @@ pub struct Row {
     pub origin: Option<OriginView>,
     /// Why it has no effect although its author meant one: a void entry, or one of a later version.
     pub void: Option<String>,
-    /// The entry has a body that is not at hand.
+    /// The entry has a body that is not at hand, and nobody redacted it.
     pub body_missing: bool,
+    /// Ids of the redactions of its body, in whose place the text says who redacted it and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted_by: Vec<String>,
 }
 
 /// Who wrote an entry.
@@ -132,7 +135,8 @@ pub struct Detail {
 pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_by: Vec<String>) -> Row {
     let fact = line.meaning.said();
     let moment = Moment::told(fact, line.claimed);
-    let texts = scene.texts(&line.id);
+    let texts = shown(scene, people, &line.id);
+    let redacted_by = scene.redacted_by(&line.id);
     Row {
         id: line.id.to_string(),
         incident: scene.incident().to_string(),
@@ -154,10 +158,20 @@ pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_b
         void: match line.meaning.as_ref() {
             Meaning::Void(why, _) => Some(format!("void: {}", why.word())),
             Meaning::Opaque => Some("needs a newer muster".to_owned()),
-            Meaning::Fact(_) => None,
+            Meaning::Fact(fact) => powerless(scene, line, &fact.what).then(|| POWERLESS.to_owned()),
         },
         body_missing: line.has_body && texts.is_none(),
+        redacted_by: redacted_by.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// Why a redaction redacts nothing.
+const POWERLESS: &str = "void: only the author of an entry or an admin redacts it, and only a text";
+
+/// Whether an active redaction has no effect: its author may not, or there is no text.
+fn powerless(scene: &dyn Scene, line: &Line<'_>, what: &What) -> bool {
+    let What::Redaction { target } = what else { return false };
+    line.status == Status::Active && !scene.redacted_by(target).contains(&line.id)
 }
 
 fn detail(scene: &dyn Scene, people: &People, meaning: &Meaning, moment: &Moment, texts: Option<&Texts>) -> Detail {
@@ -205,7 +219,7 @@ fn detail(scene: &dyn Scene, people: &People, meaning: &Meaning, moment: &Moment
         }
         What::Phase { phase, .. } => detail.phase = Some(phase.word()),
         What::Admit { person } => detail.person = Some(people.name(person)),
-        What::Say(_) | What::Amendment { .. } | What::Title { .. } | What::JoinHeads => {}
+        What::Say(_) | What::Amendment { .. } | What::Title { .. } | What::Redaction { .. } | What::JoinHeads => {}
     }
     detail
 }

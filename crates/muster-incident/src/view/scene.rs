@@ -19,6 +19,9 @@ pub(super) trait Scene {
 
     /// What was typed with an entry: `None` where that is not at hand, empty where nothing was.
     fn texts(&self, id: &EntryId) -> Option<Texts>;
+
+    /// The redactions of an entry's body.
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId>;
 }
 
 /// What a line says of its entry, but for what was typed.
@@ -59,5 +62,9 @@ impl Scene for Document {
 
     fn texts(&self, id: &EntryId) -> Option<Texts> {
         Document::texts(self, self.find(id)?.0)
+    }
+
+    fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
+        self.find(id).map(|(_, node)| node.redacted_by.clone()).unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! An incident in a few words: a row of `status`, the head of the board.
 
-use super::words::{TITLE_BYTES_MAX, cut};
+use super::words::{TITLE_BYTES_MAX, cut, redaction};
 use crate::document::Document;
 use crate::state::{self, Moment};
 use crate::{People, printable};
@@ -15,7 +15,7 @@ const SLUG_CHARS_MAX: usize = 40;
 const NO_TITLE: &str = "(title not here)";
 
 /// Raised whenever [`summary`] says something else of the same document: summaries are kept on disk.
-pub const SUMMARY_VERSION: u32 = 1;
+pub const SUMMARY_VERSION: u32 = 2;
 
 /// An incident in a few words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +60,9 @@ pub struct Summary {
 pub fn summary(doc: &Document, people: &People) -> Summary {
     let (title, severity, phase) = (state::title(doc), state::severity(doc), state::phase(doc));
     let (roles, actions, milestones) = (state::roles(doc), state::actions(doc), state::milestones(doc));
-    let shown =
-        |title: &Option<String>| title.as_deref().map_or(NO_TITLE, |title| cut(title, TITLE_BYTES_MAX)).to_owned();
+    let redacted = title.redacted.and_then(|id| redaction(doc, people, &id));
+    let missing = redacted.as_deref().unwrap_or(NO_TITLE);
+    let shown = |title: &Option<String>| cut(title.as_deref().unwrap_or(missing), TITLE_BYTES_MAX).to_owned();
     let titles: Vec<String> = title.titles.iter().map(shown).collect();
     let first = titles.first().cloned().unwrap_or_else(|| NO_TITLE.to_owned());
     let open = phase.is_open();

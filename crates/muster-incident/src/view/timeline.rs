@@ -5,9 +5,12 @@ use super::scene::Line;
 use crate::People;
 use crate::document::{Document, Node};
 use crate::state::Moment;
-use muster_log::EntryId;
 use muster_log::fact::What;
+use muster_log::{Brackets, EntryId, PersonId, Status};
 use std::collections::BTreeMap;
+
+/// Stands for the person of an entry whose person is not known; its claim counts for nothing.
+pub(super) const NOBODY: PersonId = PersonId::from_bytes([0; 32]);
 
 /// Draws the timeline: by event time, then depth, then id. Where nobody knows when, the recording stands in.
 ///
@@ -30,11 +33,19 @@ pub fn timeline_of(doc: &Document, people: &People, ids: &[EntryId]) -> Vec<Row>
 }
 
 /// The entries that say something, in the timeline's order.
+///
+/// A time to come, or one from a clock that is ahead, counts as when others built on it, or it would stand last for ever.
 pub(super) fn told(doc: &Document) -> Vec<u32> {
+    let mut brackets = Brackets::default();
+    for (_, node) in doc.nodes() {
+        let counts = node.status == Status::Active && node.person.is_some();
+        let person = node.person.unwrap_or(NOBODY);
+        brackets.add(node.parents.iter().copied(), person, node.claimed.time, counts);
+    }
     let mut told: Vec<_> = doc
         .nodes()
         .filter(|(_, node)| says_something(node))
-        .map(|(place, node)| (Moment::of(node).sort, node.depth, node.id, place))
+        .map(|(place, node)| (brackets.of(place).cap(Moment::of(node).sort), node.depth, node.id, place))
         .collect();
     told.sort_unstable();
     told.into_iter().map(|(.., place)| place).collect()

@@ -18,10 +18,11 @@ pub(super) fn headline(scene: &dyn Scene, people: &People, meaning: &Meaning, te
         What::Declare(_) | What::Say(_) | What::Amendment { .. } | What::Title { .. } | What::JoinHeads => {
             typed.to_owned()
         }
+        What::Redaction { target } => joined(&format!("redacted {}", short(target)), typed),
         What::Action { target, state, .. } if typed.is_empty() => format!("{} on {target}", state.word()),
         What::Action { .. } => typed.to_owned(),
         What::ActionState { action, state, .. } => {
-            let about = if typed.is_empty() { quoted(scene, action) } else { typed.to_owned() };
+            let about = if typed.is_empty() { quoted(scene, people, action) } else { typed.to_owned() };
             joined(state.word(), &about)
         }
         What::Severity { severity: Some(severity), .. } => joined(&format!("severity {severity}"), typed),
@@ -35,6 +36,24 @@ pub(super) fn headline(scene: &dyn Scene, people: &People, meaning: &Meaning, te
         What::Phase { phase, .. } => joined(phase_words(*phase), typed),
         What::Admit { person } => joined(&format!("admits {} to this incident", people.name(person)), typed),
     }
+}
+
+/// What was typed with an entry, or of a redacted one, who redacted it and why.
+pub(super) fn shown(scene: &dyn Scene, people: &People, id: &EntryId) -> Option<Texts> {
+    redaction(scene, people, id).map(|words| Texts::plain(&words)).or_else(|| scene.texts(id))
+}
+
+/// What stands in the place of a redacted text: of several redactions the first in order of id.
+pub(super) fn redaction(scene: &dyn Scene, people: &People, id: &EntryId) -> Option<String> {
+    let by = scene.redacted_by(id);
+    let first = by.first()?;
+    let name = super::person_name(people, scene.line(first).and_then(|line| line.person));
+    // A reason may be redacted too.
+    let reason = scene.texts(first).map(|texts| texts.text().to_owned()).filter(|reason| !reason.is_empty());
+    Some(match reason {
+        Some(reason) => format!("[redacted by {name}: {reason}]"),
+        None => format!("[redacted by {name}]"),
+    })
 }
 
 /// The event's time as typed.
@@ -53,8 +72,8 @@ fn joined(fact: &str, typed: &str) -> String {
 }
 
 /// Another entry in a few words: its text, else its id.
-fn quoted(scene: &dyn Scene, id: &EntryId) -> String {
-    let text = scene.texts(id).map(|texts| texts.text().to_owned());
+fn quoted(scene: &dyn Scene, people: &People, id: &EntryId) -> String {
+    let text = shown(scene, people, id).map(|texts| texts.text().to_owned());
     text.filter(|text| !text.is_empty()).map_or_else(|| short(id), |text| cut(&text, TITLE_BYTES_MAX).to_owned())
 }
 

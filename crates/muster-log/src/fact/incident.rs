@@ -296,6 +296,11 @@ pub enum What {
         /// The writes it replaces.
         supersedes: Vec<EntryId>,
     },
+    /// The body of an earlier entry is erased; the reason is the body.
+    Redaction {
+        /// The entry.
+        target: EntryId,
+    },
     /// Nothing; joins heads.
     JoinHeads,
     /// Where the incident stands.
@@ -334,6 +339,7 @@ impl IncidentFact {
             What::Selection { .. } => Kind::SELECTION,
             What::Role { .. } => Kind::ROLE,
             What::Title { .. } => Kind::TITLE,
+            What::Redaction { .. } => Kind::REDACTION,
             What::JoinHeads => Kind::JOIN_HEADS,
             What::Phase { .. } => Kind::PHASE,
             What::Admit { .. } => Kind::ADMIT,
@@ -375,7 +381,7 @@ impl IncidentFact {
             What::ActionState { action, state, supersedes } => {
                 vec![id(action), Value::Int(*state as i64), ids(supersedes)]
             }
-            What::Amendment { target } => vec![id(target)],
+            What::Amendment { target } | What::Redaction { target } => vec![id(target)],
             What::Severity { severity, supersedes } => vec![number(severity.map(i64::from)), ids(supersedes)],
             What::Milestone { letter: l } => vec![letter(l)],
             What::Selection { letter: l, claim, supersedes } => vec![letter(l), id(claim), ids(supersedes)],
@@ -446,6 +452,7 @@ impl IncidentFact {
                 }
             }
             Kind::TITLE => What::Title { supersedes: r.item("supersedes", supersedes)? },
+            Kind::REDACTION => What::Redaction { target: r.item("target", entry_id)? },
             Kind::JOIN_HEADS => What::JoinHeads,
             Kind::PHASE => What::Phase {
                 phase: r

@@ -43,6 +43,8 @@ kinds! {
     ROLE = 12, "role";
     /// A new title.
     TITLE = 13, "title";
+    /// The body of an earlier entry is erased.
+    REDACTION = 14, "redaction";
     /// Joins heads; says nothing.
     JOIN_HEADS = 16, "merge";
     /// Suspected, declared, dismissed, resolved, reopened.

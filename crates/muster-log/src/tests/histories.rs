@@ -3,11 +3,13 @@
 //! Whatever the order of arrival, and wherever the signatures come from, all replicas end with the same.
 
 use super::world::{Deed, Dice, View, Way, World, key, note};
+use crate::brackets::{Bracket, TimeBrackets};
 use crate::entry::Entry;
 use crate::fact::{Capability, Fact, IncidentFact, Kind, RevokeMode, RosterFact, Visibility, What};
 use crate::ids::{EntryId, IncidentId, PersonId};
 use crate::key::{DeviceKey, Signature};
 use crate::ledger::{Ledger, Received};
+use crate::redaction::Redacted;
 use crate::status::Status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -20,6 +22,8 @@ const SEEDS: u64 = 24;
 pub(super) struct Derived {
     admitted: View,
     statuses: BTreeMap<EntryId, Status>,
+    redacted: BTreeMap<EntryId, Redacted>,
+    brackets: BTreeMap<EntryId, Bracket>,
     heads: Vec<EntryId>,
     counted: BTreeSet<EntryId>,
     standing: BTreeSet<EntryId>,
@@ -44,6 +48,8 @@ pub(super) fn derived(ledger: &Ledger) -> Derived {
     Derived {
         admitted: ledger.dags().flat_map(|(_, dag)| dag.order()).copied().collect(),
         statuses: ledger.incidents().flat_map(|incident| ledger.statuses(&incident)).collect(),
+        redacted: ledger.incidents().flat_map(|incident| ledger.redacted(&incident)).collect(),
+        brackets: ledger.incidents().flat_map(|incident| brackets(ledger, &incident)).collect(),
         heads: ledger.roster_heads(),
         counted: whole.counted.keys().map(|x| ids[x]).collect(),
         standing: whole.standing.iter().map(|x| ids[&x]).collect(),
@@ -57,6 +63,14 @@ pub(super) fn derived(ledger: &Ledger) -> Derived {
         guests: roster.persons().filter_map(|person| Some((person, roster.guest_of(&person)?))).collect(),
         holders: ledger.incidents().map(|incident| (incident, ledger.holders(&incident))).collect(),
     }
+}
+
+/// The brackets as worked out in one go.
+fn brackets(ledger: &Ledger, incident: &IncidentId) -> BTreeMap<EntryId, Bracket> {
+    let mut all = TimeBrackets::default();
+    all.update(ledger, incident);
+    let dag = ledger.dag(&(*incident).into()).unwrap();
+    dag.order().iter().map(|id| (*id, all.of(dag, id).unwrap())).collect()
 }
 
 pub(super) type Pairs = Vec<(Entry, Option<Signature>)>;
@@ -101,9 +115,16 @@ fn act(w: &mut World, dice: &mut Dice, name: &str, view: &View, is_rogue: bool) 
     let (revokes, removals) = (of(w, &[Kind::REVOKE]), of(w, &[Kind::REVOKE, Kind::SET_CAPABILITY]));
     let fact = |fact| Deed::Roster(fact);
     match dice.below(100) {
-        0..34 if !incidents.is_empty() => {
+        0..26 if !incidents.is_empty() => {
             let incident = IncidentId::of_genesis(dice.pick(&incidents));
             w.write_so(name, Deed::Incident(incident, note()), way);
+        }
+        26..34 if !incidents.is_empty() => {
+            let genesis = dice.pick(&incidents);
+            let here: Vec<EntryId> =
+                view.iter().filter(|id| w.entries[*id].dag().genesis() == genesis).copied().collect();
+            let redaction = What::Redaction { target: dice.pick(&here) };
+            w.write_so(name, Deed::Incident(IncidentId::of_genesis(genesis), redaction), way);
         }
         34..40 => {
             let visibility = if dice.chance(30) {
@@ -182,6 +203,7 @@ fn act(w: &mut World, dice: &mut Dice, name: &str, view: &View, is_rogue: bool) 
 
 fn honest(dice: &mut Dice) -> World {
     let mut w = World::new();
+    w.is_lifelike = true;
     let c_is_admin = dice.chance(70);
     for (name, is_admin) in [("B1", true), ("C1", c_is_admin), ("D1", false)] {
         w.guest("A1", name, is_admin);
@@ -291,6 +313,115 @@ fn every_order_of_arrival_ends_with_the_same_entries_roster_and_statuses() {
             dice.shuffle(&mut pairs);
             let again = derived(&replica(&w, &pairs, &mut dice, batch_max));
             assert_eq!(again, whole, "seed {seed}, batches up to {batch_max}");
+        }
+    }
+}
+
+/// What is redacted, by the words of the protocol: nothing is remembered from before.
+fn redacted_naively(ledger: &Ledger, incident: &IncidentId) -> BTreeMap<EntryId, Redacted> {
+    let (dag, statuses) = (ledger.dag(&(*incident).into()).unwrap(), ledger.statuses(incident));
+    let mut redacted: BTreeMap<EntryId, Redacted> = BTreeMap::new();
+    for about in dag.entries().filter(|entry| entry.body().is_some()) {
+        let twins = dag
+            .entries()
+            .filter(|other| (other.log(), other.seq(), other.body()) == (about.log(), about.seq(), about.body()));
+        let twins: Vec<EntryId> = twins.map(Entry::id).collect();
+        let (mut by, mut persons, mut own) = (Vec::new(), BTreeSet::new(), false);
+        for entry in dag.entries().filter(|entry| statuses[&entry.id()] == Status::Active) {
+            let Ok(Fact::Incident(IncidentFact { what: What::Redaction { target }, .. })) = entry.fact() else {
+                continue;
+            };
+            if !twins.contains(&target) || !dag.is_past(&target, &entry.id()) {
+                continue;
+            }
+            let author = ledger.person(&entry.id()).unwrap();
+            let graph = ledger.graph();
+            let node = dag.find(&entry.id()).unwrap();
+            let fold = graph.fold_at(node.standpoint.unwrap());
+            let is_own = ledger.person(&target) == Some(author);
+            if is_own || fold.roster.capability(&author) == Some(Capability::Admin) {
+                by.push(entry.id());
+                persons.insert(author);
+                own |= is_own;
+            }
+        }
+        by.sort_unstable();
+        if !by.is_empty() {
+            redacted.insert(about.id(), Redacted { by, is_settled: own || persons.len() > 1 });
+        }
+    }
+    redacted
+}
+
+/// Brackets by the words of the protocol: every past is walked for every entry.
+fn brackets_naively(ledger: &Ledger, incident: &IncidentId) -> BTreeMap<EntryId, Bracket> {
+    let dag = ledger.dag(&(*incident).into()).unwrap();
+    let clean = ledger.clean(incident).unwrap_or_else(|| vec![true; dag.len()]);
+    let clean: Vec<&Entry> =
+        dag.entries().zip(clean).filter(|(_, is_clean)| *is_clean).map(|(entry, _)| entry).collect();
+    let person = |entry: &Entry| ledger.person(&entry.id()).unwrap();
+    let writing: BTreeSet<PersonId> = clean.iter().map(|entry| person(entry)).collect();
+    let spare = usize::from(writing.len() >= 4);
+    let one = |about: &Entry| {
+        let (mut newest, mut oldest) = (BTreeMap::new(), BTreeMap::new());
+        for other in clean.iter().filter(|other| person(other) != person(about)) {
+            let (who, claimed) = (person(other), other.claimed().time);
+            if dag.is_past(&other.id(), &about.id()) {
+                let known = newest.entry(who).or_insert(claimed);
+                *known = claimed.max(*known);
+            }
+            if dag.is_past(&about.id(), &other.id()) {
+                let known = oldest.entry(who).or_insert(claimed);
+                *known = claimed.min(*known);
+            }
+        }
+        let (mut newest, mut oldest): (Vec<_>, Vec<_>) =
+            (newest.into_values().collect(), oldest.into_values().collect());
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        oldest.sort_unstable();
+        Bracket { lower: newest.get(spare).copied(), upper: oldest.get(spare).copied() }
+    };
+    dag.entries().map(|entry| (entry.id(), one(entry))).collect()
+}
+
+#[test]
+fn what_is_redacted_and_every_bracket_is_as_the_protocol_says() {
+    let (mut seen, mut bounded) = (0, 0);
+    for seed in 0..SEEDS {
+        let (w, _) = history(seed);
+        for incident in w.ledger.incidents() {
+            let redacted = w.ledger.redacted(&incident);
+            assert_eq!(redacted, redacted_naively(&w.ledger, &incident), "seed {seed}");
+            seen += redacted.len();
+            let all = brackets(&w.ledger, &incident);
+            assert_eq!(all, brackets_naively(&w.ledger, &incident), "seed {seed}");
+            bounded += all.values().filter(|bracket| bracket.lower.is_some() && bracket.upper.is_some()).count();
+        }
+    }
+    assert!(seen > 15 && bounded > 40, "{seen} redacted, {bounded} bounded on both sides");
+}
+
+#[test]
+fn brackets_kept_up_to_date_are_those_worked_out_in_one_go_whatever_the_order_of_arrival() {
+    for seed in 0..SEEDS / 3 {
+        let (w, mut dice) = history(seed);
+        let mut entries: Vec<_> = w.written.clone();
+        for _ in 0..2 {
+            let mut ledger = Ledger::new(w.team);
+            let mut kept: BTreeMap<IncidentId, TimeBrackets> = BTreeMap::new();
+            for (entry, signature) in &entries {
+                ledger.receive(None, vec![Received { entry: entry.clone(), signature: Some(*signature) }]);
+                let incidents: Vec<IncidentId> = ledger.incidents().collect();
+                for incident in incidents.into_iter().filter(|_| dice.chance(50)) {
+                    let brackets = kept.entry(incident).or_default();
+                    brackets.update(&ledger, &incident);
+                    let dag = ledger.dag(&incident.into()).unwrap();
+                    for (id, expected) in self::brackets(&ledger, &incident) {
+                        assert_eq!(brackets.of(dag, &id), Some(expected), "seed {seed}: {id}");
+                    }
+                }
+            }
+            dice.shuffle(&mut entries);
         }
     }
 }

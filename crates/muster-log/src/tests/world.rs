@@ -1,11 +1,11 @@
 //! A made-up team: devices with views, which write on what they have seen, honestly or not. No assertions here.
 
 use crate::draft;
-use crate::entry::{Draft, Entry};
+use crate::entry::{BodyRef, Draft, Entry};
 use crate::fact::{
     Capability, Declare, Frontier, IncidentFact, Kind, PersonKind, RevokeMode, RosterFact, Saying, Visibility, What,
 };
-use crate::ids::{DagId, EntryId, IncidentId, PersonId, SessionId, TeamId};
+use crate::ids::{BodyHash, DagId, EntryId, IncidentId, PersonId, SessionId, TeamId};
 use crate::key::{DeviceKey, DeviceSecret, Signature};
 use crate::ledger::{Ledger, Outcome, Received};
 use crate::roster::{Fold, Mask};
@@ -69,6 +69,13 @@ pub(super) fn clock(ms: i64) -> Claimed {
     Claimed { time: Timestamp(ms), offset_minutes: 0 }
 }
 
+/// What the clock of a device says at a step: some are off by minutes, some go backwards.
+fn claims(name: &str, step: i64) -> i64 {
+    let skew = name.bytes().map(i64::from).sum::<i64>() % 7 - 3;
+    let pace = if name.starts_with(['C', 'S']) { -20_000 } else { 30_000 };
+    step * pace + skew * 100_000
+}
+
 pub(super) fn note() -> What {
     What::Say(Saying::Note)
 }
@@ -111,6 +118,8 @@ pub(super) struct World {
     pub(super) view: BTreeMap<String, View>,
     pub(super) snaps: BTreeMap<String, Vec<View>>,
     pub(super) last: Outcome,
+    /// Notes have bodies, and clocks are off.
+    pub(super) is_lifelike: bool,
 }
 
 impl World {
@@ -128,6 +137,7 @@ impl World {
             view: BTreeMap::new(),
             snaps: BTreeMap::new(),
             last: Outcome::default(),
+            is_lifelike: false,
         };
         world.names.insert(key("A1"), "A1".into());
         world.names.insert(key("rk0"), "rk0".into());
@@ -193,7 +203,9 @@ impl World {
 
     fn place(&self, name: &str, deed: &Deed, view: &View, way: &Way) -> Draft {
         let author = key(name);
-        let claimed = clock(self.written.len() as i64);
+        let step = self.written.len() as i64;
+        let is_off = self.is_lifelike && matches!(deed, Deed::Incident(..));
+        let claimed = clock(if is_off { claims(name, step) } else { step });
         if let Deed::Join(invite) = deed {
             let session = session(100 + self.written.len() as u16);
             return draft::join(&self.ticket(*invite), author, session, claimed, PersonKind::Human);
@@ -222,19 +234,27 @@ impl World {
         let is_roster = dag == Some(self.team.into());
         let past = self.past_of(deps.iter().copied().chain(backlink));
         let (kind, fields) = self.facts(name, deed, &past);
+        let seq = backlink.map_or(1, |id| self.entries[&id].seq() + 1);
         Draft {
             team: self.team,
             incident: IncidentId::from_bytes(dag.map_or([0; 32], |dag| *dag.as_bytes())),
             key: author,
             session,
-            seq: backlink.map_or(1, |id| self.entries[&id].seq() + 1),
+            seq,
             backlink,
             deps,
             roster_heads: if is_roster { Vec::new() } else { self.heads(roster.iter()) },
             claimed,
             kind,
             fields,
-            body: None,
+            body: match deed {
+                Deed::Incident(_, What::Say(_)) if self.is_lifelike => {
+                    // Nobody looks for it; siblings name the same.
+                    let hash = BodyHash::from_bytes([(seq % 200) as u8; 32]);
+                    Some(BodyRef { hash, size: 20 })
+                }
+                _ => None,
+            },
         }
     }
 

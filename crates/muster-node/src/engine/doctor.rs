@@ -32,6 +32,7 @@ impl<S: Storage> Engine<S> {
         report.entries = self.entries()?;
         let mut checks = vec![store_check(&report, &Path::new(&self.around.home).join("store"))];
         checks.extend(self.lost_check()?);
+        checks.extend(self.redacted_check()?);
         checks.push(self.node_check());
         checks.extend(self.restored_check()?);
         match self.replica.current_team()? {
@@ -105,6 +106,35 @@ impl<S: Storage> Engine<S> {
         };
         let detail = json!({ "missing": lost.missing, "unnamed": lost.unnamed, "since_ms": lost.since_ms });
         Ok(Some(Check::bad("lost", text, next).with(detail)))
+    }
+
+    /// Said only where redacted texts are still on the disk.
+    fn redacted_check(&self) -> Result<Option<Check>, Failure> {
+        let unerased = self.replica.unerased(self.now())?;
+        let detail = json!({
+            "due": unerased.due, "waiting": unerased.waiting, "next_ms": unerased.next.map(|next| next.0),
+        });
+        let check = if unerased.due > 0 {
+            Check::bad(
+                "redacted",
+                format!(
+                    "{} hidden and still on this disk",
+                    plural(unerased.due as u64, "redacted text is", "redacted texts are")
+                ),
+                "make room, as much as the store takes: a node erases them by itself, else the next command that writes",
+            )
+        } else if let Some(next) = unerased.next {
+            let texts =
+                plural(unerased.waiting as u64, "text that one admin redacted is", "texts that one admin redacted are");
+            Check::warn(
+                "redacted",
+                format!("{texts} hidden, and the first is erased at {}", self.rfc3339(next)),
+                "a second admin can erase it now: `muster redact ID --reason TEXT`; if the first is an impostor: `muster team revoke`",
+            )
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(check.with(detail)))
     }
 
     /// Said only where there is something to say.

@@ -17,13 +17,16 @@ impl<S: Storage> Engine<S> {
         // A timeline is drawn from entries and bodies; most often it needs no document.
         let lines = match what {
             What::Newest { last, skip } => Some((skip as usize, last as usize)),
-            What::Timeline { .. } => Some((0, usize::MAX)),
+            What::Timeline { .. } | What::Audit => Some((0, usize::MAX)),
             _ => None,
         };
         if let Some((skip, count)) = lines {
             let rows = to_value(&self.replica.lines(team, incident, skip, count)?);
-            let with_local = what == What::Timeline { local: true };
-            return if with_local { self.timeline_with_local(team, incident, rows) } else { Ok(rows) };
+            return match what {
+                What::Timeline { local: true } => self.timeline_with_local(team, incident, rows),
+                What::Audit => self.timeline_with_times(team, incident, rows),
+                _ => Ok(rows),
+            };
         }
         if let What::Arrived { after, count } = what {
             let after = usize::try_from(after).unwrap_or(usize::MAX);
@@ -83,6 +86,22 @@ impl<S: Storage> Engine<S> {
                 row.insert("held_of".into(), json!(holding.devices()));
                 row.insert("only_here".into(), json!(only_here.contains(&id)));
                 row.insert("late".into(), json!(late.contains(&id)));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Adds between which claimed times of others each entry was written.
+    fn timeline_with_times(&mut self, team: TeamId, incident: IncidentId, mut rows: Value) -> Result<Value, Failure> {
+        let audit = self.replica.time_audit(team, incident)?;
+        for row in rows.as_array_mut().into_iter().flatten() {
+            let id = row.get("id").and_then(Value::as_str).and_then(|id| id.parse::<EntryId>().ok());
+            let Some(found) = id.and_then(|id| audit.findings.get(&id)) else { continue };
+            if let Some(row) = row.as_object_mut() {
+                row.insert("time_label".into(), json!(found.label.word()));
+                row.insert("time_lower".into(), json!(found.bracket.lower.map(|at| self.rfc3339(at))));
+                row.insert("time_upper".into(), json!(found.bracket.upper.map(|at| self.rfc3339(at))));
+                row.insert("time_spare".into(), json!(audit.spare));
             }
         }
         Ok(rows)
@@ -190,7 +209,7 @@ fn named(names: &BTreeMap<DeviceKey, String>, device: &DeviceKey) -> String {
 /// The answer where there is no incident at all.
 fn nothing(what: What) -> Result<Value, Failure> {
     match what {
-        What::Timeline { .. } | What::Newest { .. } | What::Actions => Ok(json!([])),
+        What::Timeline { .. } | What::Audit | What::Newest { .. } | What::Actions => Ok(json!([])),
         What::Arrived { .. } => Ok(json!({ "rows": [], "next": 0, "lacking": [] })),
         What::Roles => Ok(json!({})),
         _ => Err(Failure::new("there is no incident").hint("begin one with `muster declare \"what is wrong\"`")),

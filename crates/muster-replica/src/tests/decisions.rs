@@ -28,7 +28,7 @@ impl Room {
         written.entry
     }
 
-    fn make_admin(&mut self, by: usize, team: TeamId, desk: usize) {
+    pub(super) fn make_admin(&mut self, by: usize, team: TeamId, desk: usize) {
         let (person, now) = (self.person_at(desk, team), self.now());
         let fact = RosterFact::SetCapability { person, capability: Capability::Admin };
         self.desks[by].decide(team, &fact, now).unwrap();

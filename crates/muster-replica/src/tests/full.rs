@@ -6,7 +6,7 @@ use muster_store::MemoryStore;
 use muster_sync::limits::ROOM_WAIT_MAX_MS;
 
 /// Lets time pass at every desk until nothing is due before `until_ms`.
-fn pass(room: &mut Room, until_ms: u64) {
+pub(super) fn pass(room: &mut Room, until_ms: u64) {
     room.settle();
     while let Some(due) = room.desks.iter().filter_map(Replica::deadline).map(|due| due.0).min()
         && due <= until_ms

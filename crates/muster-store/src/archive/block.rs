@@ -3,10 +3,11 @@
 //! Where blocks lie and how they are checked is in [`super`]; an entry's own bytes are packed in [`super::row`].
 
 use super::row::Past;
-use crate::StoredEntry;
 use crate::record::tagged;
 use crate::whole::WholeEntry;
+use crate::{StoreError, StoredEntry};
 use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
+use std::path::Path;
 
 /// Bytes at which a block is closed: the more share a block, the less each takes, and all of it is unpacked to read one.
 const BYTES_AIM: usize = 256 * 1024;
@@ -104,6 +105,19 @@ impl Filling {
         self.past.pack(&entry.bytes, body, &mut self.entries);
         self.past.note(&entry.bytes, id);
         self.rows.push(row);
+    }
+
+    /// As [`Filling::finish`], after holding what comes out against what went in.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], which only a fault of ours can bring about. `store` is named in it.
+    pub(crate) fn finish_checked(self, store: &Path) -> Result<(Vec<u8>, Vec<Row>), StoreError> {
+        let (bytes, rows) = self.finish();
+        if unpack(&bytes, rows.len()).as_ref() == Some(&rows) {
+            return Ok((bytes, rows));
+        }
+        let source = std::io::Error::other("entries do not come out as they went in");
+        Err(StoreError::Io { doing: "pack", path: store.into(), source })
     }
 
     /// The packed block and its rows. The bytes are those that [`unpack`] reads.
