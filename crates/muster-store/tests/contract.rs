@@ -107,6 +107,7 @@ contract![
     what_comes_after_compacting_is_kept_and_compacted_another_time,
     a_store_goes_on_between_the_steps_of_a_compaction,
     compacting_nothing_changes_nothing,
+    what_was_erased_is_gone_alone_and_can_come_again,
 ];
 
 mod promise {
@@ -379,6 +380,36 @@ mod promise {
             bench.store().commit().unwrap();
             assert!(bench.store().entries(&all[0].entry.dag).unwrap() == wanted);
             check_filled(bench.store(), 7, steps);
+            bench.reopen();
+        }
+    }
+
+    pub(super) fn what_was_erased_is_gone_alone_and_can_come_again(mut bench: impl Bench) {
+        let all = [lines(1, 6), lines(2, 6)];
+        all.iter().for_each(|lines| put(bench.store(), lines));
+        bench.store().compact(&[all[0][0].entry.dag]).unwrap();
+        fill(bench.store(), 7, 0..3);
+        // What is staged is not lost by it.
+        stage(bench.store(), 7, 3);
+        let going = [all[0][2].hash, all[1][3].hash, hash(9, 9)];
+        assert_eq!(bench.store().erase(&going).unwrap(), 2);
+        assert_eq!(bench.store().erase(&going).unwrap(), 0);
+        for _ in 0..2 {
+            check_filled(bench.store(), 7, 4);
+            for (n, line) in all.iter().flatten().enumerate() {
+                let is_gone = going.contains(&line.hash);
+                assert_eq!(bench.store().body(&line.hash).unwrap().is_none(), is_gone, "line {n}");
+                assert_eq!(bench.store().contains_body(&line.hash).unwrap(), !is_gone);
+                assert_eq!(bench.store().entry(&line.entry.id).unwrap().as_ref(), Some(&line.entry));
+            }
+            bench.reopen();
+        }
+        for line in [&all[0][2], &all[1][3]] {
+            bench.store().stage(Write::Body { hash: line.hash, bytes: line.body.clone() }).unwrap();
+        }
+        bench.store().commit().unwrap();
+        for _ in 0..2 {
+            all.iter().for_each(|lines| check_lines(bench.store(), lines));
             bench.reopen();
         }
     }

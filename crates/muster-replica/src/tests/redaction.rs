@@ -4,6 +4,7 @@ use super::full::pass;
 use super::{Room, declare, open, say};
 use crate::{ADMIN_WAIT_MS, ReplicaError};
 use muster_incident::{Act, Aside, CommandError};
+use muster_log::fact::{RevokeMode, RosterFact};
 use muster_log::{BodyHash, EntryId, IncidentId, TeamId};
 use muster_store::Storage;
 use muster_sync::Tick;
@@ -121,6 +122,37 @@ fn a_second_admin_makes_it_go_at_once() {
     let later = room.tick + 60_000;
     pass(&mut room, later);
     assert!((0..3).all(|desk| !room.holds(desk, &hash)));
+}
+
+#[test]
+fn what_a_stolen_admin_device_redacted_is_shown_again_when_the_device_is_out() {
+    let mut room = Room::new(3);
+    let team = room.team();
+    room.make_admin(0, team, 1);
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.write(2, team, Some(incident), &say(SECRET));
+    room.settle();
+    let (id, _) = room.secret(0, team, incident);
+    room.write(1, team, Some(incident), &redact(id));
+    room.settle();
+    assert!((0..3).all(|desk| room.text(desk, team, incident, id).starts_with("[redacted")));
+    room.disconnect_all();
+    let (devices, now) = (vec![room.key(1)], room.now());
+    let out = RosterFact::Revoke { devices, mode: RevokeMode::Compromise, frontier: Vec::new() };
+    room.desks[0].decide(team, &out, now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    for (desk, peer) in [(0, room.key(2)), (2, room.key(0))] {
+        room.desks[desk].handle(crate::Input::Connected { peer }, now).unwrap();
+    }
+    room.settle();
+    for desk in [0, 2] {
+        assert_eq!(room.text(desk, team, incident, id), SECRET);
+        assert_eq!(room.desks[desk].unerased(room.now()).unwrap(), crate::Unerased::default());
+    }
+    let later = room.tick + 2 * ADMIN_WAIT_MS as u64;
+    pass(&mut room, later);
+    assert_eq!(room.text(2, team, incident, id), SECRET);
 }
 
 #[test]
