@@ -2,7 +2,7 @@
 //! file"). Its form alone: bytes in, manifest and rows out, and back.
 //!
 //! Who may be given what is decided in `muster-replica`; the armour of the signature is the node's affair; what the rows
-//! are worth is found in [`crate::verify`].
+//! are worth is found in [`crate::Verifier`].
 
 use crate::cbor::{self, Writer};
 use crate::ids::{DagId, EntryId, TeamId};

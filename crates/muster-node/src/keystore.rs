@@ -1,7 +1,7 @@
 //! The device's secret key on disk: an OpenSSH private-key file (ed25519) that only its owner can read.
 //!
 //! Made at first use; only [`crate::keys`] changes it afterwards. What a key signs is decided in `muster-log`, where the file
-//! stands is [`crate::home`]'s, what is in it [`form`]'s, and who knows the passphrase [`crate::unlock`]'s. Secrets in
+//! stands is [`crate::home`]'s, what is in it `form`'s, and who knows the passphrase [`crate::unlock`]'s. Secrets in
 //! memory are zeroed when dropped, and no error or `Debug` here shows key material.
 
 pub(crate) mod form;

@@ -1,6 +1,6 @@
 //! `verify FILE`: checks an audit file or a bundle on whatever machine, without a home, a team or a network.
 //!
-//! What an entry must be like is in [`muster_log::verify`]; here files are opened and what was found is told, of a store too.
+//! What an entry must be like is in [`muster_log::Verifier`]; here files are opened and what was found is told, of a store too.
 
 use crate::audit::Signed;
 use crate::bundle::Progress;
