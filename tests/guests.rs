@@ -31,7 +31,7 @@ fn found(under: &Path, needles: &[Vec<u8>]) -> Option<String> {
 fn traces(title: &str, id: &str) -> Vec<Vec<u8>> {
     let half = |digits: &str| u8::from_str_radix(digits, 16).unwrap();
     let bytes: Vec<u8> = (0..8).map(|at| half(&id[2 * at..2 * at + 2])).collect();
-    vec![title.as_bytes().to_vec(), id[..16].as_bytes().to_vec(), bytes]
+    vec![title.as_bytes().to_vec(), id.as_bytes()[..16].to_vec(), bytes]
 }
 
 fn texts(home: &Home, incident: &str) -> Vec<(String, String)> {
@@ -103,7 +103,7 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
     carol.muster(&["invite"]).refused(&["may not write `invite`"]);
 
     let secret = [traces("Payroll runs", &kept), traces("Somebody is inside", &named)].concat();
-    assert_eq!(found(alice.path(), &secret[..1]).is_some(), true, "the search finds what is there");
+    assert!(found(alice.path(), &secret[..1]).is_some(), "the search finds what is there");
     assert_eq!(found(carol.path(), &secret), None);
     assert_eq!(found(bob.path(), &traces("Somebody is inside", &named)), None);
     for home in [&alice, &bob] {

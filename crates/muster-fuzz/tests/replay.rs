@@ -33,7 +33,7 @@ fn damage(bytes: &mut Vec<u8>, number: u64) {
         let (what, at) = (noise(number * 7 + step), noise(number * 11 + step + 1));
         let place = at as usize % bytes.len().max(1);
         match what % 5 {
-            0 | 1 if !bytes.is_empty() => bytes[place] ^= 1 << (what >> 8) % 8,
+            0 | 1 if !bytes.is_empty() => bytes[place] ^= 1 << ((what >> 8) % 8),
             2 if !bytes.is_empty() => bytes[place] = [0, 0x7f, 0x80, 0xff, 0x9b, 0xbf][(what >> 8) as usize % 6],
             3 => bytes.truncate(place),
             _ => bytes.insert(place.min(bytes.len()), (what >> 8) as u8),

@@ -46,11 +46,14 @@ impl NoPassphrase {
 
 type Ask = dyn Fn(&Path, u32) -> Result<Passphrase, NoPassphrase> + Send + Sync;
 
+/// A key file's text, and the seed that was in it.
+type Opened = (Zeroizing<String>, Zeroizing<[u8; 32]>);
+
 /// The way to a passphrase. By default there is none.
 #[derive(Clone, Default)]
 pub struct Unlock {
     ask: Option<Arc<Ask>>,
-    opened: Arc<Mutex<Option<(Zeroizing<String>, Zeroizing<[u8; 32]>)>>>,
+    opened: Arc<Mutex<Option<Opened>>>,
 }
 
 impl fmt::Debug for Unlock {
