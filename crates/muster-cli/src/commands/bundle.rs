@@ -33,7 +33,7 @@ enum Step {
 struct WriteStep {
     /// The file; `-`: stdout
     file: PathBuf,
-    /// For one person, with the private incidents that name them; nobody else can read it in
+    /// For one person, with all that they may hold, private incidents too; nobody else can read it in
     #[arg(long = "for", value_name = "NAME", conflicts_with = "since")]
     reader: Option<String>,
     /// Only what that earlier bundle does not say its reader has

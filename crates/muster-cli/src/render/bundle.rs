@@ -26,7 +26,7 @@ pub(crate) fn written(account: &WriteAccount) -> String {
         None => wrapped("", 0, "for anybody in the team; whoever has the file can look into it"),
     });
     if *left_out > 0 {
-        let what = count(*left_out as u64, "private incident is", "private incidents are");
+        let what = count(*left_out as u64, "incident is", "incidents are");
         let line = format!("left out: {what} not for this reader (name one of its persons with `--for NAME`)");
         text.push_str(&wrapped("", 0, &line));
     }
@@ -149,8 +149,8 @@ mod tests {
         stick.bundle (12345 bytes): no entries, for the other side has everything that
         is here; only what is held here
         for bob: nobody else can read it in, but whoever has the file can look into it
-        left out: 1 private incident is not for this reader (name one of its persons
-        with `--for NAME`)
+        left out: 1 incident is not for this reader (name one of its persons with `--for
+        NAME`)
         ");
     }
 

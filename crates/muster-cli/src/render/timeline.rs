@@ -6,7 +6,7 @@ use super::{Page, short};
 use serde::Deserialize;
 
 /// Columns of an author's name at most; handles can be of any length.
-const AUTHOR_COLUMNS_MAX: usize = 14;
+const AUTHOR_COLUMNS_MAX: usize = 18;
 
 /// Columns of the time at least and at most.
 const TIME_COLUMNS: std::ops::RangeInclusive<usize> = 5..=20;
@@ -293,25 +293,26 @@ pub(super) mod tests {
         ]));
         insta::assert_snapshot!(fits(show(&rows, &page())), @r"
         Wednesday 19 July 2023 (UTC+00:00)
-        0a1b2c3d  12:17        alice           suspected: Downloads�[2J break
-                                               for everybody [severity 1] [DRILL]
-                                               [recorded 20 Jul 12:17]
+        0a1b2c3d  12:17        alice               suspected: Downloads�[2J break
+                                                   for everybody [severity 1] [DRILL]
+                                                   [recorded 20 Jul 12:17]
         Thursday 20 July 2023 (UTC+00:00)
-        1a1b2c3d  about 12:20  bob             saw: 5xx on the CDN [reported by a
-                                               customer]
-                                               https://example.org/1
-        2a1b2c3d  12:25        a person with…  will: roll back the deployment of the
-                                               service that builds URLs, then purge
-                                               every edge cache there is (on
-                                               api-gateway) [undo: deploy again]
-                                               [amended by 3a3a3a3a]
-        3a1b2c3d  12:26        bob             amends 2a1b2c3d: only the URL builder
-                                               [REVOKED: without effect]
-        4a1b2c3d  12:28        alice           milestone acknowledged [recorded 12:40]
-                                               [written as ffffffff before joining]
-        5a1b2c3d  12:30        日本            (the text is not on this device) [arrived
-                                               12:31] [held by alice, bob]
-        6a1b2c3d  unknown      bob             some time [recorded 20 Jul 12:30]
+        1a1b2c3d  about 12:20  bob                 saw: 5xx on the CDN [reported by a
+                                                   customer]
+                                                   https://example.org/1
+        2a1b2c3d  12:25        a person with a v…  will: roll back the deployment of the
+                                                   service that builds URLs, then purge
+                                                   every edge cache there is (on
+                                                   api-gateway) [undo: deploy again]
+                                                   [amended by 3a3a3a3a]
+        3a1b2c3d  12:26        bob                 amends 2a1b2c3d: only the URL builder
+                                                   [REVOKED: without effect]
+        4a1b2c3d  12:28        alice               milestone acknowledged [recorded
+                                                   12:40] [written as ffffffff before
+                                                   joining]
+        5a1b2c3d  12:30        日本                (the text is not on this device)
+                                                   [arrived 12:31] [held by alice, bob]
+        6a1b2c3d  unknown      bob                 some time [recorded 20 Jul 12:30]
         ");
     }
 

@@ -53,7 +53,7 @@ impl<S: Storage> Engine<S> {
         let cut = self.cut_names();
         let only_here = self.replica.only_here(&team, &incident)?.len();
         let (late_count, late) = self.late_rows(team, incident)?;
-        board["summary"]["team"] = json!(self.team_shown(&team));
+        board["summary"]["team"] = json!(self.has_several_teams()?.then(|| self.team_shown(&team)));
         if let Some(board) = board.as_object_mut() {
             board.insert("peers".into(), peers);
             board.insert("cut".into(), json!(cut));

@@ -13,12 +13,13 @@ impl<S: Storage> Engine<S> {
     /// What is open; with `all` what is over too.
     pub(crate) fn status(&mut self, all: bool) -> Result<Value, Failure> {
         let summaries = self.summaries()?;
+        let has_several_teams = self.has_several_teams()?;
         let over = summaries.iter().filter(|(.., summary)| !summary.open).count();
         let shown = summaries.iter().filter(|(.., summary)| all || summary.open);
         let incidents: Vec<Value> = shown
             .map(|(team, _, summary)| {
                 let mut shown = to_value(summary);
-                shown["team"] = json!(self.team_shown(team));
+                shown["team"] = json!(has_several_teams.then(|| self.team_shown(team)));
                 shown
             })
             .collect();

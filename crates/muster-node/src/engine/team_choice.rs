@@ -81,10 +81,16 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    /// What an incident's team goes by, where it must be told from others here: its name, else the beginning of its id.
-    pub(crate) fn team_shown(&self, team: &TeamId) -> Option<String> {
-        let name = || self.replica.team_name(team).unwrap_or_else(|| team.to_string()[..8].to_owned());
-        (self.replica.teams().len() > 1).then(name)
+    /// What an incident's team goes by: its name, else the beginning of its id.
+    pub(crate) fn team_shown(&self, team: &TeamId) -> String {
+        self.replica.team_name(team).unwrap_or_else(|| team.to_string()[..8].to_owned())
+    }
+
+    /// Whether the incidents here are of more than one team, so that each is shown with its own.
+    pub(crate) fn has_several_teams(&self) -> Result<bool, Failure> {
+        let mut teams = self.replica.incidents()?.into_iter().map(|(team, _)| team);
+        let first = teams.next();
+        Ok(teams.any(|team| Some(team) != first))
     }
 
     fn member_names(&self, team: &TeamId) -> Result<Vec<String>, Failure> {
