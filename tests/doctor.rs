@@ -159,7 +159,7 @@ fn a_torn_tail_is_told_damage_and_a_newer_store_are_bad() {
     let journal = home.path().join("store/journal/00000001.log");
     let whole = fs::read(&journal).unwrap();
     fs::OpenOptions::new().append(true).open(&journal).unwrap().write_all(&[7; 30]).unwrap();
-    let found = check(&home, "store", "warn", &["30 bytes", "should anything that was acknowledged"]);
+    let found = check(&home, "store", "warn", &["30 bytes", "should they be of something that was acknowledged"]);
     assert_eq!(found["detail"]["torn_bytes"], 30);
     let mut damaged = whole.clone();
     damaged[200] ^= 1;

@@ -149,8 +149,8 @@ mod tests {
         stick.bundle (12345 bytes): no entries, for the other side has everything that
         is here; only what is held here
         for bob: nobody else can read it in, but whoever has the file can look into it
-        left out: 1 incident is not for this reader (name one of its persons with `--for
-        NAME`)
+        left out: 1 incident is not for this reader (name one of its persons with
+        `--for NAME`)
         ");
     }
 

@@ -112,6 +112,8 @@ pub(crate) fn misdated(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
 
 /// An entry as a later version might write it: of a kind that is not known here, with fields that mean nothing here.
 pub(crate) fn newer(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
+    // As one that is in order: who only observes writes nothing.
+    ground.ledger.roster().capability_of(&ground.me()).filter(|capability| *capability >= Capability::Responder)?;
     let (dag, [first, last]) = (ground.incident(rng)?, KINDS_OF_LATER);
     let kind = Kind::from_number(u16::try_from(rng.between(first, last)).ok()?);
     let fields = match rng.below(3) {
