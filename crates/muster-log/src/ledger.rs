@@ -462,15 +462,15 @@ impl Ledger {
             outcome.admitted.push(id);
             self.append(waiting.entry, verdict);
         }
+        let mut needs = BTreeSet::new();
         for Candidate { waiting, is_of_batch, .. } in slots.into_iter().flatten() {
             if is_of_batch {
                 outcome.pending.push(waiting.entry.id());
-                outcome.missing.extend(waiting.needs().filter(|id| !self.contains(id)));
+                needs.extend(waiting.needs());
             }
             self.pool.put(waiting);
         }
-        let pool = &self.pool;
-        outcome.missing.retain(|id| !pool.contains(id));
+        outcome.missing = self.pool.lacking(needs, |id| self.contains(id));
     }
 
     fn append(&mut self, entry: Entry, verdict: &Judged) {

@@ -104,6 +104,27 @@ impl Pool {
         self.needed_by.keys().filter(|id| !self.contains(id)).copied()
     }
 
+    /// What lacks for `needs` to be admitted: those of them that neither wait nor are here, and what those that wait lack
+    /// in turn. Whoever brought what waits need not be one who has the rest.
+    pub(crate) fn lacking(
+        &self,
+        needs: impl IntoIterator<Item = EntryId>,
+        is_here: impl Fn(&EntryId) -> bool,
+    ) -> BTreeSet<EntryId> {
+        let mut todo: Vec<EntryId> = needs.into_iter().collect();
+        let (mut seen, mut lacking) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(id) = todo.pop() {
+            if is_here(&id) || !seen.insert(id) {
+                continue;
+            }
+            match self.waiting.get(&id) {
+                Some(waiting) => todo.extend(waiting.needs()),
+                None => drop(lacking.insert(id)),
+            }
+        }
+        lacking
+    }
+
     /// Takes out everything that hangs together with `seeds`, in either direction.
     ///
     /// What is here already (`is_here`) connects nothing: nobody waits for it any more. Else all that waits would hang

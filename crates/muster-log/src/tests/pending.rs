@@ -64,6 +64,16 @@ fn an_entry_whose_parent_is_absent_waits_and_the_parent_is_asked_for() {
 }
 
 #[test]
+fn who_brings_what_builds_on_a_waiting_entry_is_asked_for_what_that_one_lacks() {
+    let (mut w, incident) = World::small("");
+    let notes = run(&w, incident, 3);
+    // The one who brought the second is gone, and with them whom it was asked of.
+    assert_eq!(w.ledger.receive(None, vec![signed(&notes[1])]).missing, [notes[0].id()].into());
+    let outcome = w.ledger.receive(None, vec![signed(&notes[2])]);
+    assert_eq!((outcome.pending, outcome.missing), (vec![notes[2].id()], [notes[0].id()].into()));
+}
+
+#[test]
 fn an_entry_whose_roster_is_absent_waits_for_it() {
     let (w, incident) = World::small("");
     let notes = run(&w, incident, 1);
