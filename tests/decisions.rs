@@ -175,3 +175,35 @@ fn files(below: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
+
+#[test]
+fn who_is_removed_is_not_spoken_with_for_the_sake_of_an_old_ticket() {
+    let (alice, bob, carol) = (Home::new("alice"), Home::new("bob"), Home::new("carol"));
+    alice.write(&["declare", "Checkout is down"]);
+    let node = alice.up();
+    alice.lets_in(&bob);
+    let stolen = bob.up();
+    until("the incident to come to bob", || line(&bob, "Checkout is down"));
+    // By now bob's address is known, and the next ticket names it.
+    let bobs = bob.json(&["key", "show"])["device"].clone();
+    alice.lets_in(&carol);
+    let newcomer = carol.up();
+    until("the incident to come to carol", || line(&carol, "Checkout is down"));
+    let is_linked = |home: &Home| {
+        let peers = home.json(&["peers"]);
+        peers.as_array().unwrap().iter().any(|peer| peer["device"] == bobs && peer["connected"] == true)
+    };
+    until("carol and bob to be linked", || is_linked(&carol).then_some(()));
+    alice.muster(&["team", "revoke", "bob", "--stolen", "--yes"]).with_code(0);
+    until("carol to hear of it", || (carol.json(&["peers"]).as_array().unwrap().len() == 1).then_some(()));
+    drop(newcomer);
+    let newcomer = carol.up();
+    alice.write(&["declare", "After the theft"]);
+    until("carol to have what is new", || {
+        let all = carol.json(&["status", "--all"]).to_string();
+        all.contains("After the theft").then_some(())
+    });
+    assert!(!is_linked(&carol) && !is_linked(&alice));
+    assert!(!bob.json(&["status", "--all"]).to_string().contains("After the theft"));
+    drop((newcomer, stolen, node));
+}

@@ -3,7 +3,7 @@
 //!
 //! The functions panic where something is wrong. `cargo fuzz` calls them with what it makes up (`fuzz/`, which is a
 //! workspace of its own and needs a nightly compiler); the ordinary tests call them with the committed corpus and
-//! with damaged copies of it (`tests/replay.rs`). The corpus is written by `cargo run -p muster-fuzz --bin corpus`.
+//! with damaged copies of it (`crates/muster-fuzz/tests/replay.rs`). The corpus is written by `cargo run -p muster-fuzz --bin corpus`.
 
 #![allow(clippy::unwrap_used, reason = "a panic is what tells")]
 

@@ -9,7 +9,7 @@ use crate::client;
 use crate::config::Warning;
 use crate::engine::Engine;
 use crate::home::Access;
-use crate::keystore;
+use crate::keystore::{self, KeyError};
 use crate::opening::{self, Setup};
 use crate::request::{Failure, Read, Request, What};
 use muster_log::DeviceSecret;
@@ -117,10 +117,15 @@ pub fn examine(setup: &Setup, unread: Option<&Warning>) -> Report {
         let asked = ask_node(setup);
         node = asked.is_some();
         // Beside a node the secret is not needed, and nobody is asked for a passphrase.
+        let (mut is_shut, path) = (false, home.key_file());
         let (found, secret) = match node {
-            true => (keystore::public(&home.key_file()), None),
-            false => match keystore::load(&home.key_file(), &setup.unlock) {
+            true => (keystore::public(&path), None),
+            false => match keystore::load(&path, &setup.unlock) {
                 Ok(secret) => (Ok(secret.as_ref().map(DeviceSecret::public)), secret),
+                Err(KeyError::Passphrase { .. }) => {
+                    is_shut = true;
+                    (keystore::public(&path), None)
+                }
                 Err(error) => (Err(error), None),
             },
         };
@@ -130,7 +135,10 @@ pub fn examine(setup: &Setup, unread: Option<&Warning>) -> Report {
             Some(answer) => answer.map_err(|failure| vec![Check::failed("node", failure)]),
             None => look_inside(setup, secret),
         };
-        checks.push(files::key(home, found.as_ref().copied(), device.as_deref(), inside.as_ref().ok()));
+        checks.push(match is_shut {
+            true => files::shut_key(home, device.as_deref()),
+            false => files::key(home, found.as_ref().copied(), device.as_deref(), inside.as_ref().ok()),
+        });
         checks.extend(files::disk(home, access.is_ok_and(|access| access == Access::ReadOnly)));
         checks.extend(inside.map_or_else(|checks| checks, |inside| inside.checks));
     }

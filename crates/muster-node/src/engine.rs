@@ -139,6 +139,7 @@ impl<S: Storage> Engine<S> {
 
     fn write(&mut self, write: &Write) -> Result<Value, Failure> {
         let now = self.now();
+        let meant = self.replica.current_team()?;
         let (team, incident) = match &write.act {
             Act::Declare { .. } => (self.team_for_declaring(write.name.as_deref())?, None),
             _ => {
@@ -164,6 +165,16 @@ impl<S: Storage> Engine<S> {
         let written = self.replica.write(team, incident, &write.act, &aside, now)?;
         let mut answer = json!({ "entry": written.entry.to_string(), "incident": written.incident.to_string() });
         let mut notes = written.notes;
+        if incident.is_none() && meant.is_some_and(|meant| meant != team) {
+            let name = self
+                .replica
+                .team_name(&team)
+                .unwrap_or_else(|| self.member_names(&team).unwrap_or_default().join(", "));
+            notes.push(format!(
+                "declared in another team of yours ({}): in the current one you may declare nothing",
+                printable(&name)
+            ));
+        }
         if self.replica.came_back().elsewhere > 0 {
             notes.push("this home runs twice, see `muster doctor`".into());
         }

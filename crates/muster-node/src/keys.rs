@@ -59,7 +59,10 @@ pub fn export(setup: &Setup, to: &Path, protection: &Protection) -> Result<Devic
 /// # Errors
 /// What speaks against it, for a person.
 pub fn import(setup: &Setup, from: &Path) -> Result<DeviceKey, Failure> {
-    let text = keystore::read(from)?.ok_or_else(|| KeyError::Missing { path: from.to_owned() })?;
+    let text = keystore::read(from)?.ok_or_else(|| {
+        Failure::new(format!("there is no file `{}`", from.display()))
+            .hint("check the name of the file that holds the key")
+    })?;
     // Whoever does not know the passphrase now will not know it during an outage either.
     let secret = setup.unlock.open(&text, from)?;
     setup.home.open()?;

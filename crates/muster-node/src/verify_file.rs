@@ -88,7 +88,9 @@ pub fn verify_audit(bytes: &[u8], progress: Progress<'_>) -> Result<Value, Failu
         match row {
             Ok(row) => {
                 let Some(entry) = verifier.read(None, &row.entry) else { continue };
-                if let (Kind::TEAM_CREATE | Kind::JOIN, Some(body)) = (entry.kind(), &row.body) {
+                // A name that was not signed is nobody's.
+                let body = row.body.as_deref().filter(|body| Body::check(&entry, body).is_ok());
+                if let (Kind::TEAM_CREATE | Kind::JOIN, Some(body)) = (entry.kind(), body) {
                     handles.insert(entry.id(), Body::read(body).text().to_owned());
                 }
                 verifier.judge(entry, row.signature, row.body.as_deref());

@@ -86,6 +86,19 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
+    /// Forgets who may bring the roster of a team, once that names this device: a sponsor who is removed later must not be
+    /// spoken with for an old ticket's sake.
+    pub(crate) fn let_sponsors_go(&mut self) -> Result<(), ReplicaError> {
+        let me = self.device();
+        let is_named = |team: &Team| !team.sponsors.is_empty() && team.ledger.roster().person_of(&me).is_some();
+        let named: Vec<TeamId> = self.teams.iter().filter(|(_, team)| is_named(team)).map(|(id, _)| *id).collect();
+        for team in named {
+            self.set_local(local::sponsors(&team), None)?;
+            self.teams.entry(team).and_modify(|team| team.sponsors.clear());
+        }
+        Ok(())
+    }
+
     /// Answers a newcomer who asks to join, and vouches if all is well. Staged: commit before answering.
     ///
     /// # Errors

@@ -116,7 +116,8 @@ impl<S: Storage> Replica<S> {
             }
             if ledger.is_private(&incident) {
                 return Err(ReplicaError::NotAllowed(
-                    "the incident is private: it takes members whom somebody in it admits, and no guests".into(),
+                    "the incident is private: a ticket opens none; whoever is in it lets others in with `muster admit`"
+                        .into(),
                 ));
             }
         }
@@ -127,7 +128,7 @@ impl<S: Storage> Replica<S> {
         let invite = self.author(team, Some(roster), fact.kind(), fact.fields(), &BodyText::default(), now)?;
         let me = self.device();
         let mut addresses: Vec<(DeviceKey, String)> = own_addresses.iter().map(|text| (me, text.clone())).collect();
-        let members = self.teams.get(&team).map(|team| team.ledger.roster().members()).unwrap_or_default();
+        let members = self.teams.get(&team).map(|team| team.ledger.roster().member_devices()).unwrap_or_default();
         for member in members.iter().filter(|member| **member != me).take(TICKET_MEMBERS_MAX) {
             addresses.extend(self.addresses(member)?.into_iter().take(2).map(|address| (*member, address)));
         }

@@ -131,7 +131,7 @@ impl<S: Storage> Replica<S> {
         let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
         let (people, me) = (state.people(), self.device());
         let mut devices = state.ledger.roster().members();
-        devices.extend(&state.sponsors);
+        devices.extend(state.sponsors(&me));
         devices.remove(&me);
         let source = LedgerSource {
             ledger: &state.ledger,
@@ -164,7 +164,8 @@ impl<S: Storage> Replica<S> {
 
     /// A sign of life of a peer that brought no frame, such as the answer to a ping.
     pub fn note_heard(&mut self, peer: &DeviceKey, now: Now) {
-        for team in self.teams.values_mut().filter(|team| team.admits(peer)) {
+        let me = self.device();
+        for team in self.teams.values_mut().filter(|team| team.admits(peer, &me)) {
             team.heard.entry(*peer).or_default().at = now.wall;
         }
     }

@@ -307,6 +307,7 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::Store`]: nothing of the batch may be acknowledged; drop the replica and open the store again.
     pub fn commit(&mut self, now: Now) -> Result<(), ReplicaError> {
         self.began.get_or_insert(now.wall);
+        self.let_sponsors_go()?;
         // Feeding the replicators after a commit can bring no new entries, but the loop costs nothing and keeps the rule
         // should that change.
         while self.dirty || !self.after_commit.is_empty() || std::mem::take(&mut self.is_new) {
@@ -372,11 +373,12 @@ impl<S: Storage> Replica<S> {
     /// Tells the replicator of each team which connected peers it may speak with, once per peer and connection. A peer
     /// that was a stranger to a team at first is greeted when its membership arrives.
     fn greet(&mut self, now: Now) -> Result<(), ReplicaError> {
+        let me = self.device();
         let due: Vec<(TeamId, DeviceKey)> = self
             .teams
             .iter()
             .flat_map(|(team, state)| {
-                self.connected.iter().filter(|peer| state.admits(peer)).map(|peer| (*team, *peer))
+                self.connected.iter().filter(|peer| state.admits(peer, &me)).map(|peer| (*team, *peer))
             })
             .filter(|pair| !self.greeted.contains(pair))
             .collect();
@@ -530,10 +532,10 @@ impl<S: Storage> Replica<S> {
 
     /// Tells the shell who may sync, if that has changed.
     fn tell_members(&mut self) {
-        let mut members: BTreeSet<DeviceKey> = BTreeSet::new();
+        let (me, mut members) = (self.device(), BTreeSet::<DeviceKey>::new());
         for team in self.teams.values() {
             members.extend(team.ledger.roster().members());
-            members.extend(&team.sponsors);
+            members.extend(team.sponsors(&me));
         }
         members.remove(&self.device());
         if members != self.members_told {
@@ -541,9 +543,8 @@ impl<S: Storage> Replica<S> {
             self.effects.push(Effect::Members(members));
         }
         for (team, state) in &self.teams {
-            let me = self.secret.public();
+            // Who brings the roster to a newcomer need not be a member any more, and hears nothing by gossip.
             let mut members: BTreeSet<DeviceKey> = state.ledger.roster().member_devices();
-            members.extend(&state.sponsors);
             members.remove(&me);
             if state.is_guest(&me) {
                 members.clear();

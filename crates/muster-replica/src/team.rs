@@ -223,9 +223,15 @@ impl Team {
         all_own && self.ledger.roster().members().len() == 1
     }
 
-    /// Whether `device` may sync: a member, or a sponsor while there is no roster.
-    pub(crate) fn admits(&self, device: &DeviceKey) -> bool {
-        self.ledger.roster().person_of(device).is_some() || self.sponsors.contains(device)
+    /// Whether `device` may sync: a member, or a sponsor while the roster does not name `me` yet.
+    pub(crate) fn admits(&self, device: &DeviceKey, me: &DeviceKey) -> bool {
+        self.ledger.roster().person_of(device).is_some() || self.sponsors(me).any(|sponsor| sponsor == device)
+    }
+
+    /// Who may bring the roster; nobody any more once it names `me`: from then on it says who is in the team.
+    pub(crate) fn sponsors(&self, me: &DeviceKey) -> impl Iterator<Item = &DeviceKey> {
+        let is_named = self.ledger.roster().person_of(me).is_some();
+        self.sponsors.iter().filter(move |_| !is_named)
     }
 }
 

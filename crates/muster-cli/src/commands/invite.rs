@@ -12,7 +12,9 @@ use muster_node::when;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What `invite` takes.
+/// A ticket for one newcomer into the team; with `--incident ID` for a guest, who gets that one incident and nothing else.
+///
+/// The ticket is a secret until it is used. It works once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Invite {
     /// For somebody who watches and writes nothing

@@ -37,6 +37,17 @@ pub(super) fn home(home: &Home) -> Check {
     .with(detail)
 }
 
+/// A key under a passphrase that nobody was there to give: nothing is wrong, and less can be looked at.
+pub(super) fn shut_key(home: &Home, device: Option<&str>) -> Check {
+    let path = home.key_file();
+    Check::warn(
+        "key",
+        "a passphrase is on it, and nobody can be asked for it here: what is behind it was not looked at",
+        "run it on a terminal, or name a file with the passphrase in MUSTER_PASSPHRASE_FILE",
+    )
+    .with(json!({ "path": path, "device": device, "mode": mode(&path) }))
+}
+
 /// The key file by itself, and whether it is the one that the store belongs to.
 pub(super) fn key(home: &Home, found: Result<bool, &KeyError>, device: Option<&str>, inside: Option<&Inside>) -> Check {
     let path = home.key_file();

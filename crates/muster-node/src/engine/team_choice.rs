@@ -93,7 +93,7 @@ impl<S: Storage> Engine<S> {
         Ok(teams.any(|team| Some(team) != first))
     }
 
-    fn member_names(&self, team: &TeamId) -> Result<Vec<String>, Failure> {
+    pub(super) fn member_names(&self, team: &TeamId) -> Result<Vec<String>, Failure> {
         let people = self.replica.people(team)?;
         Ok(people.persons().map(|person| people.name(&person)).collect())
     }
