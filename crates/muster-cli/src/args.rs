@@ -125,7 +125,7 @@ pub(crate) enum Command {
     Export(export::Export),
     /// Create, show or enlarge the team
     Team(team::Team),
-    /// Make a ticket for one newcomer (also: team invite)
+    /// Make a ticket for one newcomer; with -i ID for a guest, who gets that incident alone (also: team invite)
     Invite(invite::Invite),
     /// Join a team by a ticket (also: team join)
     Join(join::Join),

@@ -12,9 +12,7 @@ use muster_node::when;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A ticket for one newcomer into the team; with `--incident ID` for a guest, who gets that one incident and nothing else.
-///
-/// The ticket is a secret until it is used. It works once.
+/// What `invite` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Invite {
     /// For somebody who watches and writes nothing
