@@ -35,7 +35,7 @@ impl<S: Storage> Replica<S> {
         if self.person_in(&offer.team).is_some() {
             return Err(ReplicaError::InTeam);
         }
-        self.expect_roster(offer.team, &offer.addresses)?;
+        self.expect_roster(offer.team, &offer.addresses, true)?;
         self.move_to(offer.team)?;
         Ok(DeviceAnswer::new(offer, &self.secret))
     }
@@ -68,11 +68,13 @@ impl<S: Storage> Replica<S> {
         self.set_local(crate::local::CURRENT_TEAM.to_owned(), Some(team.to_string().into_bytes()))
     }
 
-    /// From now on these devices may bring the roster of a team that is not here yet. Durable with the next commit.
+    /// From now on these devices may bring the roster of a team that is not here yet; `as_member` says that this device will
+    /// take part in its gossip. Durable with the next commit.
     pub(crate) fn expect_roster(
         &mut self,
         team: TeamId,
         addresses: &[(DeviceKey, String)],
+        as_member: bool,
     ) -> Result<(), ReplicaError> {
         let sponsors: std::collections::BTreeSet<DeviceKey> = addresses.iter().map(|(device, _)| *device).collect();
         let lines: Vec<String> = sponsors.iter().map(DeviceKey::to_string).collect();
@@ -83,7 +85,8 @@ impl<S: Storage> Replica<S> {
             self.save_addresses(device, &texts)?;
         }
         let me = self.device();
-        self.teams.entry(team).or_insert_with(|| crate::team::Team::new(team, me)).sponsors = sponsors;
+        let state = self.teams.entry(team).or_insert_with(|| crate::team::Team::new(team, me));
+        (state.sponsors, state.hears_sponsors) = (sponsors, as_member);
         Ok(())
     }
 }

@@ -67,7 +67,7 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub fn joined(&mut self, ticket: &Ticket) -> Result<(), ReplicaError> {
-        self.expect_roster(ticket.team, &ticket.addresses)?;
+        self.expect_roster(ticket.team, &ticket.addresses, ticket.incident.is_none())?;
         // A guest goes on working in the own team, and brings nothing along.
         if ticket.incident.is_none() {
             self.move_to(ticket.team)?;

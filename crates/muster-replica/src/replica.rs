@@ -543,8 +543,10 @@ impl<S: Storage> Replica<S> {
             self.effects.push(Effect::Members(members));
         }
         for (team, state) in &self.teams {
-            // Who brings the roster to a newcomer need not be a member any more, and hears nothing by gossip.
             let mut members: BTreeSet<DeviceKey> = state.ledger.roster().member_devices();
+            if state.hears_sponsors {
+                members.extend(state.sponsors(&me));
+            }
             members.remove(&me);
             if state.is_guest(&me) {
                 members.clear();

@@ -46,6 +46,9 @@ pub(crate) struct Team {
     pub(crate) hidden: Hidden,
     /// Devices that may bring the roster while it does not name anybody yet.
     pub(crate) sponsors: BTreeSet<DeviceKey>,
+    /// Whether they are heard by gossip meanwhile, as they will be once the roster has come: a subscription comes once on a
+    /// connection, and one refused for these few milliseconds would cost another. Not kept: after a restart it does.
+    pub(crate) hears_sponsors: bool,
     /// Admitted entries whose bodies have not come yet.
     pub(crate) missing_bodies: BTreeMap<DagId, BTreeSet<EntryId>>,
     /// What peers said they hold durably, with everything in its past: peer → DAG → entries.
@@ -91,6 +94,7 @@ impl Team {
             brackets: KeptBrackets::new(),
             hidden: Hidden::default(),
             sponsors: BTreeSet::new(),
+            hears_sponsors: false,
             missing_bodies: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent_by: BTreeMap::new(),

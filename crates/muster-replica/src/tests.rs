@@ -1,5 +1,6 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
+mod audience;
 mod bundle;
 mod decisions;
 mod forks;
