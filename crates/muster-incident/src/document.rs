@@ -266,7 +266,7 @@ fn extend(graph: &mut Graph, fresh: &[&Source<'_>]) -> Vec<Change> {
 }
 
 fn add(graph: &mut Graph, source: &Source<'_>, slot: Slot, forked: bool) -> Change {
-    let Source { entry, status, person, body, redacted_by } = source;
+    let Source { entry, status, person, body, redacted_by, admits } = source;
     let parents: Vec<u32> = entry.parents().filter_map(|id| graph.place(&id)).collect();
     let place = place(graph, entry, &parents, forked);
     let (lane, lane_seq, start_op) = (place.lane, place.lane_seq, place.start_op);
@@ -298,6 +298,7 @@ fn add(graph: &mut Graph, source: &Source<'_>, slot: Slot, forked: bool) -> Chan
         has_body: entry.body().is_some(),
         body_here: body.is_some(),
         redacted_by: redacted_by.clone(),
+        admits: *admits,
     };
     graph.push(slot, node);
     built.change

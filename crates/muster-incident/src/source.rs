@@ -18,4 +18,6 @@ pub struct Source<'a> {
     pub body: Option<BodyText>,
     /// The redactions of its body, by id: then there is none.
     pub redacted_by: Vec<EntryId>,
+    /// Whether it is an `admit` whose author could let somebody in.
+    pub admits: bool,
 }

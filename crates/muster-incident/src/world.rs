@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) clock_ms: i64,
     /// What counts as redacted, by whom.
     pub(crate) redacted: BTreeMap<EntryId, Vec<EntryId>>,
+    /// The `admit` entries whose authors could let somebody in.
+    pub(crate) admits: BTreeSet<EntryId>,
     persons: BTreeMap<DeviceKey, PersonId>,
 }
 
@@ -66,6 +68,7 @@ impl World {
             people,
             clock_ms: START_MS,
             redacted: BTreeMap::new(),
+            admits: BTreeSet::new(),
             persons,
         };
         (world, authors)
@@ -167,6 +170,7 @@ impl World {
             person: self.persons.get(&entry.key()).copied(),
             body: self.bodies.get(&entry.id()).filter(|_| self.redacted_by(&entry.id()).is_empty()).cloned(),
             redacted_by: self.redacted_by(&entry.id()),
+            admits: self.admits.contains(&entry.id()),
         }
     }
 

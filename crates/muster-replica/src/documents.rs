@@ -7,7 +7,7 @@ use crate::error::ReplicaError;
 use crate::team::Bodies;
 use muster_incident::{Document, Source};
 use muster_log::ledger::Ledger;
-use muster_log::{Body, DagId, EntryId, IncidentId, Status};
+use muster_log::{Body, DagId, EntryId, IncidentId, Kind, Status};
 use muster_store::Storage;
 use std::collections::BTreeMap;
 
@@ -136,7 +136,8 @@ fn sources<'a, S: Storage>(
             None => None,
         };
         let redacted_by = bodies.hidden.redacted_by(&entry.dag(), id);
-        out.push(Source { entry, status: *status, person: ledger.person(id), body, redacted_by });
+        let admits = entry.kind() == Kind::ADMIT && ledger.is_admit(&IncidentId::of_genesis(entry.dag().genesis()), id);
+        out.push(Source { entry, status: *status, person: ledger.person(id), body, redacted_by, admits });
     }
     Ok(out)
 }

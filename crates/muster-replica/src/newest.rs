@@ -187,4 +187,8 @@ impl<S: Storage> Entries for InLedger<'_, S> {
     fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
         self.bodies.hidden.redacted_by(&self.dag.id(), id)
     }
+
+    fn admits(&self, id: &EntryId) -> bool {
+        self.ledger.is_admit(&self.incident(), id)
+    }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) body_here: bool,
     /// The redactions of its body.
     pub(crate) redacted_by: Vec<EntryId>,
+    /// An `admit` whose author could let somebody in.
+    pub(crate) admits: bool,
 }
 
 /// All entries, parents before children.

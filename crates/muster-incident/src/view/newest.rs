@@ -38,6 +38,9 @@ pub trait Entries {
 
     /// The redactions of the entry's body, by id.
     fn redacted_by(&self, id: &EntryId) -> Vec<EntryId>;
+
+    /// Whether the entry is an `admit` whose author could let somebody in.
+    fn admits(&self, id: &EntryId) -> bool;
 }
 
 /// The order of an incident's lines, and what amends what. Grows with the incident, and is cheap to make anew.
@@ -153,6 +156,7 @@ impl Scene for Active<'_> {
             meaning: Cow::Owned(self.meaning(entry)),
             status: Status::Active,
             has_body: entry.body().is_some(),
+            depth: self.entries.depth(id).unwrap_or_default(),
         })
     }
 
@@ -170,6 +174,10 @@ impl Scene for Active<'_> {
 
     fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
         self.entries.redacted_by(id)
+    }
+
+    fn admits(&self, id: &EntryId) -> bool {
+        self.entries.admits(id)
     }
 }
 
@@ -245,6 +253,9 @@ mod tests {
         }
         fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
             self.world.redacted_by(id)
+        }
+        fn admits(&self, id: &EntryId) -> bool {
+            self.world.admits.contains(id)
         }
     }
 
@@ -339,6 +350,51 @@ mod tests {
         check(&world);
         let again = timeline(&world.document(), &world.people);
         assert_eq!(again.iter().find(|row| row.id == said.to_string()).unwrap().text, "[redacted by bob]");
+    }
+
+    #[test]
+    fn an_incident_whose_title_was_redacted_is_known_by_the_title_before() {
+        let (mut world, mut authors) = World::declared(&["alice", "bob"]);
+        let [alice, bob] = authors.as_mut_slice() else { panic!("two authors") };
+        let declared = crate::incident_view(&world.document(), &world.people).summary.title;
+        let title = |text: &str| crate::Act::Title { title: text.into() };
+        let first = world.act(alice, title("payments are down")).unwrap();
+        let pasted = world.act(alice, title("hunter2")).unwrap();
+        let redact = |id: EntryId| crate::Act::Redact { id: id.to_string(), reason: "a password".into() };
+        let by_alice = world.act(alice, redact(pasted)).unwrap();
+        World::reach(alice, bob);
+        let by_bob = world.act(bob, crate::Act::Redact { id: pasted.to_string(), reason: "as I say".into() }).unwrap();
+        world.redacted.insert(pasted, vec![by_alice, by_bob]);
+        let summary = |world: &World| crate::incident_view(&world.document(), &world.people).summary;
+        assert_eq!(
+            (summary(&world).title.as_str(), summary(&world).slug.as_str()),
+            ("payments are down", "payments-are-down")
+        );
+        assert!(summary(&world).contested.is_empty());
+        for by in [vec![by_alice, by_bob], vec![by_bob, by_alice]] {
+            world.redacted.insert(pasted, by);
+            let row = timeline(&world.document(), &world.people).into_iter().find(|row| row.id == pasted.to_string());
+            assert_eq!(row.unwrap().text, "[redacted by alice: a password]", "the first word stands, whatever its id");
+        }
+        world.redacted.insert(first, vec![by_alice]);
+        assert_eq!(summary(&world).title, declared);
+    }
+
+    #[test]
+    fn an_admit_that_lets_nobody_in_says_so() {
+        let (mut world, mut authors) = World::declared(&["alice", "bob"]);
+        let [alice, bob] = authors.as_mut_slice() else { panic!("two authors") };
+        let person = world.source(&world.entries[0]).person.unwrap();
+        let with_power = world.write(alice, What::Admit { person }, BodyText::default());
+        let without = world.write(bob, What::Admit { person }, BodyText::default());
+        let revoked = world.write(bob, What::Admit { person }, BodyText::default());
+        world.admits = BTreeSet::from([with_power]);
+        check(&world);
+        world.statuses.insert(revoked, Status::Revoked);
+        let rows = timeline(&world.document(), &world.people);
+        let void = |id: EntryId| rows.iter().find(|row| row.id == id.to_string()).unwrap().void.clone();
+        assert_eq!((void(with_power), void(without).as_deref()), (None, Some(crate::view::row::ADMITS_NOBODY)));
+        assert_eq!(void(revoked), None, "its status says more");
     }
 
     #[test]

@@ -158,20 +158,30 @@ pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_b
         void: match line.meaning.as_ref() {
             Meaning::Void(why, _) => Some(format!("void: {}", why.word())),
             Meaning::Opaque => Some("needs a newer muster".to_owned()),
-            Meaning::Fact(fact) => powerless(scene, line, &fact.what).then(|| POWERLESS.to_owned()),
+            Meaning::Fact(fact) => powerless(scene, line, &fact.what).map(str::to_owned),
         },
         body_missing: line.has_body && texts.is_none(),
         redacted_by: redacted_by.iter().map(ToString::to_string).collect(),
     }
 }
 
-/// Why a redaction redacts nothing.
-const POWERLESS: &str = "void: only the author of an entry or an admin redacts it, and only a text";
+/// Why a redaction redacts nothing: its author may not, or there is no text.
+const REDACTS_NOTHING: &str = "void: only the author of an entry or an admin redacts it, and only a text";
 
-/// Whether an active redaction has no effect: its author may not, or there is no text.
-fn powerless(scene: &dyn Scene, line: &Line<'_>, what: &What) -> bool {
-    let What::Redaction { target } = what else { return false };
-    line.status == Status::Active && !scene.redacted_by(target).contains(&line.id)
+/// Why an `admit` lets nobody in: in a team's incident a guest may not, and whom the author's roster did not know nobody can.
+pub(super) const ADMITS_NOBODY: &str =
+    "void: a guest admits nobody, nor is anybody admitted whom the roster did not know then";
+
+/// Why an active entry has no effect that only the roster can say of it.
+fn powerless(scene: &dyn Scene, line: &Line<'_>, what: &What) -> Option<&'static str> {
+    if line.status != Status::Active {
+        return None;
+    }
+    match what {
+        What::Redaction { target } => (!scene.redacted_by(target).contains(&line.id)).then_some(REDACTS_NOTHING),
+        What::Admit { .. } => (!scene.admits(&line.id)).then_some(ADMITS_NOBODY),
+        _ => None,
+    }
 }
 
 fn detail(scene: &dyn Scene, people: &People, meaning: &Meaning, moment: &Moment, texts: Option<&Texts>) -> Detail {

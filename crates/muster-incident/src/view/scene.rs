@@ -22,6 +22,9 @@ pub(super) trait Scene {
 
     /// The redactions of an entry's body.
     fn redacted_by(&self, id: &EntryId) -> Vec<EntryId>;
+
+    /// Whether an entry is an `admit` whose author could let somebody in.
+    fn admits(&self, id: &EntryId) -> bool;
 }
 
 /// What a line says of its entry, but for what was typed.
@@ -34,6 +37,8 @@ pub(super) struct Line<'a> {
     pub(super) meaning: Cow<'a, Meaning>,
     pub(super) status: Status,
     pub(super) has_body: bool,
+    /// 1 + the deepest parent's; the genesis has 0.
+    pub(super) depth: u32,
 }
 
 impl<'a> Line<'a> {
@@ -47,6 +52,7 @@ impl<'a> Line<'a> {
             meaning: Cow::Borrowed(&node.meaning),
             status: node.status,
             has_body: node.has_body,
+            depth: node.depth,
         }
     }
 }
@@ -66,5 +72,9 @@ impl Scene for Document {
 
     fn redacted_by(&self, id: &EntryId) -> Vec<EntryId> {
         self.find(id).map(|(_, node)| node.redacted_by.clone()).unwrap_or_default()
+    }
+
+    fn admits(&self, id: &EntryId) -> bool {
+        self.find(id).is_some_and(|(_, node)| node.admits)
     }
 }

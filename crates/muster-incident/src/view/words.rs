@@ -43,10 +43,11 @@ pub(super) fn shown(scene: &dyn Scene, people: &People, id: &EntryId) -> Option<
     redaction(scene, people, id).map(|words| Texts::plain(&words)).or_else(|| scene.texts(id))
 }
 
-/// What stands in the place of a redacted text: of several redactions the first in order of id.
+/// What stands in the place of a redacted text: of several redactions the one with the shortest way from the beginning, so
+/// that a later one takes nobody's words away.
 pub(super) fn redaction(scene: &dyn Scene, people: &People, id: &EntryId) -> Option<String> {
     let by = scene.redacted_by(id);
-    let first = by.first()?;
+    let first = by.iter().min_by_key(|id| (scene.line(id).map(|line| line.depth), **id))?;
     let name = super::person_name(people, scene.line(first).and_then(|line| line.person));
     // A reason may be redacted too.
     let reason = scene.texts(first).map(|texts| texts.text().to_owned()).filter(|reason| !reason.is_empty());

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The `admit` entries that are not void, and whom those name that are active.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    admits: BTreeMap<DagId, Vec<(EntryId, PersonId)>>,
+    admits: BTreeMap<DagId, BTreeMap<EntryId, PersonId>>,
     /// Worked out since the last entry that could change it: statuses of a long incident take their time.
     active: Mutex<BTreeMap<DagId, Arc<BTreeSet<PersonId>>>>,
 }
@@ -21,7 +21,7 @@ impl Holders {
     /// Takes note of an entry that was admitted.
     pub(super) fn note(&mut self, verdict: &Judged, id: EntryId) {
         if let Some(person) = verdict.admits {
-            self.admits.entry(verdict.dag).or_default().push((id, person));
+            self.admits.entry(verdict.dag).or_default().insert(id, person);
         }
         let active = self.active.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Of the roster every status may be another.
@@ -79,6 +79,12 @@ impl Ledger {
     /// The persons of the roster who may hold the incident, by id.
     pub fn holders(&self, incident: &IncidentId) -> BTreeSet<PersonId> {
         self.roster().persons().filter(|person| self.may_hold(person, incident)).collect()
+    }
+
+    /// Whether an entry is an `admit` whose author could let somebody in, which its own past decides. It has an effect while
+    /// it is active.
+    pub fn is_admit(&self, incident: &IncidentId, entry: &EntryId) -> bool {
+        self.holders.admits.get(&(*incident).into()).is_some_and(|admits| admits.contains_key(entry))
     }
 
     /// Whom active `admit` entries name.

@@ -136,9 +136,10 @@ fn a_guest_brings_nobody_into_an_incident_of_the_team() {
     let (mut w, shared, own, _) = host();
     let other = w.visitor("A1", "W1", own);
     sync_all(&mut w);
-    w.write("V1", admit(shared, other));
+    let void = w.write("V1", admit(shared, other));
     check(&w, true);
     assert!(!w.ledger.may_hold(&other, &shared), "admitted to the log, and void");
+    assert!(w.ledger.contains(&void) && !w.ledger.is_admit(&shared, &void));
     sync_all(&mut w);
     w.say("W1", shared);
     check(&w, false);
