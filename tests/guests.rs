@@ -90,6 +90,12 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
     let guest = |team: &&Value| team["guest"] == true;
     let teams: Vec<&Value> = teams.as_array().unwrap().iter().filter(guest).collect();
     assert_eq!((teams.len(), &teams[0]["name"]), (1, &Value::from("database")));
+    // Her own team is the current one, and it has nobody else; the hosts are peers and are looked after all the same.
+    let peers = carol.json(&["peers"]);
+    let of = |team: &str| peers.as_array().unwrap().iter().filter(|peer| peer["team"] == team).count();
+    assert_eq!((of("network"), of("database")), (0, 2), "{peers}");
+    let doctor = carol.muster(&["doctor"]).stdout;
+    assert!(doctor.contains("guest of database: 2 of 2 devices reached"), "{doctor}");
     // What she declares is her own team's; she brings nobody in.
     carol.write(&["declare", "Another switch"]);
     assert!(

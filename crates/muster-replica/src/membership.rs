@@ -182,6 +182,11 @@ impl<S: Storage> Replica<S> {
         self.teams.get(team).is_some_and(|state| state.is_guest(&self.device()))
     }
 
+    /// Whether this device was taken out of a team and did not come back, as far as has been heard here.
+    pub fn was_removed_from(&self, team: &TeamId) -> bool {
+        self.teams.get(team).is_some_and(|state| state.was_removed(&self.device()))
+    }
+
     /// The person of this device in a team.
     pub fn person_in(&self, team: &TeamId) -> Option<PersonId> {
         self.teams.get(team)?.person_of(&self.device())

@@ -9,7 +9,9 @@ use crate::redaction::Hidden;
 use crate::summaries::Summaries;
 use crate::time_audit::KeptBrackets;
 use muster_log::ledger::Ledger;
-use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, TeamId, Timestamp};
+use muster_log::{
+    BodyHash, DagId, DeviceKey, Entry, EntryId, GoodKeys, IncidentId, Kind, PersonId, Removal, Taken, TeamId, Timestamp,
+};
 use muster_store::{Storage, StoredEntry};
 use muster_sync::{Config, Replicator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +210,15 @@ impl Team {
     pub(crate) fn is_guest(&self, me: &DeviceKey) -> bool {
         let roster = self.ledger.roster();
         roster.person_of(me).is_some_and(|person| roster.guest_of(&person).is_some())
+    }
+
+    /// Whether `device` was taken out of the team and did not come back.
+    pub(crate) fn was_removed(&self, device: &DeviceKey) -> bool {
+        let names = |removal: &Removal| match &removal.taken {
+            Taken::Devices { devices, .. } => devices.contains(device),
+            Taken::Capability { .. } => false,
+        };
+        self.ledger.roster().person_of(device).is_none() && self.ledger.removals().iter().any(names)
     }
 
     /// What its founder called the team.

@@ -10,7 +10,7 @@ use muster_log::draft::DraftError;
 use muster_log::fact::What;
 use muster_log::ledger::{Ledger, Received};
 use muster_log::{
-    Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, Taken, TeamId, Value,
+    Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, TeamId, Value,
 };
 use muster_store::{Storage, StoredEntry, Write};
 
@@ -59,11 +59,7 @@ impl<S: Storage> Replica<S> {
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let people = state.handles.people(&state.ledger);
         let me = state.person_of(&device).ok_or_else(|| {
-            let was_removed = state.ledger.removals().iter().any(|removal| match &removal.taken {
-                Taken::Devices { devices, .. } => devices.contains(&device),
-                Taken::Capability { .. } => false,
-            });
-            ReplicaError::NotAllowed(match was_removed {
+            ReplicaError::NotAllowed(match state.was_removed(&device) {
                 true => "it was removed from the team; a new ticket lets it in again".into(),
                 false => "it is not a member of the team (yet)".into(),
             })

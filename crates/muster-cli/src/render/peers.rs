@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::wrap::{column, wrapped};
+use muster_incident::printable;
 use muster_log::Timestamp;
 use muster_node::when;
 use serde::Deserialize;
@@ -24,6 +25,8 @@ const CLOCK_BAD_MS: u64 = 60_000;
 /// One device of a member.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Peer {
+    #[serde(default)]
+    team: String,
     pub(super) person: String,
     device: String,
     pub(super) connected: bool,
@@ -51,7 +54,16 @@ pub(crate) fn show(peers: &[Peer], page: &Page) -> String {
     if peers.is_empty() {
         return "no other devices; `muster invite` makes a ticket for somebody\n".into();
     }
-    peers.iter().map(|peer| peer.draw(page)).collect()
+    let is_one = peers.iter().all(|peer| peer.team == peers[0].team);
+    let mut drawn = String::new();
+    for team in peers.chunk_by(|one, other| one.team == other.team) {
+        if !is_one {
+            drawn.push_str(&page.paint.bold(&format!("team {}", printable(&team[0].team))));
+            drawn.push('\n');
+        }
+        drawn.extend(team.iter().map(|peer| peer.draw(page)));
+    }
+    drawn
 }
 
 impl Peer {
@@ -143,6 +155,19 @@ pub(super) mod tests {
         let peers: Vec<Peer> = from(sample());
         let cut = ["everybody".to_owned(), "12D3KooWbbbbbb".to_owned(), "12D3KooW".repeat(6) + "uvwxyz"];
         assert_eq!(cut_names(&cut, &peers), "everybody, bob (bbbbbb), device uvwxyz");
+    }
+
+    #[test]
+    fn peers_of_several_teams_stand_each_under_their_team() {
+        let mut peers = sample();
+        for (peer, team) in [(0, "database"), (1, "database"), (2, "network"), (3, "network")] {
+            peers[peer]["team"] = json!(team);
+        }
+        let drawn = fits(show(&from::<Vec<Peer>>(peers), &page()));
+        let heads: Vec<&str> = drawn.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        let heads: Vec<&str> = heads.into_iter().filter(|word| !word.is_empty()).collect();
+        assert_eq!(heads, ["team", "bob", "erin", "team", "carol", "dave"]);
+        assert!(drawn.starts_with("team database\n") && drawn.contains("\nteam network\n"));
     }
 
     #[test]

@@ -146,6 +146,9 @@ pub(crate) struct Here {
     /// Whether this device is a guest's there.
     #[serde(default)]
     guest: bool,
+    /// Whether this device was taken out of it.
+    #[serde(default)]
+    removed: bool,
     current: bool,
     members: Vec<String>,
     incidents: u64,
@@ -161,7 +164,11 @@ pub(crate) fn list(teams: &[Here], page: &Page) -> String {
         let id = if here.current { page.paint.bold(id) } else { id.to_owned() };
         let (members, incidents) = (here.members.join(", "), here.incidents);
         let name = here.name.as_deref().map(|name| format!("{}: ", printable(name))).unwrap_or_default();
-        let guest = if here.guest { "; you are a guest" } else { "" };
+        let guest = match (here.removed, here.guest) {
+            (true, _) => "; THIS DEVICE WAS REMOVED: what is here stays, nothing more comes",
+            (_, true) => "; you are a guest",
+            (_, false) => "",
+        };
         wrapped(
             &format!("{id}  {current}"),
             19,
@@ -199,10 +206,15 @@ mod tests {
         let teams: Vec<Here> = from(json!([
             {"team": "7e".repeat(32), "current": false, "members": ["alice"], "capability": "admin", "incidents": 1},
             {"team": "8f".repeat(32), "current": true, "members": ["alice", "bob"], "capability": null, "incidents": 0},
+            {"team": "9a".repeat(32), "name": "network", "guest": true, "current": false, "members": ["carol"], "incidents": 1},
+            {"team": "ab".repeat(32), "current": false, "removed": true, "members": ["dave"], "incidents": 1},
         ]));
         insta::assert_snapshot!(fits(list(&teams, &page())), @r"
         7e7e7e7e           alice; 1 incident
         8f8f8f8f  current  alice, bob; 0 incidents
+        9a9a9a9a           network: carol; 1 incident; you are a guest
+        abababab           dave; 1 incident; THIS DEVICE WAS REMOVED: what is here
+                           stays, nothing more comes
         ");
         assert!(list(&[], &page()).contains("no team yet"));
     }

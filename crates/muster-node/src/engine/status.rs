@@ -71,11 +71,18 @@ impl<S: Storage> Engine<S> {
         }))
     }
 
+    /// The other devices of all teams in which this device is, of the current one first.
     pub(crate) fn peers(&mut self) -> Result<Value, Failure> {
-        match self.replica.current_team()? {
-            Some(team) => self.peers_of(&team),
-            None => Ok(json!([])),
+        let current = self.replica.current_team()?;
+        let is_in = |team: &TeamId| self.replica.person_in(team).is_some() && current != Some(*team);
+        let others = self.replica.teams().into_iter().filter(is_in);
+        let mut all = Vec::new();
+        for team in current.into_iter().chain(others) {
+            if let Value::Array(peers) = self.peers_of(&team)? {
+                all.extend(peers);
+            }
         }
+        Ok(Value::Array(all))
     }
 
     /// The other devices of a team.
@@ -84,8 +91,10 @@ impl<S: Storage> Engine<S> {
         let people = self.replica.people(team)?;
         let names: Vec<String> = people.persons().map(|person| people.name(&person)).collect();
         let looks: BTreeMap<&String, Vec<String>> = names.iter().zip(lookalikes(&names)).collect();
+        let team = self.team_shown(team);
         let peers = peers.into_iter().map(|peer| {
             json!({
+                "team": team,
                 "person": peer.person,
                 "device": peer.device.to_string(),
                 "connected": peer.connected,
@@ -112,8 +121,9 @@ impl<S: Storage> Engine<S> {
     }
 
     fn person_name(&self, device: &DeviceKey) -> Option<String> {
-        let team = self.replica.current_team().ok()??;
-        let person = self.replica.ledger(&team).ok()?.roster().person_of(device)?;
-        Some(self.replica.people(&team).ok()?.name(&person))
+        self.replica.teams().into_iter().find_map(|team| {
+            let person = self.replica.ledger(&team).ok()?.roster().person_of(device)?;
+            Some(self.replica.people(&team).ok()?.name(&person))
+        })
     }
 }

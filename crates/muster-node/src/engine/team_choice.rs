@@ -26,6 +26,7 @@ impl<S: Storage> Engine<S> {
                     "team": team.to_string(),
                     "name": self.replica.team_name(team),
                     "guest": self.replica.is_guest_in(team),
+                    "removed": self.replica.was_removed_from(team),
                     "current": current == Some(*team),
                     "members": self.member_names(team)?,
                     "capability": capability.map(Capability::word),

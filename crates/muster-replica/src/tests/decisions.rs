@@ -158,6 +158,23 @@ fn another_device_writes_as_the_same_person_once_it_was_added() {
 }
 
 #[test]
+fn a_device_that_retires_itself_knows_that_it_was_removed_until_it_comes_back() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    assert!(!room.desks[1].was_removed_from(&team));
+    let (removing, now) = (room.out(1, RevokeMode::Retire), room.now());
+    room.desks[1].remove(team, &removing, now).unwrap();
+    room.desks[1].commit(now).unwrap();
+    room.settle();
+    assert!(room.desks[1].was_removed_from(&team) && !room.desks[0].was_removed_from(&team));
+    let ticket = room.ticket(team, HOUR_MS);
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    room.disconnect_all();
+    room.connect_all();
+    assert!(!room.desks[1].was_removed_from(&team));
+}
+
+#[test]
 fn who_was_removed_comes_back_by_a_new_ticket_as_somebody_new() {
     let mut room = Room::new(2);
     let team = room.team();
