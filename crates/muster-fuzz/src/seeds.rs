@@ -98,7 +98,7 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     let dag = ledger.dag(&incident).unwrap();
     let heads = Heads::new(incident, dag.len() as u64, dag.heads());
     let tips: Vec<_> = dag.tips().collect();
-    let presence = Presence::sign(team(), &founder, clock(9).time, Vec::new());
+    let presence = Presence::sign(team(), &founder, clock(9).time, Vec::new(), &["/ip4/192.0.2.7/tcp/7117".to_owned()]);
     let frames = [
         Frame::Heads(heads).encode(prefix),
         Frame::Have(Have::page(incident, &tips, None)).encode(prefix),

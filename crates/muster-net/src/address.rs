@@ -1,5 +1,6 @@
 //! Addresses: what a person types, and which of them this build can dial.
 
+use crate::limits::MAX_ADDRESSES;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use std::net::{IpAddr, SocketAddr};
@@ -147,12 +148,25 @@ pub(crate) fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether it makes sense to tell others of an address that a peer at `from` claims: no wildcard, no address that
-/// means something else on each host or link. Loopback is for those on the same machine.
-pub(crate) fn worth_telling(addr: &Multiaddr, from: &Multiaddr) -> bool {
+/// Of the texts in which a member says where it listens, the addresses that this build can dial and that make sense here.
+/// Loopback does where this node, too, listens nowhere else: then all are on one machine.
+pub fn addresses_told<'a>(texts: impl IntoIterator<Item = &'a str>, all_on_one_machine: bool) -> Vec<Multiaddr> {
+    let read = |text: &str| parse_address(text).ok().and_then(|addr| dialable(&addr));
+    let addrs = texts.into_iter().filter_map(read).filter(|addr| !is_relayed(addr));
+    addrs.filter(|addr| worth_telling(addr, all_on_one_machine)).take(MAX_ADDRESSES).collect()
+}
+
+/// Whether an address is loopback.
+pub fn is_loopback(addr: &Multiaddr) -> bool {
+    ip_of(addr).is_some_and(|ip| ip.is_loopback())
+}
+
+/// Whether it makes sense to tell others of an address that a peer claims: no wildcard, no address that means something
+/// else on each host or link. Loopback is for those on the same machine.
+pub(crate) fn worth_telling(addr: &Multiaddr, on_one_machine: bool) -> bool {
     match ip_of(addr) {
         None => false,
-        Some(ip) if ip.is_loopback() => ip_of(from).is_some_and(|from| from.is_loopback()),
+        Some(ip) if ip.is_loopback() => on_one_machine,
         Some(IpAddr::V4(ip)) => !ip.is_unspecified() && !ip.is_multicast(),
         Some(IpAddr::V6(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
     }
@@ -219,7 +233,9 @@ mod tests {
 
     #[test]
     fn only_addresses_that_others_can_use_are_worth_telling() {
-        let tell = |addr: &str, from: &str| worth_telling(&parse_address(addr).unwrap(), &parse_address(from).unwrap());
+        let tell = |addr: &str, from: &str| {
+            worth_telling(&parse_address(addr).unwrap(), is_loopback(&parse_address(from).unwrap()))
+        };
         assert!(tell("192.168.1.7:1", "192.168.1.7:9"));
         assert!(tell("127.0.0.1:1", "127.0.0.1:9"));
         assert!(!tell("127.0.0.1:1", "192.168.1.7:9"));

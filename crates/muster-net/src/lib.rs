@@ -114,7 +114,7 @@ mod task_reach;
 mod task_restart;
 mod task_stop;
 
-pub use address::{BadAddress, parse_address, parse_addresses};
+pub use address::{BadAddress, addresses_told, is_loopback, parse_address, parse_addresses};
 pub use event::{DialFault, LinkEnd, NetEvent};
 pub use gossip::{GossipId, PublishError, Topic, Verdict};
 pub use handle::{NetClosed, NetHandle};

@@ -4,7 +4,7 @@
 //! to join how often in [`crate::join_rate`]. Commands are carried out in [`crate::task_command`], our own joins in
 //! [`crate::task_join`].
 
-use crate::address::{ip_of, is_relayed, with_port_of, worth_telling};
+use crate::address::{ip_of, is_loopback, is_relayed, with_port_of, worth_telling};
 use crate::behaviour::WireEvent;
 use crate::dial_fault::faults_of;
 use crate::event::{DialFault, LinkEnd, NetEvent};
@@ -370,7 +370,7 @@ impl NetTask {
         let Some(owner) = self.owners.get(&id) else { return };
         let is_direct = !is_relayed(&owner.addr);
         let told = info.listen_addrs.iter().filter_map(crate::address::dialable).filter(|addr| !is_relayed(addr));
-        let addrs: BTreeSet<Multiaddr> = told.filter(|addr| worth_telling(addr, &owner.addr)).collect();
+        let addrs: BTreeSet<Multiaddr> = told.filter(|addr| worth_telling(addr, is_loopback(&owner.addr))).collect();
         let addrs: Vec<Multiaddr> = addrs.into_iter().take(MAX_ADDRESSES).collect();
         let (peer, Some(state)) = (owner.key, self.peers.get_mut(&owner.key)) else { return };
         if !addrs.is_empty() && state.claimed_addrs != addrs {

@@ -66,9 +66,10 @@ impl NetTask {
         self.peers.iter().filter_map(|(key, peer)| Some((key, peer.direct_link()?)))
     }
 
-    /// Asks members to relay for us, while somebody wanted is without a link.
+    /// Asks members to relay for us, while somebody is without a link: also one whom this node need not dial, for it may be
+    /// in a circle of which nothing is known here, and want us.
     fn ask_for_relays(&mut self, now: Instant) {
-        let unlinked = self.peers.values().filter(|peer| !peer.is_spare).filter_map(|peer| peer.unlinked_since).min();
+        let unlinked = self.peers.values().filter_map(|peer| peer.unlinked_since).min();
         let due = unlinked.map(|since| since + RELAY_AFTER).max(self.reach.relays_again.filter(|_| unlinked.is_some()));
         self.reach.relays_at = due.filter(|at| *at > now);
         if due.is_none_or(|at| at > now) || self.stopping.is_some() {

@@ -4,7 +4,7 @@
 //! ever, so an address is written only when it is news, and news of one device a few times an hour at the most.
 
 use muster_log::DeviceKey;
-use muster_net::MAX_ADDRESSES;
+use muster_net::{MAX_ADDRESSES, addresses_told, is_loopback, parse_address};
 use muster_sync::Tick;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +42,20 @@ pub(crate) fn merged(claimed: Vec<String>, known: &[String]) -> Vec<String> {
     all
 }
 
+/// Of the addresses at which this node listens, those that others are told: loopback only where there are no others.
+pub(crate) fn worth_saying(listening: &[String]) -> Vec<String> {
+    let of_others = |text: &&String| parse_address(text).is_ok_and(|addr| !is_loopback(&addr));
+    let elsewhere: Vec<String> = listening.iter().filter(of_others).cloned().collect();
+    if elsewhere.is_empty() { listening.to_vec() } else { elsewhere }
+}
+
+/// What of a device's own word about where it listens is worth a dial, from a node that listens there.
+pub(crate) fn believed(said: &[String], listening: &[String]) -> Vec<String> {
+    let on_loopback = |text: &String| parse_address(text).is_ok_and(|addr| is_loopback(&addr));
+    let all_here = listening.iter().all(on_loopback);
+    addresses_told(said.iter().map(String::as_str), all_here).iter().map(ToString::to_string).collect()
+}
+
 /// Whether both name the same addresses.
 pub(crate) fn are_same(one: &[String], other: &[String]) -> bool {
     one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
@@ -62,6 +76,18 @@ mod tests {
         assert_eq!((many.len(), &many[..10]), (MAX_ADDRESSES, &texts(0..10)[..]));
         assert!(are_same(&texts(0..3), &texts(0..3).into_iter().rev().collect::<Vec<_>>()));
         assert!(!are_same(&texts(0..3), &texts(0..2)));
+    }
+
+    #[test]
+    fn loopback_is_told_and_believed_only_where_there_is_nothing_else() {
+        let of = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let here = of(&["/ip4/127.0.0.1/tcp/7001", "/ip4/127.0.0.1/udp/7001/quic-v1"]);
+        let abroad = of(&["/ip4/127.0.0.1/tcp/7001", "/ip4/192.0.2.1/tcp/7001", "/ip4/192.0.2.1/udp/7001/quic-v1"]);
+        assert_eq!((worth_saying(&here), worth_saying(&abroad)), (here.clone(), abroad[1..].to_vec()));
+        let said =
+            of(&["/ip4/127.0.0.1/tcp/9", "/ip4/0.0.0.0/tcp/9", "/dns4/example.org/tcp/9", "", "/ip4/192.0.2.9/tcp/9"]);
+        assert_eq!(believed(&said, &abroad), said[4..]);
+        assert_eq!(believed(&said, &here), [said[0].clone(), said[4].clone()]);
     }
 
     #[test]

@@ -369,6 +369,7 @@ impl Node {
 
     fn carry_out_effects(&mut self) {
         let Some(engine) = &mut self.engine else { return };
+        let mut whereabouts = Vec::new();
         for effect in engine.replica.take_effects() {
             match effect {
                 Effect::Send { peer, frame } => {
@@ -396,6 +397,9 @@ impl Node {
                     let topic = self.gossip.topic_of(team);
                     let _ = self.runtime.block_on(self.net.subscribe(topic, members));
                 }
+                Effect::Whereabouts { device, addresses } => {
+                    whereabouts.push((device, addresses::believed(&addresses, &engine.around.listening)));
+                }
                 Effect::Circles(circles) => drop(self.runtime.block_on(self.net.set_circles(circles))),
                 Effect::Publish { team, bytes } => {
                     if let Err(error) = self.net.publish(self.gossip.topic_of(team), bytes) {
@@ -410,6 +414,9 @@ impl Node {
                     self.onlookers.changed();
                 }
             }
+        }
+        for (device, addresses) in whereabouts.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
+            self.note_addresses(device, addresses);
         }
     }
 
@@ -455,6 +462,7 @@ impl Node {
             // Those that work everywhere first.
             engine.around.listening.sort_by_key(|addr| addr.contains("/udp/"));
         }
+        engine.replica.listens_at(addresses::worth_saying(&engine.around.listening));
         self.opened.listening.clone_from(&engine.around.listening);
         self.settled_at = Some(engine.now().tick.plus_ms(SETTLE_MS));
     }

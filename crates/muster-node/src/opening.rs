@@ -140,6 +140,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
             replica.continue_session(session);
         }
     }
+    replica.listens_at(crate::addresses::worth_saying(&opened.listening));
     let around = Surroundings {
         damage: told_damage(&report),
         report,

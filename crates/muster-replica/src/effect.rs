@@ -46,6 +46,13 @@ pub enum Effect {
     },
     /// Among each of these sets of devices and this one something goes that gossip does not carry: be linked with some of each.
     Circles(Vec<BTreeSet<DeviceKey>>),
+    /// A member's device says where it listens: multiaddrs as text, unchecked.
+    Whereabouts {
+        /// Which device.
+        device: DeviceKey,
+        /// Where.
+        addresses: Vec<String>,
+    },
     /// Entries were added to an incident, or the texts of some that were here without: time to draw it anew. A lone one is told at once, those that follow it closely
     /// are told together. They are all in the views already.
     Changed {

@@ -157,6 +157,11 @@ impl<S: Storage> Replica<S> {
         self.set_local(local::addresses(device), Some(addresses.join("\n").into_bytes()))
     }
 
+    /// Says where this node listens, best first, for the others to hear. Kept in memory alone.
+    pub fn listens_at(&mut self, addresses: Vec<String>) {
+        self.listens_at = addresses;
+    }
+
     /// Where a device was last known to listen.
     ///
     /// # Errors

@@ -125,6 +125,8 @@ pub struct Replica<S> {
     pace: Pace,
     members_told: BTreeSet<DeviceKey>,
     audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
+    /// Where this node listens, to be told.
+    pub(crate) listens_at: Vec<String>,
     pub(crate) circles_told: BTreeSet<BTreeSet<DeviceKey>>,
     /// An entry came that may have changed them.
     pub(crate) circles_are_stale: bool,
@@ -207,6 +209,7 @@ impl<S: Storage> Replica<S> {
             pace: Pace::default(),
             members_told: BTreeSet::new(),
             audiences_told: BTreeMap::new(),
+            listens_at: Vec::new(),
             circles_told: BTreeSet::new(),
             circles_are_stale: true,
         };
@@ -420,13 +423,16 @@ impl<S: Storage> Replica<S> {
                 Output::Publish { bytes } => self.effects.push(Effect::Publish { team, bytes }),
                 Output::Judge { gossip, verdict } => self.effects.push(Effect::Judge { gossip, verdict }),
                 Output::Present { heads } => {
-                    let presence = Presence::sign(team, &self.secret, now.wall, heads);
+                    let presence = Presence::sign(team, &self.secret, now.wall, heads, &self.listens_at);
                     let bytes = Gossip::Presence(presence).encode(TeamPrefix::from(team));
                     self.effects.push(Effect::Publish { team, bytes });
                 }
-                Output::Presented { device, wall } => {
+                Output::Presented { device, wall, addresses } => {
                     if let Some(state) = self.teams.get_mut(&team) {
                         state.heard.entry(device).or_default().present(wall, now.wall);
+                    }
+                    if !addresses.is_empty() {
+                        self.effects.push(Effect::Whereabouts { device, addresses });
                     }
                 }
                 Output::Close { peer, reason } => {

@@ -79,7 +79,7 @@ impl World {
                 Effect::Judge { gossip, verdict } => self.judged(n, gossip, verdict)?,
                 Effect::Close { peer, reason } => self.close(n, &peer, reason)?,
                 Effect::Members(members) => self.nodes[n].members = members,
-                Effect::Audience { .. } | Effect::Circles(_) | Effect::Changed { .. } => {}
+                Effect::Audience { .. } | Effect::Circles(_) | Effect::Whereabouts { .. } | Effect::Changed { .. } => {}
             }
         }
         Ok(())

@@ -165,7 +165,11 @@ impl Room {
                     }
                 }
                 Effect::Close { reason, .. } => panic!("{n} closes: {reason}"),
-                Effect::Members(_) | Effect::Audience { .. } | Effect::Circles(_) | Effect::Changed { .. } => {}
+                Effect::Members(_)
+                | Effect::Audience { .. }
+                | Effect::Circles(_)
+                | Effect::Whereabouts { .. }
+                | Effect::Changed { .. } => {}
             }
         }
     }

@@ -187,6 +187,8 @@ pub enum Output {
         device: DeviceKey,
         /// Its wall clock when it wrote that.
         wall: Timestamp,
+        /// Where it says that it listens.
+        addresses: Vec<String>,
     },
     /// The peer greeted us.
     Greeted {

@@ -191,13 +191,19 @@ pub const ROUND_MS: u64 = 30_000;
 pub const ROUND_DAGS_MAX: usize = 64;
 
 /// Longest presence message, in bytes.
-pub const PRESENCE_BYTES_MAX: usize = 200;
+pub const PRESENCE_BYTES_MAX: usize = 400;
 
 /// Bytes of a head's id in a presence message.
 pub const HEAD_PREFIX_BYTES: usize = 8;
 
-/// Heads in one presence message: what fits into [`PRESENCE_BYTES_MAX`] beside key, stamp and signature.
+/// Heads in one presence message: what fits into [`PRESENCE_BYTES_MAX`] beside key, stamp, addresses and signature.
 pub const PRESENCE_HEADS_MAX: usize = 9;
+
+/// Addresses in one presence message: a machine's own in two networks, by TCP and QUIC, and some to spare.
+pub const PRESENCE_ADDRESSES_MAX: usize = 6;
+
+/// Bytes of all of them together.
+pub const PRESENCE_ADDRESS_BYTES_MAX: usize = 160;
 
 /// Between two presence messages of one device in a small team, in milliseconds; a quarter more or less by chance.
 pub const PRESENCE_EVERY_MS: u64 = 15_000;

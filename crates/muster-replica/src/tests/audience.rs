@@ -1,8 +1,9 @@
-//! Whom a newcomer hears by gossip, before the roster has come and after.
+//! Whom a newcomer hears by gossip before the roster has come and after, and what gossip says of where devices listen.
 
 use super::{HOUR_MS, Room};
 use crate::{Effect, Input, JoinAnswer};
 use muster_log::DeviceKey;
+use muster_sync::GossipId;
 use std::collections::BTreeSet;
 
 /// The last audience that a desk told, and nothing where it told none.
@@ -52,4 +53,30 @@ fn whoever_brings_the_roster_is_heard_by_gossip_before_it_came_and_nobody_is_hun
         }
     }
     assert!(room.desks[1].person_in(&team).is_some(), "the roster has come");
+}
+
+#[test]
+fn the_others_hear_by_gossip_where_a_device_listens() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let (keys, listening) = ([room.key(0), room.key(1)], vec!["/ip4/192.0.2.7/tcp/7117".to_owned()]);
+    room.desks[0].listens_at(listening.clone());
+    let now = room.now();
+    room.desks[0].handle(Input::Gossiping { team, peer: keys[1], is: true }, now).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..60 {
+        room.tick += 1_000;
+        let now = room.now();
+        room.desks[0].handle(Input::Timeout, now).unwrap();
+        for effect in room.desks[0].take_effects() {
+            let Effect::Publish { bytes, .. } = effect else { continue };
+            let input = Input::Gossip { team, peer: keys[0], gossip: GossipId(told.len() as u64), bytes };
+            room.desks[1].handle(input, now).unwrap();
+        }
+        told.extend(room.desks[1].take_effects().into_iter().filter_map(|effect| match effect {
+            Effect::Whereabouts { device, addresses } => Some((device, addresses)),
+            _ => None,
+        }));
+    }
+    assert_eq!(told.first(), Some(&(keys[0], listening)));
 }

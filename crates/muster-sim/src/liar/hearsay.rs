@@ -115,7 +115,11 @@ fn baseless_message(ground: &Ground<'_>, dag: DagId, rng: &mut Rng) -> Option<Ve
 
 /// Signs of life that are not true: of what it lacks, of other times, in another's name, without end.
 pub(crate) fn presence(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<Vec<u8>>> {
-    let sign = |wall: Timestamp, heads: Vec<HeadPrefix>| Presence::sign(ground.team, ground.secret, wall, heads);
+    // Addresses at which nobody is, or that are none.
+    let number = ground.claimed.time.0.rem_euclid(9) as usize;
+    let addresses = vec![format!("/ip4/192.0.2.{number}/tcp/1").repeat(number % 3); number];
+    let sign =
+        |wall: Timestamp, heads: Vec<HeadPrefix>| Presence::sign(ground.team, ground.secret, wall, heads, &addresses);
     let invented = |rng: &mut Rng| (0..PRESENCE_HEADS_MAX).map(|_| rng.bytes()).collect::<Vec<HeadPrefix>>();
     let wall = ground.claimed.time;
     let mut presence = match rng.below(5) {

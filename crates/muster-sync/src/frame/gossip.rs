@@ -4,7 +4,10 @@
 //! `crate::replicator`.
 
 use super::{FrameError, Packed, TeamPrefix};
-use crate::limits::{GOSSIP_BYTES_MAX, HEAD_PREFIX_BYTES, PRESENCE_BYTES_MAX, PRESENCE_HEADS_MAX};
+use crate::limits::{
+    GOSSIP_BYTES_MAX, HEAD_PREFIX_BYTES, PRESENCE_ADDRESS_BYTES_MAX, PRESENCE_ADDRESSES_MAX, PRESENCE_BYTES_MAX,
+    PRESENCE_HEADS_MAX,
+};
 use crate::wire::{Reader, Writer};
 use muster_log::{DagId, DeviceKey, DeviceSecret, EntryId, Signature, TeamId, Timestamp};
 use sha2::{Digest, Sha256};
@@ -54,6 +57,8 @@ pub struct Presence {
     pub wall: Timestamp,
     /// Beginnings of the ids of heads that are durable there.
     pub heads: Vec<HeadPrefix>,
+    /// Where it says that it listens, each a multiaddr as text; whoever dials one checks the key again.
+    pub addresses: Vec<String>,
     signature: Signature,
 }
 
@@ -71,8 +76,12 @@ impl Gossip {
                 packed.write(&mut w);
             }
             Self::Presence(presence) => {
-                w.list(6).uint(16).bytes(&team.0).bytes(presence.device.as_bytes()).int(presence.wall.0);
-                w.bytes(presence.heads.as_flattened()).bytes(presence.signature.as_bytes());
+                w.list(7).uint(16).bytes(&team.0).bytes(presence.device.as_bytes()).int(presence.wall.0);
+                w.bytes(presence.heads.as_flattened());
+                w.list_of(&presence.addresses, |w, address| {
+                    w.text(address);
+                });
+                w.bytes(presence.signature.as_bytes());
             }
         }
         w.finish()
@@ -104,12 +113,13 @@ impl Gossip {
             (13, _) if items == 3 + Packed::FIELDS => {
                 Self::Entries(DagId::from_bytes(r.array("DAG")?), Packed::read(&mut r)?)
             }
-            (16, 6) => {
+            (16, 7) => {
                 check_length("presence's length", bytes.len(), PRESENCE_BYTES_MAX)?;
                 Self::Presence(Presence {
                     device: DeviceKey::from_bytes(r.array("device")?),
                     wall: Timestamp(r.i64("stamp")?),
                     heads: r.table("heads")?,
+                    addresses: read_addresses(&mut r)?,
                     signature: Signature::from_bytes(r.array("signature")?),
                 })
             }
@@ -122,18 +132,50 @@ impl Gossip {
 }
 
 impl Presence {
-    /// Signs what a device says of itself; of `heads` the first [`PRESENCE_HEADS_MAX`].
-    pub fn sign(team: TeamId, secret: &DeviceSecret, wall: Timestamp, mut heads: Vec<HeadPrefix>) -> Self {
+    /// Signs what a device says of itself; of `heads` the first [`PRESENCE_HEADS_MAX`], of `addresses` what fits.
+    pub fn sign(
+        team: TeamId,
+        secret: &DeviceSecret,
+        wall: Timestamp,
+        mut heads: Vec<HeadPrefix>,
+        addresses: &[String],
+    ) -> Self {
         heads.truncate(PRESENCE_HEADS_MAX);
-        let signature = secret.sign(PRESENCE_TAG, &[team.as_bytes(), &wall.0.to_be_bytes(), heads.as_flattened()]);
-        Self { device: secret.public(), wall, heads, signature }
+        let mut room = PRESENCE_ADDRESS_BYTES_MAX;
+        let fitting = addresses.iter().filter(|address| {
+            let fits = address.len() <= room;
+            room -= if fits { address.len() } else { 0 };
+            fits
+        });
+        let addresses: Vec<String> = fitting.take(PRESENCE_ADDRESSES_MAX).cloned().collect();
+        let signature = secret.sign(PRESENCE_TAG, &[&signed_bytes(team, wall, &heads, &addresses)]);
+        Self { device: secret.public(), wall, heads, addresses, signature }
     }
 
     /// Whether the device itself has signed it, for this team.
     pub fn is_genuine(&self, team: TeamId) -> bool {
-        let parts: [&[u8]; 3] = [team.as_bytes(), &self.wall.0.to_be_bytes(), self.heads.as_flattened()];
-        self.device.verifies(PRESENCE_TAG, &parts, &self.signature)
+        let signed = signed_bytes(team, self.wall, &self.heads, &self.addresses);
+        self.device.verifies(PRESENCE_TAG, &[&signed], &self.signature)
     }
+}
+
+/// What a presence's signature is over. No number in it is past one byte where the message's own limits hold.
+fn signed_bytes(team: TeamId, wall: Timestamp, heads: &[HeadPrefix], addresses: &[String]) -> Vec<u8> {
+    let mut bytes = [team.as_bytes().as_slice(), &wall.0.to_be_bytes(), &[heads.len() as u8]].concat();
+    bytes.extend_from_slice(heads.as_flattened());
+    for address in addresses {
+        bytes.push(address.len() as u8);
+        bytes.extend_from_slice(address.as_bytes());
+    }
+    bytes
+}
+
+fn read_addresses(r: &mut Reader<'_>) -> Result<Vec<String>, FrameError> {
+    let read = |r: &mut Reader<'_>| r.text("address").map(str::to_owned);
+    let addresses = r.list_of("addresses", PRESENCE_ADDRESSES_MAX, read)?;
+    let bytes = addresses.iter().map(String::len).sum();
+    check_length("addresses' length", bytes, PRESENCE_ADDRESS_BYTES_MAX)?;
+    Ok(addresses)
 }
 
 fn check_length(item: &'static str, found: usize, limit: usize) -> Result<(), FrameError> {

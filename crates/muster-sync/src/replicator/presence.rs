@@ -1,7 +1,8 @@
 //! Who is there and what they hold, beyond those one is connected with: presence, by gossip.
 //!
-//! A message names heads, those of incidents that changed last first and the others in turn. It says only what the device
-//! itself holds, signed by it, so an old or invented one can mislead nobody about anybody else.
+//! A message names heads, those of incidents that changed last first and the others in turn, and where the device listens.
+//! It says only what the device itself holds and is, signed by it, so an old or invented one can mislead nobody about anybody
+//! else.
 
 use super::Replicator;
 use crate::contract::{Output, Verdict};
@@ -114,7 +115,7 @@ impl Replicator {
 
     /// Takes a presence message.
     pub(super) fn presence(&mut self, presence: &Presence, now: Tick, replica: &dyn Replica) -> Verdict {
-        let Presence { device, wall, heads, .. } = presence;
+        let Presence { device, wall, heads, addresses, .. } = presence;
         if heads.len() > PRESENCE_HEADS_MAX || !presence.is_genuine(self.core.config.team) {
             return Verdict::Reject;
         }
@@ -128,7 +129,8 @@ impl Replicator {
             }
         }
         self.core.presence.heard.insert(*device, Last { wall: *wall, at: now });
-        self.core.outputs.push_back(Output::Presented { device: *device, wall: *wall });
+        let addresses = addresses.clone();
+        self.core.outputs.push_back(Output::Presented { device: *device, wall: *wall, addresses });
         let mut held: BTreeMap<DagId, Vec<EntryId>> = BTreeMap::new();
         for entry in heads.iter().filter_map(|head| replica.entry_beginning(head)) {
             if replica.is_shared(&entry.dag()) {

@@ -255,13 +255,22 @@ fn an_old_or_forged_presence_is_dropped() {
         mesh.deliver();
         mesh.presence_verdicts.iter().find(|(at, _)| *at == 0).map(|(_, verdict)| *verdict)
     };
-    let full = Presence::sign(team, &secret, Timestamp(1_700_000_000_000), vec![head; PRESENCE_HEADS_MAX + 3]);
+    let sign = |secret: &DeviceSecret, wall_ms: i64, heads: Vec<_>, addresses: &[String]| {
+        Presence::sign(team, secret, Timestamp(wall_ms), heads, addresses)
+    };
+    let long = "/ip6/2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/udp/65535/quic-v1".to_owned();
+    let addresses = [long.repeat(3), long.clone(), long, "/ip4/192.0.2.7/tcp/7117".into(), "x".into()];
+    let full = sign(&secret, 1_700_000_000_000, vec![head; PRESENCE_HEADS_MAX + 3], &addresses);
+    assert_eq!(full.addresses, addresses[1..], "what does not fit is left out");
     assert!(Gossip::Presence(full.clone()).encode(prefix).len() <= PRESENCE_BYTES_MAX);
+    let mut elsewhere = full.clone();
+    elsewhere.addresses.pop();
+    assert_eq!(verdict(&mut mesh, elsewhere), Some(Verdict::Reject), "nobody else says where it listens");
     assert_eq!(verdict(&mut mesh, full.clone()), Some(Verdict::Accept));
-    let mut older = Presence::sign(team, &secret, Timestamp(1_600_000_000_000), vec![head]);
+    let mut older = sign(&secret, 1_600_000_000_000, vec![head], &[]);
     assert_eq!(verdict(&mut mesh, older.clone()), Some(Verdict::Ignore));
     older.wall = Timestamp(1_800_000_000_000);
     assert_eq!(verdict(&mut mesh, older), Some(Verdict::Reject));
-    let stranger = Presence::sign(team, &DeviceSecret::from_seed(&[99; 32]), Timestamp(0), vec![]);
+    let stranger = sign(&DeviceSecret::from_seed(&[99; 32]), 0, vec![], &[]);
     assert_eq!(verdict(&mut mesh, stranger), Some(Verdict::Ignore));
 }

@@ -198,7 +198,7 @@ impl Mesh {
             }
             Output::Present { heads } => {
                 let wall = Timestamp(self.now.0 as i64);
-                let presence = Presence::sign(self.desks[at].team(), &self.desks[at].secret, wall, heads);
+                let presence = Presence::sign(self.desks[at].team(), &self.desks[at].secret, wall, heads, &[]);
                 let bytes = Gossip::Presence(presence).encode(self.desks[at].team().into());
                 self.publish(at, bytes);
             }
