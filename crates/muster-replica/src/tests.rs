@@ -5,6 +5,7 @@ mod decisions;
 mod forks;
 mod full;
 mod guests;
+mod record;
 mod redaction;
 mod resume;
 

@@ -454,7 +454,11 @@ fn a_clock_that_runs_backwards_gives_the_same_brackets_one_by_one_as_in_one_go()
     }
     let all = Brackets::of_all((0..300).map(entry));
     assert!((0..300).all(|number| kept.of(number) == all.of(number)));
-    assert_eq!((all.spare(), all.of(150).upper), (1, Some(Timestamp(-298))), "the second of those who are not the author");
+    assert_eq!(
+        (all.spare(), all.of(150).upper),
+        (1, Some(Timestamp(-298))),
+        "the second of those who are not the author"
+    );
 }
 
 #[test]
