@@ -446,7 +446,7 @@ fn a_clock_that_runs_backwards_gives_the_same_brackets_one_by_one_as_in_one_go()
     let entry = |number: u32| {
         let parents = [number.checked_sub(1), number.checked_sub(3)].into_iter().flatten();
         let person = PersonId::from_bytes([(number % 5) as u8; 32]);
-        (parents, person, Timestamp(-i64::from(number)), number % 7 != 0)
+        (parents, person, Timestamp(-i64::from(number)), !number.is_multiple_of(7))
     };
     let mut kept = Brackets::default();
     for (parents, person, claimed, counts) in (0..300).map(entry) {
