@@ -200,6 +200,64 @@ fn a_record_is_good_to_both_verifiers_and_tells_who_wrote_it() {
 }
 
 #[test]
+fn an_auditor_reads_from_the_file_alone_who_wrote_what_in_which_order_and_between_which_times() {
+    let record = Record::new();
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    let file = record.file.to_str().unwrap();
+    let at_home = record.alice.json(&["timeline", "--audit"]);
+    let held = |side: &str| at_home.as_array().unwrap().iter().filter(|row| row[side].is_string()).count();
+    assert!(held("time_lower") > 3 && held("time_upper") > 3, "{at_home}");
+    let (_, checked) = by_muster(&record.file);
+    let times = &checked["times"][0];
+    assert_eq!(
+        (&times["labels"]["consistent"], &times["doubts"]),
+        (&times["both"], &serde_json::json!([])),
+        "{checked}"
+    );
+    assert_eq!(
+        times["both"].as_u64().unwrap() * 2 + times["one"].as_u64().unwrap(),
+        (held("time_lower") + held("time_upper")) as u64
+    );
+    let told = nobody.muster(&["verify", file, "--report", "--json"]).with_code(0).json();
+    assert_eq!(told["record"][0]["timeline"], at_home, "as at home");
+    assert_eq!(told["record"][0]["summary"]["incident"], times["incident"]);
+    assert_eq!(nobody.muster(&["verify", "--report=json", file]).with_code(0).json(), told);
+    let text = nobody.muster(&["verify", file, "--report"]).with_code(0).stdout;
+    let markdown = nobody.muster(&["verify", file, "--report=md"]).with_code(0).stdout;
+    let mut last = 0;
+    for row in at_home.as_array().unwrap() {
+        let (id, device) = (row["id"].as_str().unwrap(), row["author"]["device"].as_str().unwrap());
+        let at = text.find(&format!("\n{}  ", &id[..8])).unwrap_or_else(|| panic!("{id}: {text}"));
+        assert!(at > last && text.contains(&format!("on {}", &device[device.len() - 8..])), "{text}");
+        assert!(text.contains(device), "whose devices these are stands above: {text}");
+        last = at;
+        let mut lines = markdown.lines().filter(|line| line.contains(device));
+        let line = lines.find(|line| line.ends_with(&format!("`{id}`"))).unwrap();
+        for part in ["time_lower", "time_upper", "recorded_time"].map(|part| row[part].as_str().unwrap_or_default()) {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+    assert!(text.starts_with("ok: ") && text.contains("[written between"), "{text}");
+    let bundle = record.alice.path().with_extension("mb");
+    record.alice.muster(&["bundle", "write", bundle.to_str().unwrap()]).with_code(0);
+    let of_bundle = nobody.muster(&["verify", bundle.to_str().unwrap(), "--report=json"]).with_code(0).json();
+    assert_eq!(of_bundle["record"], told["record"]);
+    // What does not stand is named and left out; the rest can be read.
+    let (form, mut bytes) = (Form::of(&record.bytes), record.bytes.clone());
+    let newest = form.rows.last().unwrap();
+    bytes[newest.start + 40] ^= 1;
+    let damaged = record.alice.path().with_extension("damaged");
+    fs::write(&damaged, bytes).unwrap();
+    let rest = nobody.muster(&["verify", damaged.to_str().unwrap(), "--report=json"]).with_code(1).json();
+    let (rest, all) = (rest["record"][0]["timeline"].as_array().unwrap(), at_home.as_array().unwrap());
+    assert_eq!((rest.len() + 1, &rest[0]["id"]), (all.len(), &all[0]["id"]));
+    fs::write(&damaged, &record.bytes[..20]).unwrap();
+    nobody.muster(&["verify", damaged.to_str().unwrap(), "--report"]).with_code(1);
+    assert!(nobody.muster(&["verify", "--report"]).with_code(2).stderr.contains("FILE"));
+    assert!(nobody.muster(&["verify", file, "-i", "abcd"]).with_code(2).stderr.contains("leave out `-i`"));
+}
+
+#[test]
 fn whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries() {
     let test = "whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries";
     let record = Record::new();
@@ -272,6 +330,10 @@ fn a_store_an_incident_and_a_bundle_are_verified_too() {
     let record = Record::new();
     let all = record.alice.json(&["verify"]);
     assert_eq!((&all["ok"], &all["what"]), (&true.into(), &"store".into()), "{all}");
+    let node = record.alice.up();
+    assert_eq!(record.alice.json(&["verify"])["times"], all["times"], "a running node judges as the store does");
+    drop(node);
+    assert_eq!(all["times"][0]["incident"], record.alice.json(&["timeline"])[0]["incident"], "{all}");
     record.alice.write(&["declare", "Another one"]);
     let one = record.alice.json(&["verify", "--every", "-i", "checkout-is-down"]);
     assert_eq!((&one["entries"], &one["ok"]), (&all["entries"], &true.into()), "{one}");

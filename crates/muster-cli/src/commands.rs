@@ -80,7 +80,7 @@ impl Command {
         Some(match self {
             Self::Up(_) | Self::Down(_) | Self::Doctor(_) | Self::Config(_) | Self::Bundle(_) => return None,
             Self::Compact(_) | Self::Repair(_) | Self::Completions(_) | Self::Key(_) | Self::Man(_) => return None,
-            Self::Demo(_) | Self::VerifyProof(_) => return None,
+            Self::Demo(_) | Self::Verify(_) | Self::VerifyProof(_) => return None,
             Self::Declare(command) => command,
             Self::Use(command) => command,
             Self::Say(command) => command,
@@ -109,7 +109,6 @@ impl Command {
             Self::Seen(command) => command,
             Self::Peers(command) => command,
             Self::Whohas(command) => command,
-            Self::Verify(command) => command,
             Self::Proof(command) => command,
             Self::Export(command) => command,
             Self::Team(command) => command,

@@ -11,6 +11,7 @@ mod moment;
 mod paint;
 pub(crate) mod peers;
 pub(crate) mod qr;
+pub(crate) mod record;
 pub(crate) mod removal;
 pub(crate) mod roles;
 pub(crate) mod status;

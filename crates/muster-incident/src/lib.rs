@@ -28,12 +28,13 @@ mod world;
 
 pub use command::{Act, Aside, CommandError, Prepared, declare, prepare, resolve_entry};
 pub use document::{DeriveError, Document, NeedsRebuild, TEMPLATE_VERSION};
-pub use export::{export_json, export_markdown};
+pub use export::{export_json, export_markdown, export_markdown_with_times};
 pub use people::{People, UnknownPerson};
 pub use printable::{printable, printable_lines};
 pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{
-    ActionView, Board, Entries, MilestoneView, Newest, RoleView, Row, SUMMARY_VERSION, Summary, View, actions, board,
-    commanders, incident_view, milestones, roles, status_line, summary, timeline, timeline_end, timeline_of,
+    ActionView, Board, Entries, MilestoneView, Newest, RoleView, Row, SUMMARY_VERSION, Summary, Times, View, actions,
+    board, commanders, incident_view, milestones, roles, status_line, summary, time_words, timeline, timeline_end,
+    timeline_of,
 };

@@ -38,6 +38,11 @@ pub enum TimeLabel {
 }
 
 impl TimeLabel {
+    /// Whether it speaks against a clock: the author's or those of others.
+    pub fn is_anomaly(self) -> bool {
+        matches!(self, Self::Early | Self::LateClaimed | Self::Contradictory)
+    }
+
     /// The word for it in JSON and on pages.
     pub fn word(self) -> &'static str {
         match self {
@@ -125,6 +130,30 @@ pub struct Brackets {
 }
 
 impl Brackets {
+    /// The brackets of a whole graph at once: what adding its entries one by one gives, in time that grows with the edges
+    /// alone, whatever the clocks say. Of each entry: what it builds on, its person, its claim, and whether that counts.
+    pub fn of_all<P>(entries: impl IntoIterator<Item = (P, PersonId, Timestamp, bool)>) -> Self
+    where
+        P: IntoIterator<Item = u32>,
+    {
+        let mut this = Self::default();
+        for (parents, person, claimed, counts) in entries {
+            this.append(parents, person, claimed, counts);
+        }
+        // Newest first, so that each has been told everything before it tells on.
+        for number in (0..this.nodes.len()).rev() {
+            let (earlier, later) = this.nodes.split_at_mut(number);
+            let Some(node) = later.first() else { continue };
+            for parent in node.parents.iter().filter_map(|parent| usize::try_from(*parent).ok()) {
+                let Some(parent) = earlier.get_mut(parent) else { continue };
+                for (claim, of) in node.after.iter().chain(node.counts.then_some((node.claimed, node.person))) {
+                    parent.after.put(claim, of);
+                }
+            }
+        }
+        this
+    }
+
     /// Adds the next entry. `counts` says whether its claim is evidence about others. Answers the numbers of the entries
     /// whose brackets may have changed by it; see also [`Brackets::spare`].
     ///
@@ -136,6 +165,27 @@ impl Brackets {
         claimed: Timestamp,
         counts: bool,
     ) -> Vec<u32> {
+        let (person, mut todo) = self.append(parents, person, claimed, counts);
+        let mut changed = Vec::new();
+        // Who learns nothing from it has learnt as much from others, and so has whatever that one builds on.
+        while let Some(earlier) = todo.pop().filter(|_| counts) {
+            let node = &mut self.nodes[earlier as usize];
+            if node.after.put(claimed.0, person) {
+                changed.push(earlier);
+                todo.extend(&node.parents);
+            }
+        }
+        changed
+    }
+
+    /// Adds the next entry and tells nobody of it. Answers its person's number and what it builds on.
+    fn append(
+        &mut self,
+        parents: impl IntoIterator<Item = u32>,
+        person: PersonId,
+        claimed: Timestamp,
+        counts: bool,
+    ) -> (u32, Vec<u32>) {
         let number = self.nodes.len() as u32;
         let next = self.persons.len() as u32;
         let person = *self.persons.entry(person).or_insert(next);
@@ -149,21 +199,13 @@ impl Brackets {
                 before.put(later_first(parent.claimed), parent.person);
             }
         }
-        let mut changed = Vec::new();
         if counts {
             self.writing.insert(person);
-            let mut todo = parents.clone();
-            // Who learns nothing from it has learnt as much from others, and so has whatever that one builds on.
-            while let Some(earlier) = todo.pop() {
-                let node = &mut self.nodes[earlier as usize];
-                if node.after.put(claimed.0, person) {
-                    changed.push(earlier);
-                    todo.extend(&node.parents);
-                }
-            }
         }
-        self.nodes.push(Node { parents, person, claimed: claimed.0, counts, before, after: Few::default() });
-        changed
+        let node = Node { parents, person, claimed: claimed.0, counts, before, after: Few::default() };
+        let todo = node.parents.clone();
+        self.nodes.push(node);
+        (person, todo)
     }
 
     /// How many persons may be wrong on each side (f): when it changes, every bracket may.
@@ -209,9 +251,16 @@ impl TimeBrackets {
         if !(clean.is_none() && self.clean.is_none() || is_same) {
             *self = Self::default();
         }
-        for (number, node) in dag.nodes().iter().enumerate().skip(self.known) {
+        let entries = dag.nodes().iter().enumerate().skip(self.known).map(|(number, node)| {
             let (claimed, parents) = (node.entry.claimed().time, node.parents.iter().copied());
-            self.brackets.add(parents, node.author, claimed, is_clean(&clean, number));
+            (parents, node.author, claimed, is_clean(&clean, number))
+        });
+        if self.known == 0 {
+            self.brackets = Brackets::of_all(entries);
+        } else {
+            for (parents, person, claimed, counts) in entries {
+                self.brackets.add(parents, person, claimed, counts);
+            }
         }
         self.clean = clean;
         self.known = dag.len();
@@ -221,6 +270,11 @@ impl TimeBrackets {
     pub fn of(&self, dag: &Dag, id: &EntryId) -> Option<Bracket> {
         let number = dag.number(id).filter(|number| (*number as usize) < self.known)?;
         Some(self.brackets.of(number))
+    }
+
+    /// As [`TimeBrackets::of`], by the entry's number in the DAG.
+    pub(crate) fn of_number(&self, number: u32) -> Bracket {
+        self.brackets.of(number)
     }
 
     /// How many persons may be wrong on each side (f).

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod body;
 mod brackets;
 mod cbor;
+mod clocks;
 pub mod dag;
 pub mod device_offer;
 pub mod draft;
@@ -41,6 +42,7 @@ mod witness;
 
 pub use body::{Body, BodyText, Part};
 pub use brackets::{Bracket, Brackets, TimeBrackets, TimeLabel};
+pub use clocks::Clocks;
 pub use dag::{Dag, Tip};
 pub use draft::DraftError;
 pub use entry::{BodyRef, Draft, Entry, FormError};

@@ -4,6 +4,7 @@
 //! What it means to be refused is decided in `admission` and `proof`; here the whole is gone through once.
 
 use crate::body::Body;
+use crate::clocks::Clocks;
 use crate::entry::Entry;
 use crate::ids::{EntryId, IncidentId, TeamId, tagged_hash};
 use crate::key::{GoodKeys, Signature};
@@ -57,6 +58,8 @@ pub struct VerifyReport {
     pub forks: Vec<Vec<EntryId>>,
     /// Of what stands in incidents, how many entries count for what.
     pub statuses: BTreeMap<Status, usize>,
+    /// Of what stands in each incident, between which times others' clocks hold it. No doubt about a clock is a problem.
+    pub clocks: BTreeMap<IncidentId, Clocks>,
     /// Entries that fail, in the order in which they were judged; each for the first rule it breaks. What is absent comes first.
     pub problems: Vec<(EntryId, Fault)>,
 }
@@ -228,6 +231,7 @@ impl Verifier {
             for status in self.ledger.statuses(&incident).into_values() {
                 *self.report.statuses.entry(status).or_default() += 1;
             }
+            self.report.clocks.extend(Clocks::of(&self.ledger, &incident).map(|clocks| (incident, clocks)));
         }
         (self.report, self.ledger)
     }

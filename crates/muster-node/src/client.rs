@@ -218,11 +218,9 @@ fn patience(request: &Request) -> Duration {
         // A screen that watches is to say so soon if the node hangs.
         Request::Watch { wait_ms, .. } => Duration::from_millis(*wait_ms) + ANSWER_GRACE,
         Request::Join { .. } => JOIN_PATIENCE,
-        Request::Bundle(_) | Request::Audit(_) | Request::Compact(_) => LONG_PATIENCE,
+        Request::Bundle(_) | Request::Audit(_) | Request::Compact(_) | Request::Verify(_) => LONG_PATIENCE,
         Request::Read(read) => match read.what {
-            What::Timeline { .. } | What::Audit | What::ExportJson | What::ExportMarkdown | What::Verify { .. } => {
-                LONG_PATIENCE
-            }
+            What::Timeline { .. } | What::Audit | What::ExportJson | What::ExportMarkdown => LONG_PATIENCE,
             _ => PATIENCE,
         },
         _ => PATIENCE,

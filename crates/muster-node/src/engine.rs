@@ -17,10 +17,12 @@ mod status;
 mod summaries;
 mod team_choice;
 mod teams;
+mod verifications;
 
 pub(crate) use doctor::store_check;
 pub(crate) use failure::chain;
 pub(crate) use summaries::SummaryFile;
+pub(crate) use verifications::Verifications;
 
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
@@ -75,9 +77,15 @@ pub(crate) struct Surroundings {
 pub(crate) struct Engine<S> {
     pub(crate) replica: Replica<S>,
     pub(crate) around: Surroundings,
+    /// Those under way.
+    pub(crate) verifications: Verifications,
 }
 
 impl<S: Storage> Engine<S> {
+    pub(crate) fn new(replica: Replica<S>, around: Surroundings) -> Self {
+        Self { replica, around, verifications: Verifications::default() }
+    }
+
     /// The time to hand to the replica.
     pub(crate) fn now(&self) -> Now {
         let claimed = self.around.clock.claimed();
@@ -99,6 +107,7 @@ impl<S: Storage> Engine<S> {
     }
 
     fn dispatch(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.verifications.forget_idle(self.around.clock.tick_ms());
         if let Some(muster_store::Damage { segment, offset, what }) = self.around.report.damage.first()
             && request.writes()
         {
@@ -128,6 +137,7 @@ impl<S: Storage> Engine<S> {
             Request::Bundle(ask) => self.bundle(ask),
             Request::Audit(ask) => self.audit(ask),
             Request::Compact(ask) => self.compact(ask),
+            Request::Verify(ask) => self.verify(ask),
             Request::Seen { incident } => self.mark_seen(incident.as_deref()),
             Request::Join { .. }
             | Request::Cut { .. }
@@ -192,7 +202,6 @@ impl<S: Storage> Engine<S> {
             What::Team => self.team_members(),
             What::Teams => self.teams_here(),
             What::Peers => self.peers(),
-            What::Verify { every } => self.verify(read.incident.as_deref(), every),
             What::Doctor => self.doctor(),
             What::Forks => self.forks(),
             What::ForkProof => self.fork_proof(read.incident.as_deref().unwrap_or_default()),

@@ -157,7 +157,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         cut: opened.cut.clone(),
         paths: opened.paths.clone(),
     };
-    Ok(Engine { replica, around })
+    Ok(Engine::new(replica, around))
 }
 
 /// An engine that only reads, around a store opened for reading. Nothing is created, locked or written.
@@ -179,7 +179,7 @@ pub(crate) fn engine_to_read(
         cut: BTreeSet::new(),
         paths: BTreeMap::new(),
     };
-    Ok(Engine { replica: open_replica(store, &around.report, secret, session)?, around })
+    Ok(Engine::new(open_replica(store, &around.report, secret, session)?, around))
 }
 
 /// Whoever only reads may take for torn what the index knows to have been acknowledged.

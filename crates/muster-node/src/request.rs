@@ -74,6 +74,8 @@ pub enum Request {
     Audit(crate::audit::Ask),
     /// One step of a compaction.
     Compact(crate::compact::Ask),
+    /// One step of a verification.
+    Verify(crate::verify::Ask),
     /// Marks late arrivals as seen.
     Seen {
         /// Which incident's; `None` = all.
@@ -95,9 +97,8 @@ impl Request {
     /// Whether something is to be kept, so that there must be room on the disk.
     pub(crate) fn writes(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Audit(_) | Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => {
-                false
-            }
+            Self::Read(_) | Self::Audit(_) | Self::Verify(_) => false,
+            Self::Cut { .. } | Self::Heal { .. } | Self::Watch { .. } | Self::Down => false,
             // It says itself when there is too little room.
             Self::Compact(_) => false,
             Self::Bundle(ask) => matches!(**ask, crate::bundle::Ask::Take { .. }),
@@ -125,6 +126,7 @@ impl Request {
             Self::Bundle(_) => "bundle",
             Self::Audit(_) => "audit",
             Self::Compact(_) => "compact",
+            Self::Verify(_) => "verify",
             Self::Seen { .. } => "seen",
             Self::Watch { .. } => "watch",
             Self::Down => "down",
@@ -268,12 +270,6 @@ pub enum What {
     ExportJson,
     /// The report, as Markdown.
     ExportMarkdown,
-    /// Judges what is stored again, all of it or of one incident.
-    Verify {
-        /// Checks each signature that is there, not only those that prove runs.
-        #[serde(default)]
-        every: bool,
-    },
     /// What this home is: device, teams, node.
     Identity,
     /// What can be said about readiness from within the store: see [`crate::doctor`].

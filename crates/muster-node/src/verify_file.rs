@@ -4,11 +4,16 @@
 
 use crate::audit::Signed;
 use crate::bundle::Progress;
+use crate::record::Record;
 use crate::request::Failure;
 use crate::sshsig;
+use muster_incident::People;
 use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
 use muster_log::fact::RosterFact;
-use muster_log::{Body, DeviceKey, EntryId, Fact, Kind, Ledger, Verifier, VerifyReport};
+use muster_log::{
+    Body, BodyHash, Clocks, DeviceKey, Entry, EntryId, Fact, IncidentId, Kind, Ledger, Verifier, VerifyReport,
+};
+use muster_replica::people_of;
 use muster_sync::bundle::{BundleReader, Found, Header, Kind as BundleKind, open_chunk};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,11 +30,57 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Rows after which progress is told.
 const PROGRESS_EVERY: usize = 256;
 
-/// Checks a file and tells what was found, as `verify` of a store does.
+/// What was found in a file.
+pub struct Verified {
+    /// As `verify` of a store tells it.
+    pub told: Value,
+    /// What stands, where it was asked for and anything does.
+    pub record: Option<Record>,
+}
+
+/// What of a file is kept to be read.
+struct Reading {
+    /// Every body that fits, where the record is to be read; only those that name persons otherwise.
+    is_whole: bool,
+    bodies: BTreeMap<BodyHash, Vec<u8>>,
+    names: BTreeMap<EntryId, Vec<u8>>,
+}
+
+impl Reading {
+    fn new(is_whole: bool) -> Self {
+        Self { is_whole, bodies: BTreeMap::new(), names: BTreeMap::new() }
+    }
+
+    /// Looks at what came with an entry. A text that was not signed is nobody's.
+    fn take(&mut self, entry: &Entry, body: Option<&[u8]>) {
+        let (Some(reference), Some(body)) = (entry.body(), body) else { return };
+        let is_name = matches!(entry.kind(), Kind::TEAM_CREATE | Kind::JOIN);
+        if !(is_name || self.is_whole) || Body::check(entry, body).is_err() {
+            return;
+        }
+        if is_name {
+            self.names.insert(entry.id(), body.to_vec());
+        }
+        if self.is_whole {
+            self.bodies.insert(reference.hash, body.to_vec());
+        }
+    }
+
+    fn people(&self, ledger: &Ledger) -> People {
+        people_of(ledger, self.names.iter().map(|(id, body)| (id, body.as_slice())))
+    }
+
+    fn record(self, ledger: &Ledger) -> Result<Option<Record>, Failure> {
+        let is_any = self.is_whole && !ledger.is_empty();
+        is_any.then(|| Record::new(ledger, self.bodies)).transpose()
+    }
+}
+
+/// Checks a file and tells what was found, as `verify` of a store does; `is_read` asks for the record too.
 ///
 /// # Errors
 /// Where it cannot be read or is no file of ours. What is wrong in it is in the answer.
-pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Value, Failure> {
+pub fn verify_file(path: &Path, is_read: bool, progress: Progress<'_>) -> Result<Verified, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
     let mut file = File::open(path).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
@@ -44,7 +95,7 @@ pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Value, Failure
     start.truncate(have);
     if start.starts_with(b"muster/bundle/") {
         let size = about.is_file().then_some(about.len());
-        return verify_bundle(&mut start.as_slice().chain(file), size, progress);
+        return verify_bundle(&mut start.as_slice().chain(file), size, is_read, progress);
     }
     if start.starts_with(b"muster/proof/") {
         return Err(Failure::new("this is the proof of a fork").hint("check it with `muster verify-proof FILE`"));
@@ -58,18 +109,20 @@ pub fn verify_file(path: &Path, progress: Progress<'_>) -> Result<Value, Failure
     if bytes.len() as u64 > AUDIT_BYTES_MAX {
         return Err(Failure::new("the file is too large to be checked at once").hint("ask for it incident by incident"));
     }
-    verify_audit(&bytes, progress)
+    verify_audit(&bytes, is_read, progress)
 }
 
 /// Checks the bytes of an audit file.
 ///
 /// # Errors
 /// Where they are none of this version.
-pub fn verify_audit(bytes: &[u8], progress: Progress<'_>) -> Result<Value, Failure> {
+pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Result<Verified, Failure> {
     let file = match AuditFile::open(bytes) {
         Ok(file) => file,
         // Its beginning is one: this is damage.
-        Err(error @ BadAudit::Manifest) => return Ok(told_of("audit", &[], &[error.to_string()])),
+        Err(error @ BadAudit::Manifest) => {
+            return Ok(Verified { told: told_of("audit", &[], &[error.to_string()]), record: None });
+        }
         Err(error) => {
             return Err(Failure::new(error.to_string()).hint("read it with the muster that wrote it, or a newer one"));
         }
@@ -81,18 +134,14 @@ pub fn verify_audit(bytes: &[u8], progress: Progress<'_>) -> Result<Value, Failu
         others.push(format!("the manifest is not signed by {}", manifest.device));
     }
     let mut verifier = Verifier::new(manifest.team).every().expecting(manifest.ids());
-    let mut handles: BTreeMap<EntryId, String> = BTreeMap::new();
+    let mut reading = Reading::new(is_read);
     let mut rows = file.rows();
     let mut count = 0;
     while let Some(row) = rows.next() {
         match row {
             Ok(row) => {
                 let Some(entry) = verifier.read(None, &row.entry) else { continue };
-                // A name that was not signed is nobody's.
-                let body = row.body.as_deref().filter(|body| Body::check(&entry, body).is_ok());
-                if let (Kind::TEAM_CREATE | Kind::JOIN, Some(body)) = (entry.kind(), body) {
-                    handles.insert(entry.id(), Body::read(body).text().to_owned());
-                }
+                reading.take(&entry, row.body.as_deref());
                 verifier.judge(entry, row.signature, row.body.as_deref());
             }
             Err(error) => others.push(error.to_string()),
@@ -106,17 +155,18 @@ pub fn verify_audit(bytes: &[u8], progress: Progress<'_>) -> Result<Value, Failu
     if !names_device(&ledger, &manifest.device) {
         others.push(format!("the manifest is signed by {}, which the roster does not know", manifest.device));
     }
-    let person = ledger.roster().person_of(&manifest.device);
-    let mut told = told_of("audit", &[&report], &others);
+    let people = reading.people(&ledger);
+    let person = ledger.roster().person_of(&manifest.device).map(|person| people.name(&person));
+    let mut told = told_of("audit", &[Team { report: &report, people }], &others);
     if let Some(told) = told.as_object_mut() {
         told.insert("team".into(), json!(manifest.team.to_string()));
         told.insert("device".into(), json!(manifest.device.to_string()));
-        told.insert("person".into(), json!(person.and_then(|person| handles.get(&person.genesis()))));
+        told.insert("person".into(), json!(person));
         told.insert("written_ms".into(), json!(manifest.now.0));
         told.insert("incidents".into(), json!(manifest.dags.len().saturating_sub(1)));
         told.insert("signature".into(), json!(Signed::of(&manifest.device, file.signed.len(), text)));
     }
-    Ok(told)
+    Ok(Verified { told, record: reading.record(&ledger)? })
 }
 
 /// Whether an entry of the roster says whose the device is or was.
@@ -134,11 +184,17 @@ fn names_device(ledger: &Ledger, device: &DeviceKey) -> bool {
 }
 
 /// A whole bundle is judged as a record. One that goes on from another cannot be: its past is elsewhere.
-fn verify_bundle(source: &mut dyn Read, size: Option<u64>, progress: Progress<'_>) -> Result<Value, Failure> {
+fn verify_bundle(
+    source: &mut dyn Read,
+    size: Option<u64>,
+    is_read: bool,
+    progress: Progress<'_>,
+) -> Result<Verified, Failure> {
     let not_a_bundle = |error: muster_sync::bundle::NoBundle| Failure::new(error.to_string());
     let mut reader = BundleReader::new();
     let mut piece = vec![0; PIECE_BYTES];
     let mut others = Vec::new();
+    let mut reading = Reading::new(is_read);
     let mut judging: Option<(Header, Verifier)> = None;
     let (mut done, mut chunks) = (0, 0);
     loop {
@@ -158,7 +214,7 @@ fn verify_bundle(source: &mut dyn Read, size: Option<u64>, progress: Progress<'_
                     chunks += 1;
                     let Some((header, verifier)) = &mut judging else { continue };
                     match open_chunk(&frame, header.team) {
-                        Ok(opened) => take_chunk(verifier, opened),
+                        Ok(opened) => take_chunk(verifier, &mut reading, opened),
                         Err(error) => others.push(format!("chunk {chunks}: {error}")),
                     }
                 }
@@ -169,7 +225,7 @@ fn verify_bundle(source: &mut dyn Read, size: Option<u64>, progress: Progress<'_
     let summary = reader.finish().map_err(not_a_bundle)?;
     let Some((header, verifier)) = judging else {
         others.insert(0, "the bundle's beginning is damaged: nobody can say whose it is".into());
-        return Ok(told_of("bundle", &[], &others));
+        return Ok(Verified { told: told_of("bundle", &[], &others), record: None });
     };
     if header.kind != BundleKind::Full {
         return Err(Failure::new("this bundle holds only what its reader lacked, and cannot be judged alone")
@@ -189,39 +245,72 @@ fn verify_bundle(source: &mut dyn Read, size: Option<u64>, progress: Progress<'_
     if !names_device(&ledger, &header.writer) {
         others.push(format!("it was written by {}, which the roster does not know", header.writer));
     }
-    let mut told = told_of("bundle", &[&report], &others);
+    let people = reading.people(&ledger);
+    let mut told = told_of("bundle", &[Team { report: &report, people }], &others);
     if let Some(told) = told.as_object_mut() {
         told.insert("team".into(), json!(header.team.to_string()));
         told.insert("device".into(), json!(header.writer.to_string()));
         told.insert("written_ms".into(), json!(header.now.0));
         told.insert("incidents".into(), json!(ledger.incidents().count()));
     }
-    Ok(told)
+    Ok(Verified { told, record: reading.record(&ledger)? })
 }
 
-fn take_chunk(verifier: &mut Verifier, opened: muster_sync::bundle::Opened) {
+fn take_chunk(verifier: &mut Verifier, reading: &mut Reading, opened: muster_sync::bundle::Opened) {
     let mut bodies: BTreeMap<EntryId, Vec<u8>> =
         opened.bodies.into_iter().map(|(id, body)| (id, body.bytes().to_vec())).collect();
     for received in opened.received {
         let id = received.entry.id();
         let body = bodies.remove(&id);
+        reading.take(&received.entry, body.as_deref());
         verifier.push(None, received.entry.bytes(), received.signature, body.as_deref());
     }
     for (id, body) in opened.loose {
+        if let Some(entry) = verifier.ledger().entry(&id) {
+            reading.take(entry, Some(&body));
+        }
         verifier.push_body(&id, &body);
     }
 }
 
-fn told_of(what: &str, reports: &[&VerifyReport], others: &[String]) -> Value {
-    let mut told = told(reports, others);
+fn told_of(what: &str, teams: &[Team<'_>], others: &[String]) -> Value {
+    let mut told = told(teams, others);
     if let Some(told) = told.as_object_mut() {
         told.insert("what".into(), json!(what));
     }
     told
 }
 
+/// What was found of a team, and what its people are called.
+pub(crate) struct Team<'a> {
+    pub(crate) report: &'a VerifyReport,
+    pub(crate) people: People,
+}
+
+/// Of each incident, between which times others' clocks hold its entries, and whose contradict them.
+fn times(Team { report, people }: &Team<'_>) -> Vec<Value> {
+    let one = |(incident, clocks): (&IncidentId, &Clocks)| {
+        let labels: BTreeMap<&str, usize> = clocks.labels.iter().map(|(label, count)| (label.word(), *count)).collect();
+        let doubts = clocks.doubts.iter().map(|((person, device, label), entries)| {
+            json!({ "person": people.name(person), "device": device.to_string(), "label": label.word(), "entries": entries })
+        });
+        json!({
+            "incident": incident.to_string(),
+            "entries": clocks.entries(),
+            "both": clocks.both,
+            "one": clocks.one,
+            "none": clocks.none,
+            "spare": clocks.spare,
+            "labels": labels,
+            "doubts": doubts.collect::<Vec<_>>(),
+        })
+    };
+    report.clocks.iter().map(one).collect()
+}
+
 /// What was found, of one or several teams, with what is wrong besides the entries.
-pub(crate) fn told(reports: &[&VerifyReport], others: &[String]) -> Value {
+pub(crate) fn told(teams: &[Team<'_>], others: &[String]) -> Value {
+    let reports: Vec<&VerifyReport> = teams.iter().map(|team| team.report).collect();
     let sum = |count: fn(&VerifyReport) -> usize| reports.iter().map(|report| count(report)).sum::<usize>();
     let ids = |ids: &dyn Fn(&VerifyReport) -> Vec<EntryId>| {
         reports.iter().flat_map(|report| ids(report)).map(|id| id.to_string()).collect::<Vec<_>>()
@@ -247,6 +336,7 @@ pub(crate) fn told(reports: &[&VerifyReport], others: &[String]) -> Value {
         "missing": ids(&|report| report.missing.iter().copied().collect()),
         "forks": forks,
         "statuses": statuses,
+        "times": teams.iter().flat_map(times).collect::<Vec<_>>(),
         "problems": problems,
     })
 }

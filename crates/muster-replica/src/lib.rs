@@ -38,6 +38,7 @@ mod pace;
 mod people;
 mod proof;
 mod read;
+mod record;
 mod recovery;
 mod redaction;
 mod removal;
@@ -62,14 +63,16 @@ pub use late::LATE_MS;
 pub use left_out::{LeftOut, Ruins};
 pub use newest::Arrived;
 pub use only_here::OnlyHere;
+pub use people::people_of;
 pub use read::Peer;
+pub use record::Record;
 pub use recovery::Decision;
 pub use redaction::{ADMIN_WAIT_MS, Unerased};
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Input, Now, Replica};
 pub use restored::CameBack;
 pub use time_audit::{TimeAudit, TimeFinding};
-pub use verify::{Verification, VerifyScope};
+pub use verify::{Verification, VerifyScope, Verifying};
 pub use write::Written;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use muster_incident::People;
 use muster_log::ledger::Ledger;
-use muster_log::{Body, DagId, Part, PersonId};
+use muster_log::{Body, DagId, EntryId, Part, PersonId};
 use std::collections::BTreeMap;
 
 /// Handles longer than this are cut: they stand in every line of a timeline.
@@ -14,6 +14,15 @@ pub(crate) struct Handles {
     by_person: BTreeMap<PersonId, String>,
     /// What `team-create` calls the team, and a guest the own one.
     teams: BTreeMap<PersonId, String>,
+}
+
+/// The people of a team that is not on this device, from its ledger and the bodies of `team-create` and `join`.
+pub fn people_of<'a>(ledger: &Ledger, bodies: impl IntoIterator<Item = (&'a EntryId, &'a [u8])>) -> People {
+    let mut handles = Handles::default();
+    for (genesis, body) in bodies {
+        handles.learn(PersonId::of_genesis(*genesis), body);
+    }
+    handles.people(ledger)
 }
 
 impl Handles {

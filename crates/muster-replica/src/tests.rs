@@ -6,6 +6,7 @@ mod decisions;
 mod forks;
 mod full;
 mod guests;
+mod record;
 mod redaction;
 mod resume;
 

@@ -31,7 +31,7 @@ fn by_ssh_keygen(account: &AuditAccount, file: &str) -> String {
 }
 
 /// A file's name as a shell takes it.
-fn quoted(file: &str) -> String {
+pub(super) fn quoted(file: &str) -> String {
     let file = if file.starts_with('-') { format!("./{file}") } else { file.to_owned() };
     let is_plain = file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
     if is_plain { file } else { format!("'{}'", file.replace('\'', "'\\''")) }

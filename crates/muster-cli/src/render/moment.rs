@@ -68,6 +68,15 @@ pub(super) fn day_and_clock(time: Timestamp, page: &Page) -> String {
     format!("{} {}", short_day(time, page), clock(time, page))
 }
 
+/// The day and the time of day to the second, for whoever holds clocks against each other.
+pub(super) fn to_the_second(time: Timestamp, page: &Page) -> String {
+    if day(time, page) == day(page.now, page) {
+        return formatted(time, page, "%T");
+    }
+    let has_year = formatted(time, page, "%Y") != formatted(page.now, page, "%Y");
+    formatted(time, page, if has_year { "%-d %b %Y %T" } else { "%-d %b %T" })
+}
+
 fn short_day(time: Timestamp, page: &Page) -> String {
     formatted(time, page, "%-d %b")
 }

@@ -29,6 +29,8 @@ pub(crate) struct Summary {
     actions_open: u64,
     actions_clashing: u64,
     contested: Vec<String>,
+    #[serde(default)]
+    pub(super) entries: usize,
 }
 
 /// Bytes of a title that lists and the board show; the timeline has all of it.

@@ -3,10 +3,15 @@
 use super::moment::{self, Moment};
 use super::wrap::{column, cut, width, wrapped};
 use super::{Page, short};
+use muster_incident::time_words;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Columns of an author's name at most; handles can be of any length.
 const AUTHOR_COLUMNS_MAX: usize = 18;
+
+/// Characters of a device that a line names.
+const DEVICE_DIGITS: usize = 8;
 
 /// Columns of the time at least and at most.
 const TIME_COLUMNS: std::ops::RangeInclusive<usize> = 5..=20;
@@ -41,11 +46,16 @@ pub(crate) struct Row {
     time_label: Option<String>,
     time_lower: Option<String>,
     time_upper: Option<String>,
+    /// Whether the device that wrote it is told too.
+    #[serde(skip)]
+    names_device: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Author {
     person: String,
+    #[serde(default)]
+    device: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +97,31 @@ pub(crate) fn show(rows: &[Row], page: &Page) -> String {
         drawn.push_str(&columns.draw(row, page));
     }
     drawn
+}
+
+/// As [`show`], of a record that was handed over: each line tells the device that wrote it and what its clock said, and
+/// above them stands whose devices these are.
+pub(crate) fn show_record(rows: &mut [Row], page: &Page) -> String {
+    let mut devices: BTreeMap<&str, &str> = BTreeMap::new();
+    for row in rows.iter_mut() {
+        row.names_device = true;
+    }
+    for Row { author: Author { person, device }, .. } in rows.iter() {
+        devices.insert(device, person);
+    }
+    let mut devices: Vec<(&str, &str)> = devices.into_iter().map(|(device, person)| (person, device)).collect();
+    devices.sort_unstable();
+    let name = |(person, device): &(&str, &str)| {
+        let head = format!("{}  ", column(person, AUTHOR_COLUMNS_MAX));
+        wrapped(&head, width(&head), device)
+    };
+    let whose: String = devices.iter().map(name).collect();
+    whose + &show(rows, page)
+}
+
+/// Enough of a device to tell it from others in a table above which it stands whole.
+fn end_of_device(device: &str) -> &str {
+    device.get(device.len().saturating_sub(DEVICE_DIGITS)..).unwrap_or(device)
 }
 
 /// How wide the columns of a table are.
@@ -179,7 +214,8 @@ impl Row {
         remarks.extend(detail.undo.as_deref().map(|undo| format!("undo: {undo}")));
         remarks.extend(detail.tested.as_deref().map(|tested| format!("tested: {tested}")));
         remarks.extend(detail.who.as_deref().map(|who| format!("reported by {who}")));
-        remarks.extend(self.moment.recorded_apart(&self.recorded_time, page).map(|time| format!("recorded {time}")));
+        let apart = || Some(format!("recorded {}", self.moment.recorded_apart(&self.recorded_time, page)?));
+        remarks.extend(self.device(page).or_else(apart));
         remarks.extend(self.origin.as_ref().map(|origin| format!("written as {} before joining", short(&origin.id))));
         if !self.amended_by.is_empty() {
             let ids: Vec<&str> = self.amended_by.iter().map(|id| short(id)).collect();
@@ -197,25 +233,21 @@ impl Row {
     fn bracket(&self, page: &Page) -> Option<String> {
         let label = self.time_label.as_deref()?;
         let at =
-            |time: &Option<String>| time.as_deref().and_then(moment::read).map(|at| moment::day_and_clock(at, page));
-        let between = match (at(&self.time_lower), at(&self.time_upper)) {
-            (Some(lower), Some(upper)) => format!("written between {lower} and {upper}"),
-            (Some(lower), None) => format!("written after {lower}"),
-            (None, Some(upper)) => format!("written before {upper}"),
-            (None, None) => "nobody else's clock tells when it was written".to_owned(),
-        };
+            |time: &Option<String>| time.as_deref().and_then(moment::read).map(|at| moment::to_the_second(at, page));
+        let (lower, upper) = (at(&self.time_lower), at(&self.time_upper));
         let recorded = read_recorded(&self.recorded_time, page);
-        Some(match label {
-            "early" => format!("CLOCK EARLY: says {recorded}, {between}"),
-            "late-claimed" => format!("CLOCK AHEAD: says {recorded}, {between}"),
-            "contradictory" => format!("CLOCKS CONTRADICT: {between}"),
-            _ => between,
-        })
+        Some(time_words(label, lower.as_deref(), upper.as_deref(), &recorded))
+    }
+
+    /// On which device it was written, and what its clock said.
+    fn device(&self, page: &Page) -> Option<String> {
+        let recorded = read_recorded(&self.recorded_time, page);
+        self.names_device.then(|| format!("recorded {recorded} on {}", end_of_device(&self.author.device)))
     }
 }
 
 fn read_recorded(recorded: &str, page: &Page) -> String {
-    moment::read(recorded).map_or_else(|| "an impossible time".to_owned(), |at| moment::day_and_clock(at, page))
+    moment::read(recorded).map_or_else(|| "an impossible time".to_owned(), |at| moment::to_the_second(at, page))
 }
 
 #[cfg(test)]
@@ -313,6 +345,40 @@ pub(super) mod tests {
         5a1b2c3d  12:30        日本                (the text is not on this device)
                                                    [arrived 12:31] [held by alice, bob]
         6a1b2c3d  unknown      bob                 some time [recorded 20 Jul 12:30]
+        ");
+    }
+
+    #[test]
+    fn a_record_tells_whose_clock_said_what_on_which_device_and_between_which_times() {
+        let timed = |row: Value, label: &str, lower: Value, upper: Value| {
+            with(row, json!({"time_label": label, "time_lower": lower, "time_upper": upper}))
+        };
+        let at = |time: &str| json!(format!("2023-07-20T{time}.250+00:00"));
+        let mut rows: Vec<Row> = from(json!([
+            timed(row("0a1b2c3d", "12:17", "alice", "note", "first"), "unbounded", Value::Null, at("12:17:30")),
+            timed(
+                with(
+                    row("1a1b2c3d", "12:20", "bob\u{1b}[2J", "note", "second"),
+                    json!({"author": {"person": "bob\u{1b}[2J",
+                    "device": "12D3KooWxyz98765"}, "status": "late", "recorded_time": "2022-01-02T03:04:05.000+00:00"})
+                ),
+                "early",
+                at("12:17:10"),
+                at("12:19:00")
+            ),
+            timed(row("2a1b2c3d", "12:21", "alice", "note", "third"), "contradictory", at("12:30:00"), at("12:20:00")),
+        ]));
+        insta::assert_snapshot!(fits(show_record(&mut rows, &page())), @r"
+        alice               12D3KooWabc
+        bob�[2J             12D3KooWxyz98765
+        Thursday 20 July 2023 (UTC+00:00)
+        0a1b2c3d  12:17  alice    first [recorded 12:17:00 on 3KooWabc] [written before
+                                  12:17:30]
+        1a1b2c3d  12:20  bob�[2J  second [LATE: without effect] [recorded 2 Jan 2022
+                                  03:04:05 on xyz98765] [CLOCK EARLY: says 2 Jan 2022
+                                  03:04:05, written between 12:17:10 and 12:19:00]
+        2a1b2c3d  12:21  alice    third [recorded 12:21:00 on 3KooWabc] [CLOCKS
+                                  CONTRADICT: written between 12:30:00 and 12:20:00]
         ");
     }
 

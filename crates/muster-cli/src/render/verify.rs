@@ -1,11 +1,17 @@
 //! What the check of every signature and rule found.
 
+use super::audit::quoted;
 use super::wrap::wrapped;
 use super::{Page, short};
+use muster_incident::printable;
 use muster_log::Timestamp;
 use muster_node::when;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Doubted clocks that are told one by one.
+const DOUBTS_SHOWN_MAX: usize = 20;
 
 /// What was found.
 #[derive(Debug, Deserialize)]
@@ -32,7 +38,27 @@ pub(crate) struct Verify {
     person: Option<String>,
     #[serde(default)]
     written_ms: Option<i64>,
+    /// Between which times others' clocks hold what stands, incident by incident.
+    #[serde(default)]
+    times: Vec<Times>,
     problems: Vec<Found>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Times {
+    incident: String,
+    entries: u64,
+    both: u64,
+    one: u64,
+    doubts: Vec<Doubt>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Doubt {
+    person: String,
+    device: String,
+    label: String,
+    entries: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +115,41 @@ fn besides(verify: &Verify, page: &Page) -> String {
         let count = plural(verify.bodies_absent.len() as u64, "text is", "texts are");
         line("texts", &format!("{count} not there, of {}", shorts(&verify.bodies_absent)));
     }
+    clocks(&verify.times, &mut line);
     drawn
+}
+
+/// How many entries others' clocks hold between two times, and whose clocks are in doubt.
+fn clocks(times: &[Times], line: &mut dyn FnMut(&str, &str)) {
+    let sum = |count: fn(&Times) -> u64| times.iter().map(count).sum::<u64>();
+    let (entries, both, one) = (sum(|times| times.entries), sum(|times| times.both), sum(|times| times.one));
+    if entries == 0 {
+        return;
+    }
+    let none = entries.saturating_sub(both + one);
+    let text = format!(
+        "others' clocks hold {both} of {entries} entries between two times, {one} on one side, {none} not at all"
+    );
+    line("times", &text);
+    let doubts: Vec<(&str, &Doubt)> =
+        times.iter().flat_map(|times| times.doubts.iter().map(|doubt| (short(&times.incident), doubt))).collect();
+    for (incident, Doubt { person, device, label, entries }) in doubts.iter().take(DOUBTS_SHOWN_MAX) {
+        let (of, claim) = (plural(*entries, "entry", "entries"), if *entries == 1 { "claims" } else { "claim" });
+        let what = match label.as_str() {
+            "early" => format!("{of} of {person} {claim} to be earlier than what was there before"),
+            "late-claimed" => format!("{of} of {person} {claim} to be later than what came after"),
+            _ => format!("others' clocks contradict each other about {of} of {person}"),
+        };
+        line("clock", &format!("in {incident} {what} (device {device})"));
+    }
+    if doubts.len() > DOUBTS_SHOWN_MAX {
+        line("clock", &format!("and {} more: `--json` tells all", doubts.len() - DOUBTS_SHOWN_MAX));
+    }
+}
+
+/// What to do after a file was checked.
+pub(crate) fn how_to_read(file: &Path) -> String {
+    wrapped("read it   ", 10, &format!("`muster verify {} --report`", quoted(&printable(&file.display().to_string()))))
 }
 
 /// A number and the word for so many.
@@ -101,7 +161,7 @@ pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
 mod tests {
     use super::super::tests::{fits, from, page};
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn problems_are_named_entry_by_entry() {
@@ -115,6 +175,32 @@ mod tests {
         NOT OK: 12 entries, 5 signatures checked, 1 problem
         abababab  the signature does not fit
         ");
+    }
+
+    #[test]
+    fn what_others_clocks_say_is_told_and_does_not_make_it_bad() {
+        let doubt = |label: &str, entries: u64| json!({"person": "bob", "device": "12D3KooWB", "label": label, "entries": entries});
+        let times =
+            |doubts: Value| json!({"incident": "ab".repeat(32), "entries": 6, "both": 3, "one": 2, "doubts": doubts});
+        let all = json!([doubt("early", 2), doubt("late-claimed", 1), doubt("contradictory", 3)]);
+        let verify: Verify = from(json!({"ok": true, "entries": 14, "signatures_checked": 14, "problems": [],
+            "times": [times(all), times(json!([]))]}));
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        ok: 14 entries, 14 signatures checked
+        times     others' clocks hold 6 of 12 entries between two times, 4 on one side,
+                  2 not at all
+        clock     in abababab 2 entries of bob claim to be earlier than what was there
+                  before (device 12D3KooWB)
+        clock     in abababab 1 entry of bob claims to be later than what came after
+                  (device 12D3KooWB)
+        clock     in abababab others' clocks contradict each other about 3 entries of
+                  bob (device 12D3KooWB)
+        ");
+        let many: Vec<Value> = (0..30).map(|_| doubt("early", 1)).collect();
+        let verify: Verify = from(json!({"ok": true, "entries": 14, "signatures_checked": 14, "problems": [],
+            "times": [times(json!(many))]}));
+        let drawn = fits(show(&verify, &page()));
+        assert!(drawn.ends_with("and 10 more: `--json` tells all\n"), "{drawn}");
     }
 
     #[test]

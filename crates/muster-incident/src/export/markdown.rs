@@ -2,19 +2,32 @@
 //!
 //! All typed text is escaped, so nobody can write a heading, a link or HTML into the report.
 
-use crate::view::{ActionView, MilestoneView, Row, Summary};
+use crate::view::{ActionView, MilestoneView, Row, Summary, Times, time_words};
 use crate::{View, printable};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Writes the report.
 pub fn export_markdown(view: &View) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write_report(&mut out, view);
+    let _ = write_report(&mut out, view, None);
     out
 }
 
-fn write_report(out: &mut String, view: &View) -> std::fmt::Result {
+/// Writes the report for an auditor: each line of the timeline with the whole id of its entry, the device that wrote it,
+/// what that device's clock said, and between which times it was written. `times` by id.
+pub fn export_markdown_with_times(view: &View, times: &BTreeMap<String, Times>) -> String {
+    let mut out = String::new();
+    // As above.
+    let _ = write_report(&mut out, view, Some(times));
+    out
+}
+
+/// What an auditor is told besides.
+type ForAudit<'a> = Option<&'a BTreeMap<String, Times>>;
+
+fn write_report(out: &mut String, view: &View, audit: ForAudit<'_>) -> std::fmt::Result {
     let summary = &view.summary;
     writeln!(out, "# {}\n", escape(&summary.title))?;
     write_header(out, summary, &view.people)?;
@@ -34,7 +47,7 @@ fn write_report(out: &mut String, view: &View) -> std::fmt::Result {
     writeln!(out, "\n## Actions\n")?;
     view.actions.iter().try_for_each(|action| write_action(out, action))?;
     writeln!(out, "\n## Timeline\n")?;
-    view.timeline.iter().try_for_each(|row| write_row(out, row))
+    view.timeline.iter().try_for_each(|row| write_row(out, row, audit))
 }
 
 fn write_header(out: &mut String, summary: &Summary, people: &[String]) -> std::fmt::Result {
@@ -84,14 +97,14 @@ fn write_action(out: &mut String, action: &ActionView) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_row(out: &mut String, row: &Row) -> std::fmt::Result {
+fn write_row(out: &mut String, row: &Row, audit: ForAudit<'_>) -> std::fmt::Result {
     let when = time(row.event_time.as_deref(), row.event_end.as_deref(), row.event_precision);
     let text = if row.body_missing && row.text.is_empty() { "(text not here)".to_owned() } else { escape(&row.text) };
     write!(out, "- {when} **{}** {}: {text}", escape(&row.author.person), escape(&row.kind))?;
     if let Some(on) = &row.detail.on {
         write!(out, " (on {})", escape(on))?;
     }
-    if row.event_time.as_ref() != Some(&row.recorded_time) {
+    if row.event_time.as_ref() != Some(&row.recorded_time) || audit.is_some() {
         write!(out, " (recorded {})", row.recorded_time)?;
     }
     if let Some(who) = &row.detail.who {
@@ -109,7 +122,11 @@ fn write_row(out: &mut String, row: &Row) -> std::fmt::Result {
     for amendment in &row.amended_by {
         write!(out, " (amended by {})", amendment.get(..8).unwrap_or(amendment))?;
     }
-    writeln!(out, " `{}`", row.short_id())
+    let Some(times) = audit else { return writeln!(out, " `{}`", row.short_id()) };
+    if let Some(Times { label, lower, upper }) = times.get(&row.id) {
+        write!(out, " ({})", time_words(label, lower.as_deref(), upper.as_deref(), &row.recorded_time))?;
+    }
+    writeln!(out, " (device `{}`) `{}`", row.author.device, row.id)
 }
 
 fn time(start: Option<&str>, end: Option<&str>, precision: &str) -> String {

@@ -36,12 +36,10 @@ pub fn timeline_of(doc: &Document, people: &People, ids: &[EntryId]) -> Vec<Row>
 ///
 /// A time to come, or one from a clock that is ahead, counts as when others built on it, or it would stand last for ever.
 pub(super) fn told(doc: &Document) -> Vec<u32> {
-    let mut brackets = Brackets::default();
-    for (_, node) in doc.nodes() {
+    let brackets = Brackets::of_all(doc.nodes().map(|(_, node)| {
         let counts = node.status == Status::Active && node.person.is_some();
-        let person = node.person.unwrap_or(NOBODY);
-        brackets.add(node.parents.iter().copied(), person, node.claimed.time, counts);
-    }
+        (node.parents.iter().copied(), node.person.unwrap_or(NOBODY), node.claimed.time, counts)
+    }));
     let mut told: Vec<_> = doc
         .nodes()
         .filter(|(_, node)| says_something(node))

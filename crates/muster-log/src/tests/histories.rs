@@ -3,14 +3,17 @@
 //! Whatever the order of arrival, and wherever the signatures come from, all replicas end with the same.
 
 use super::world::{Deed, Dice, View, Way, World, key, note};
-use crate::brackets::{Bracket, TimeBrackets};
+use crate::brackets::{Bracket, Brackets, TimeBrackets, TimeLabel};
+use crate::clocks::Clocks;
 use crate::entry::Entry;
 use crate::fact::{Capability, Fact, IncidentFact, Kind, RevokeMode, RosterFact, Visibility, What};
-use crate::ids::{EntryId, IncidentId, PersonId};
+use crate::ids::{DagId, EntryId, IncidentId, PersonId};
 use crate::key::{DeviceKey, Signature};
 use crate::ledger::{Ledger, Received};
 use crate::redaction::Redacted;
 use crate::status::Status;
+use crate::time::Timestamp;
+use crate::verify::verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -399,6 +402,63 @@ fn what_is_redacted_and_every_bracket_is_as_the_protocol_says() {
         }
     }
     assert!(seen > 15 && bounded > 40, "{seen} redacted, {bounded} bounded on both sides");
+}
+
+#[test]
+fn verification_counts_the_brackets_of_what_stands_and_no_clock_is_a_problem() {
+    let (mut doubted, mut open) = (0, 0);
+    for seed in 0..SEEDS {
+        let (w, _) = history(seed);
+        let dags = [w.team.into()].into_iter().chain(w.ledger.incidents().map(DagId::from));
+        let entries = dags.flat_map(|dag| w.ledger.dag(&dag).unwrap().entries());
+        let signature = |id: &EntryId| w.written.iter().find(|(entry, _)| entry.id() == *id).map(|(_, it)| *it);
+        let report = verify(w.team, entries, signature);
+        assert!(report.is_ok(), "seed {seed}");
+        assert_eq!(report.clocks.len(), w.ledger.incidents().count(), "seed {seed}");
+        for (incident, clocks) in report.clocks {
+            let mut expected = Clocks { spare: clocks.spare, ..Clocks::default() };
+            for (id, bracket) in brackets_naively(&w.ledger, &incident) {
+                let entry = w.ledger.entry(&id).unwrap();
+                let label = bracket.label(entry.claimed().time);
+                *expected.labels.entry(label).or_default() += 1;
+                *match (bracket.lower, bracket.upper) {
+                    (Some(_), Some(_)) => &mut expected.both,
+                    (None, None) => &mut expected.none,
+                    _ => &mut expected.one,
+                } += 1;
+                if !matches!(label, TimeLabel::Consistent | TimeLabel::Unbounded) {
+                    let whose = (w.ledger.person(&id).unwrap(), entry.key(), label);
+                    *expected.doubts.entry(whose).or_default() += 1;
+                }
+            }
+            doubted += expected.doubts.values().sum::<usize>();
+            open += expected.none;
+            assert_eq!(clocks.entries(), w.ledger.dag(&incident.into()).unwrap().len());
+            assert_eq!(clocks, expected, "seed {seed}");
+        }
+    }
+    assert!(doubted > 15 && open > 15, "{doubted} doubted, {open} open");
+}
+
+#[test]
+fn a_clock_that_runs_backwards_gives_the_same_brackets_one_by_one_as_in_one_go() {
+    // Each claim is the oldest so far: one by one, each is told to all before it.
+    let entry = |number: u32| {
+        let parents = [number.checked_sub(1), number.checked_sub(3)].into_iter().flatten();
+        let person = PersonId::from_bytes([(number % 5) as u8; 32]);
+        (parents, person, Timestamp(-i64::from(number)), !number.is_multiple_of(7))
+    };
+    let mut kept = Brackets::default();
+    for (parents, person, claimed, counts) in (0..300).map(entry) {
+        kept.add(parents, person, claimed, counts);
+    }
+    let all = Brackets::of_all((0..300).map(entry));
+    assert!((0..300).all(|number| kept.of(number) == all.of(number)));
+    assert_eq!(
+        (all.spare(), all.of(150).upper),
+        (1, Some(Timestamp(-298))),
+        "the second of those who are not the author"
+    );
 }
 
 #[test]

@@ -1,18 +1,15 @@
-//! Requests about audit files, page by page, and about verification. The driving is in [`crate::audit`].
+//! Requests about audit files, page by page. The driving is in [`crate::audit`].
 //!
 //! The caller commits before them, so that nothing gets into a file that is not durable here.
 
 use super::Engine;
-use super::doctor::lost_entries;
 use super::reads::to_value;
 use crate::audit::{Ask, PAGE_BYTES, Page, Planned};
 use crate::bundle::Bytes;
 use crate::request::Failure;
-use crate::verify_file::told;
-use muster_log::{Timestamp, VerifyReport};
-use muster_replica::{AuditOrder, VerifyScope};
+use muster_replica::AuditOrder;
 use muster_store::Storage;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 impl<S: Storage> Engine<S> {
     pub(super) fn audit(&mut self, ask: &Ask) -> Result<Value, Failure> {
@@ -41,23 +38,5 @@ impl<S: Storage> Engine<S> {
             signature: Bytes(plan.signature.as_bytes().to_vec()),
             left_out: plan.left_out,
         })
-    }
-
-    /// Everything that is stored, or one incident, judged again.
-    pub(super) fn verify(&mut self, typed: Option<&str>, every: bool) -> Result<Value, Failure> {
-        let incident = typed.map(|typed| self.incident_typed(typed)).transpose()?;
-        let found = self.replica.verify(VerifyScope { incident, every })?;
-        let damage = self.around.damage.iter().cloned();
-        let gone = self.replica.store().lost()?.map(|lost| {
-            let since = self.rfc3339(Timestamp(lost.since_ms));
-            format!("{} that this device had are gone since {since}; `muster up` fetches them", lost_entries(lost))
-        });
-        let others: Vec<String> = damage.chain(gone).collect();
-        let reports: Vec<&VerifyReport> = found.teams.iter().map(|(_, report)| report).collect();
-        let mut told = told(&reports, &others);
-        if let Some(told) = told.as_object_mut() {
-            told.insert("what".into(), json!("store"));
-        }
-        Ok(told)
     }
 }

@@ -1,6 +1,7 @@
 //! Reads of one incident. What is shown comes from the view; what only this node knows is added where asked for.
 
 use super::Engine;
+use crate::record::with_times;
 use crate::request::{Failure, What};
 use muster_incident::{export_json, export_markdown};
 use muster_log::{DeviceKey, EntryId, IncidentId, TeamId, Timestamp};
@@ -24,7 +25,9 @@ impl<S: Storage> Engine<S> {
             let rows = to_value(&self.replica.lines(team, incident, skip, count)?);
             return match what {
                 What::Timeline { local: true } => self.timeline_with_local(team, incident, rows),
-                What::Audit => self.timeline_with_times(team, incident, rows),
+                What::Audit => {
+                    Ok(with_times(rows, &self.replica.time_audit(team, incident)?, self.around.clock.zone()))
+                }
                 _ => Ok(rows),
             };
         }
@@ -86,22 +89,6 @@ impl<S: Storage> Engine<S> {
                 row.insert("held_of".into(), json!(holding.devices()));
                 row.insert("only_here".into(), json!(only_here.contains(&id)));
                 row.insert("late".into(), json!(late.contains(&id)));
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Adds between which claimed times of others each entry was written.
-    fn timeline_with_times(&mut self, team: TeamId, incident: IncidentId, mut rows: Value) -> Result<Value, Failure> {
-        let audit = self.replica.time_audit(team, incident)?;
-        for row in rows.as_array_mut().into_iter().flatten() {
-            let id = row.get("id").and_then(Value::as_str).and_then(|id| id.parse::<EntryId>().ok());
-            let Some(found) = id.and_then(|id| audit.findings.get(&id)) else { continue };
-            if let Some(row) = row.as_object_mut() {
-                row.insert("time_label".into(), json!(found.label.word()));
-                row.insert("time_lower".into(), json!(found.bracket.lower.map(|at| self.rfc3339(at))));
-                row.insert("time_upper".into(), json!(found.bracket.upper.map(|at| self.rfc3339(at))));
-                row.insert("time_spare".into(), json!(audit.spare));
             }
         }
         Ok(rows)
