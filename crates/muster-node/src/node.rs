@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::lived::Lived;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::{self, Opened};
-use crate::request::{Failure, Reply, Request};
+use crate::request::{Act, Failure, Reply, Request, Write};
 use crate::running::Advanced;
 use crate::watchers::Watchers;
 use muster_log::{DeviceKey, Ticket};
@@ -62,6 +62,8 @@ struct Joining {
 /// An answer that may go out after the commit.
 enum Answer {
     Request(oneshot::Sender<Reply>, Result<Value, Failure>),
+    /// After the erasure too, where there is one.
+    Redaction(oneshot::Sender<Reply>, Result<Value, Failure>),
     Join(JoinReply, Vec<u8>),
 }
 
@@ -85,6 +87,8 @@ pub(crate) struct Node {
     gossip: gossip::State,
     joining: Vec<Joining>,
     answers: Vec<Answer>,
+    /// Answers to who redacted, until the text is erased here.
+    until_erased: Vec<(oneshot::Sender<Reply>, Result<Value, Failure>)>,
     settled_at: Option<Tick>,
     reopen_at: Option<Tick>,
     onlookers: Watchers,
@@ -118,6 +122,7 @@ impl Node {
             gossip: gossip::State::default(),
             joining: Vec::new(),
             answers: Vec::new(),
+            until_erased: Vec::new(),
             settled_at: None,
             reopen_at: None,
             // Without randomness a watcher draws once less; nothing else hangs on it.
@@ -161,6 +166,7 @@ impl Node {
         }
         tracing::info!("stopping");
         crate::service::tell_stopping();
+        self.erase_rest();
         // In this order: nobody is sent here any more, peers are told, and only then is the home free for the next node.
         if let Some(socket) = &self.socket {
             let _ = std::fs::remove_file(socket);
@@ -217,6 +223,10 @@ impl Node {
                 // What a file says is durable here, is.
                 self.commit();
                 self.with_engine(|engine| engine.execute(&request))
+            }
+            request @ Request::Write(Write { act: Act::Redact { .. }, .. }) => {
+                let done = self.with_engine(|engine| engine.execute(&request));
+                return self.answers.push(Answer::Redaction(reply, done));
             }
             request => self.with_engine(|engine| engine.execute(&request)),
         };
@@ -356,13 +366,29 @@ impl Node {
         self.release();
     }
 
+    /// Ends an erasure that somebody waits for: no next time is promised to them.
+    fn erase_rest(&mut self) {
+        let Some(engine) = self.engine.as_mut().filter(|engine| engine.replica.owes_erasure()) else { return };
+        let now = engine.now();
+        match engine.replica.erase_rest(now) {
+            Ok(()) => self.release(),
+            Err(error) => self.survive(error),
+        }
+    }
+
     /// Lets out everything that the last commit backs.
     fn release(&mut self) {
         self.carry_out_effects();
         for answer in std::mem::take(&mut self.answers) {
             match answer {
                 Answer::Request(reply, done) => drop(reply.send(Reply::from(done))),
+                Answer::Redaction(reply, done) => self.until_erased.push((reply, done)),
                 Answer::Join(reply, bytes) => reply.send(bytes),
+            }
+        }
+        if !self.engine.as_ref().is_some_and(|engine| engine.replica.owes_erasure()) {
+            for (reply, done) in std::mem::take(&mut self.until_erased) {
+                drop(reply.send(Reply::from(done)));
             }
         }
     }
@@ -426,9 +452,12 @@ impl Node {
         let failure = Failure::from(error);
         for answer in std::mem::take(&mut self.answers) {
             // A join request without an answer is tried again by the newcomer.
-            if let Answer::Request(reply, done) = answer {
+            if let Answer::Request(reply, done) | Answer::Redaction(reply, done) = answer {
                 let _ = reply.send(Reply::from(done.and(Err(failure.clone()))));
             }
+        }
+        for (reply, done) in std::mem::take(&mut self.until_erased) {
+            let _ = reply.send(Reply::from(done.and(Err(failure.clone()))));
         }
         drop(self.engine.take());
         self.forget_gossip();

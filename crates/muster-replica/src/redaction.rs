@@ -9,16 +9,25 @@ use crate::replica::{Now, Replica};
 use crate::team::{Bodies, Team};
 use muster_log::ledger::Ledger;
 use muster_log::{Body, BodyHash, DagId, Entry, EntryId, Fact, IncidentId, Kind, Redacted, TeamId, Timestamp};
-use muster_store::{Storage, StoreError};
+use muster_store::{ErasureStep, Storage, StoreError};
 use muster_sync::Tick;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How long a body that one admin redacted is hidden before it is erased, in milliseconds: a day, in which the team can
 /// take a stolen admin's device out.
 pub const ADMIN_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Between two erasures for what others redacted, in milliseconds: each writes the journal anew, whoever asked for it.
-const PACE_MS: u64 = 5_000;
+/// From one erasure to the next for what others redacted, in milliseconds at least: each writes the journal anew, whoever asked
+/// for it.
+const PAUSE_MS_MIN: u64 = 5_000;
+
+/// The same at most, in milliseconds, however slow the disk was.
+const PAUSE_MS_MAX: u64 = 60 * 60_000;
+
+/// How many times as long as an erasure took the pause after it is, so that whoever redacts in a loop keeps no node busy for more
+/// than a tenth of its time.
+const PAUSE_TIMES: u64 = 10;
 
 /// Characters of the shortest text of which a repetition is told; shorter ones say nothing.
 const REPEAT_CHARS_MIN: usize = 6;
@@ -31,6 +40,16 @@ const FULL_RETRY_MS: u64 = 60_000;
 
 /// The longest sleep until an erasure that waits, in milliseconds: clocks are set meanwhile.
 const LOOK_MS: u64 = 10 * 60_000;
+
+/// How long to rest after an erasure, in milliseconds. One that only had to look rests as long in proportion.
+fn pause_after(erased: u64, took: Duration) -> u64 {
+    let least = if erased > 0 { PAUSE_MS_MIN } else { 0 };
+    millis(took).saturating_mul(PAUSE_TIMES).clamp(least, PAUSE_MS_MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 type ByDag = BTreeMap<DagId, BTreeMap<EntryId, Redacted>>;
 
@@ -80,7 +99,14 @@ pub(crate) struct Erasing {
     /// Redacted since the store was opened: copies of these may be where the store knows nothing of them.
     fresh: BTreeSet<BodyHash>,
     next_at: Option<Tick>,
-    last_at: Option<Tick>,
+    /// Until when nothing is begun that others asked for.
+    rest_until: Option<Tick>,
+    /// What the store is erasing now, step by step.
+    going: Option<BTreeSet<BodyHash>>,
+    /// Of that, how long the store was busy with it.
+    busy: Duration,
+    /// The own hand waits for it.
+    is_own: bool,
     is_full: bool,
 }
 
@@ -140,7 +166,20 @@ impl<S: Storage> Replica<S> {
     pub fn erase_rest(&mut self, now: Now) -> Result<(), ReplicaError> {
         self.erasing.is_asked |= self.erasing.next_at.is_some();
         self.erasing.is_urgent = true;
-        self.erase_due(now)
+        self.erase_due(now)?;
+        while self.erasing.going.is_some() {
+            self.step_erasing(now)?;
+            // What was redacted meanwhile.
+            if self.erasing.going.is_none() && self.erasing.is_asked {
+                self.erase_due(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this device's own hand redacted something that is still being erased: who asked for it is answered afterwards.
+    pub fn owes_erasure(&self) -> bool {
+        self.erasing.is_own || self.erasing.is_urgent && self.erasing.is_asked
     }
 
     /// The own hand is about to redact: whether it may, and what it should know.
@@ -279,14 +318,20 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    /// Erases what is due, and says when to look again.
+    /// Erases what is due, a step at a time, and says when to look again.
     pub(crate) fn erase_due(&mut self, now: Now) -> Result<(), ReplicaError> {
         let is_time = self.erasing.next_at.is_some_and(|at| at <= now.tick);
+        if self.erasing.going.is_some() {
+            self.stop_what_is_wanted_again(now)?;
+        }
+        if self.erasing.going.is_some() {
+            return if is_time { self.step_erasing(now) } else { Ok(()) };
+        }
         if !self.erasing.is_asked && !is_time {
             return Ok(());
         }
-        let pause = self.erasing.last_at.map(|last| last.plus_ms(PACE_MS)).filter(|until| *until > now.tick);
-        if let Some(until) = pause.filter(|_| !self.erasing.is_urgent) {
+        let rest = self.erasing.rest_until.filter(|until| *until > now.tick);
+        if let Some(until) = rest.filter(|_| !self.erasing.is_urgent) {
             self.erasing.next_at = Some(until);
             return Ok(());
         }
@@ -294,32 +339,75 @@ impl<S: Storage> Replica<S> {
         let mut due: BTreeSet<BodyHash> =
             here.iter().filter(|(_, at)| **at <= now.wall).map(|(hash, _)| *hash).collect();
         let waiting: BTreeSet<BodyHash> = here.keys().copied().filter(|hash| !due.contains(hash)).collect();
-        due.extend(self.erasing.fresh.iter().copied().filter(|hash| !waiting.contains(hash)));
+        let is_hidden = |hash: &BodyHash| self.teams.values().any(|state| state.hidden.bodies.contains(hash));
+        let fresh = std::mem::take(&mut self.erasing.fresh).into_iter();
+        due.extend(fresh.filter(|hash| !waiting.contains(hash) && is_hidden(hash)));
         let next = here.values().filter(|at| **at > now.wall).min().map(|at| at.0.saturating_sub(now.wall.0));
         let next = next.map(|ms| u64::try_from(ms).unwrap_or(0).min(LOOK_MS));
-        let bodies: Vec<BodyHash> = due.into_iter().collect();
-        let erased = if bodies.is_empty() { Ok(0) } else { self.store.erase(&bodies) };
-        let was_full = std::mem::replace(&mut self.erasing.is_full, matches!(erased, Err(StoreError::Full { .. })));
-        match erased {
-            Ok(erased) => {
+        self.erasing.next_at = next.map(|ms| now.tick.plus_ms(ms));
+        self.erasing.is_own = std::mem::take(&mut self.erasing.is_urgent) && !due.is_empty();
+        self.erasing.is_asked = false;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let bodies: Vec<BodyHash> = due.iter().copied().collect();
+        let begun = self.store.begin_erasure(&bodies);
+        self.erasing.going = Some(due);
+        self.note_step(begun, now)
+    }
+
+    fn step_erasing(&mut self, now: Now) -> Result<(), ReplicaError> {
+        let stepped = self.store.step_erasure();
+        self.note_step(stepped, now)
+    }
+
+    fn note_step(&mut self, stepped: Result<ErasureStep, StoreError>, now: Now) -> Result<(), ReplicaError> {
+        let was_full = std::mem::replace(&mut self.erasing.is_full, matches!(stepped, Err(StoreError::Full { .. })));
+        let busy = std::mem::take(&mut self.erasing.busy);
+        match stepped {
+            Ok(ErasureStep::Going { took }) => {
+                self.erasing.busy = took;
+                // As long as the step took belongs to everybody else.
+                let step_ms = millis(took.saturating_sub(busy)).max(1);
+                self.erasing.next_at = Some(now.tick.plus_ms(step_ms.saturating_mul(2)));
+                return Ok(());
+            }
+            Ok(ErasureStep::Done { erased, took }) => {
                 if erased > 0 {
-                    tracing::info!(erased, "redacted texts are erased");
-                    self.erasing.last_at = Some(now.tick);
+                    tracing::info!(erased, took_ms = millis(took), "redacted texts are erased");
                 }
-                self.erasing.fresh.clear();
-                self.erasing.next_at = next.map(|ms| now.tick.plus_ms(ms));
+                let pause = pause_after(erased, took);
+                self.erasing.rest_until = Some(now.tick.plus_ms(millis(took)).plus_ms(pause));
+                // What came meanwhile, and what waits, is looked for then.
+                self.erasing.next_at = self.erasing.rest_until;
             }
             Err(StoreError::Full { .. }) => {
                 if !was_full {
                     tracing::warn!("no room to write the store anew: redacted texts are hidden, and erased later");
                 }
+                self.erasing.fresh.extend(self.erasing.going.take().unwrap_or_default());
                 self.erasing.next_at = Some(now.tick.plus_ms(FULL_RETRY_MS));
             }
             // What is only read is erased by whoever writes.
             Err(StoreError::ReadOnly { .. }) => self.erasing.next_at = None,
             Err(error) => return Err(error.into()),
         }
-        (self.erasing.is_asked, self.erasing.is_urgent) = (false, false);
+        (self.erasing.going, self.erasing.is_own) = (None, false);
+        Ok(())
+    }
+
+    /// Gives an erasure up of which a text is no longer to go: a redaction does not count any more, or waits again.
+    fn stop_what_is_wanted_again(&mut self, now: Now) -> Result<(), ReplicaError> {
+        let Some(going) = self.erasing.going.as_ref().filter(|_| self.erasing.is_asked) else { return Ok(()) };
+        let here = self.still_here(now)?;
+        for hash in going {
+            let is_due = here.get(hash).is_some_and(|at| *at <= now.wall);
+            if !is_due && self.store.contains_body(hash)? {
+                self.store.give_up_erasure();
+                (self.erasing.going, self.erasing.busy) = (None, Duration::ZERO);
+                return Ok(());
+            }
+        }
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Writes entries into a store for ever and prints the number of each one that is acknowledged, for tests that kill it.
 //!
 //! `ack_writer DIR` uses the store; `ack_writer DIR --bare-sled` only sled's insert and flush, to show that a test which
-//! cuts the power can tell the difference. Numbers go on where the last run ended. Now and then a compaction goes along, a step
-//! for each commit.
+//! cuts the power can tell the difference. Numbers go on where the last run ended. Now and then a compaction goes along or
+//! an erasure of a text that no entry names, a step for each commit.
 
 use muster_log::{BodyHash, DagId, EntryId, TeamId, Timestamp};
 use muster_store::{DiskStore, OpenOptions, Storage, StoredEntry, Write as Staged};
@@ -12,6 +12,9 @@ use std::path::Path;
 
 /// Commits from one compaction to the next.
 const COMPACT_EVERY: u64 = 24;
+
+/// Commits from a compaction to an erasure.
+const ERASE_AFTER: u64 = 12;
 
 /// The one DAG that is written to.
 pub(crate) const DAG: DagId = DagId::from_bytes([2; 32]);
@@ -53,10 +56,19 @@ pub(crate) fn write_to_store(dir: &Path, limit: u64, out: &mut impl Write) -> Re
         batch.into_iter().try_for_each(|n| writeln!(out, "{n}"))?;
         out.flush()?;
         commits += 1;
-        if commits % COMPACT_EVERY == 0 {
-            store.begin_compaction(&[DAG])?;
+        match commits % COMPACT_EVERY {
+            0 => {
+                store.begin_compaction(&[DAG])?;
+            }
+            ERASE_AFTER => {
+                let hash = BodyHash::from_bytes(name(b's', next));
+                store.stage(Staged::Body { hash, bytes: b"not for long".to_vec() })?;
+                store.begin_erasure(&[hash])?;
+            }
+            _ => {}
         }
         store.step_compaction()?;
+        store.step_erasure()?;
     }
     Ok(())
 }

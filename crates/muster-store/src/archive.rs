@@ -105,22 +105,27 @@ pub(crate) struct Archives {
     dir: PathBuf,
     store: StoreId,
     known: BTreeMap<u32, ArchiveRef>,
+    /// Their numbers as the journal names them: what one holds is older than what the next holds.
+    order: Vec<u32>,
     cache: RefCell<VecDeque<Cached>>,
 }
 
 impl Archives {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, store: StoreId) -> Self {
-        Self { disk, dir, store, known: BTreeMap::new(), cache: RefCell::default() }
+        Self { disk, dir, store, known: BTreeMap::new(), order: Vec::new(), cache: RefCell::default() }
     }
 
     /// Takes in what the journal says of an archive. Whether it is there is found out by who reads it.
     pub(crate) fn learn(&mut self, archive: ArchiveRef) {
-        self.known.insert(archive.number, archive);
+        let number = archive.number;
+        if self.known.insert(number, archive).is_none() {
+            self.order.push(number);
+        }
     }
 
-    /// All archives that the journal names, by number.
+    /// All archives that the journal names, in its order.
     pub(crate) fn known(&self) -> impl Iterator<Item = &ArchiveRef> {
-        self.known.values()
+        self.order.iter().filter_map(|number| self.known.get(number))
     }
 
     /// A number that no archive has, named by the journal or not.
@@ -172,6 +177,46 @@ impl Archives {
         if whole && digest.0 != archive.digest {
             damaged(path, 0, "the archive does not hold what the journal says");
         }
+    }
+
+    /// Begins to read an archive block by block. It is for one that is known to be whole: whatever is amiss is an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::Io`].
+    pub(crate) fn begin_reading(&self, archive: &ArchiveRef) -> Result<Reading, StoreError> {
+        let path = self.path(archive.number);
+        let file = self.disk.open(&path, How::Read).map_err(|error| StoreError::io("open", &path, error))?;
+        let failed = |error| StoreError::io("read", &path, error);
+        let head = read_up_to(&*file, 0, ARCHIVE_HEAD).map_err(failed)?;
+        let is_whole =
+            head == encode_head(self.store, archive.number) && file.size().map_err(failed)? == archive.size();
+        let what = "the archive is not as the journal says";
+        let archive = archive.clone();
+        let begun = Reading { file, archive, next: 0, digest: Digest::default() };
+        if is_whole { Ok(begun) } else { Err(StoreError::Damaged { segment: path, offset: 0, what }) }
+    }
+
+    /// Shows the rows of the next block to `visit`; false behind the last one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub(crate) fn read_on(&self, reading: &mut Reading, visit: &mut dyn FnMut(Slot, &Row)) -> Result<bool, StoreError> {
+        let Reading { file, archive, next, digest } = reading;
+        let damaged = |offset, what| Err(StoreError::Damaged { segment: self.path(archive.number), offset, what });
+        if *next >= archive.blocks.len() {
+            let is_whole = digest.0 == archive.digest;
+            return if is_whole { Ok(false) } else { damaged(0, "the archive does not hold what the journal says") };
+        }
+        let rows = match self.read_block(&**file, archive, *next) {
+            Ok(rows) => rows,
+            Err(what) => return damaged(archive.offset(*next), what),
+        };
+        for (row, at) in rows.iter().zip(0..) {
+            digest.add(row);
+            visit(Slot { archive: archive.number, block: *next as u32, row: at }, row);
+        }
+        *next += 1;
+        Ok(true)
     }
 
     /// The entry in a slot with its neighbours.
@@ -258,6 +303,14 @@ impl Archives {
         let number = |name: &String| name.strip_suffix(".arc").filter(|n| n.len() == 8)?.parse().ok();
         disk.list(dir).unwrap_or_default().iter().filter_map(number).collect()
     }
+}
+
+/// An archive that is being read, block by block.
+pub(crate) struct Reading {
+    file: Box<dyn DiskFile>,
+    archive: ArchiveRef,
+    next: usize,
+    digest: Digest,
 }
 
 /// An archive that is being written.

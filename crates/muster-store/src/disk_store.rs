@@ -4,6 +4,7 @@
 
 use crate::archive::{Archives, Slot, block::Row as ArchivedRow};
 use crate::compact::{Compaction, CompactionStep};
+use crate::erase::Erasure;
 use crate::home::{Format, Home};
 use crate::index::{
     Checkpoint, INDEXED_BYTES, Index, IndexFailed, Key, MemoryIndex, Row, body_key, entry_key, signature_key,
@@ -12,7 +13,7 @@ use crate::journal::{Journal, Laid, Tail};
 use crate::record::{Payload, StoreId};
 use crate::scan::Position;
 use crate::staged::{Known, Staged};
-use crate::{OpenOptions, OpenReport, Storage, StoreError, StoredEntry, Write};
+use crate::{ErasureStep, OpenOptions, OpenReport, Storage, StoreError, StoredEntry, Write};
 use muster_log::{BodyHash, DagId, EntryId, TeamId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ pub struct DiskStore {
     pub(crate) staged: Staged,
     /// A compaction under way.
     pub(crate) compaction: Option<Box<Compaction>>,
+    /// An erasure under way.
+    pub(crate) erasure: Option<Box<Erasure>>,
 }
 
 /// What only a store opened for writing has.
@@ -313,11 +316,21 @@ impl Storage for DiskStore {
         crate::compact::step(self)
     }
 
-    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError> {
+    fn begin_erasure(&mut self, bodies: &[BodyHash]) -> Result<ErasureStep, StoreError> {
         if !self.staged.is_empty() {
             self.commit()?;
         }
-        crate::erase::erase(self, bodies)
+        crate::erase::begin(self, bodies)
+    }
+
+    fn step_erasure(&mut self) -> Result<ErasureStep, StoreError> {
+        crate::erase::step(self)
+    }
+
+    fn give_up_erasure(&mut self) {
+        if self.erasure.is_some() {
+            crate::compact::give_up(self);
+        }
     }
 
     fn check_room_for(&mut self, bytes: u64) -> Result<(), StoreError> {

@@ -23,8 +23,12 @@ pub(crate) trait Index: Send {
     /// The position under `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Position>, IndexFailed>;
 
-    /// Puts the rows of durable records, and the checkpoint behind them. Need not be durable itself.
+    /// Puts the rows of durable records, in the order in which they lie in the journal, and the checkpoint behind them. Need not
+    /// be durable itself, but never has the one without the other.
     fn put(&mut self, rows: Vec<Row>, checkpoint: Checkpoint) -> Result<(), IndexFailed>;
+
+    /// Ends it without the work that waits: its files are about to be removed.
+    fn abandon(self: Box<Self>) {}
 }
 
 /// Bytes of an id or hash by which something is found: enough that nobody makes two alike, and whoever reads a record holds

@@ -25,6 +25,12 @@ pub(crate) fn check(
         Ok(opened) if opened.sum == sum && opened.checkpoint == Some(now) => {
             return Ok((Box::new(opened.index), IndexReport::Whole));
         }
+        Ok(opened) if opened.checkpoint.is_none() && opened.sum.rows > 0 => {
+            // It was never whole: whoever put its first rows was killed. That is no damage, and nobody needs it.
+            drop(opened);
+            let _ = std::fs::remove_dir_all(home.index());
+            return again(home, journal, now, patience)?.or_else(|reason| in_memory(journal, reason));
+        }
         Ok(opened) => {
             lost = lost_records(&opened, now, sum);
             if lost.is_some() {
@@ -47,16 +53,25 @@ pub(crate) fn check(
         Err(error) => return in_memory(journal, format!("{reason}; {error}")),
     };
     tracing::warn!(%reason, quarantine = %quarantine.display(), "the index is built again from the journal");
-    let again = match sled_index::begin(home.index(), patience).finish() {
-        Ok(opened) => catch_up(journal, opened, now)?,
-        Err(failed) => Err(failed.reason),
-    };
-    match again {
+    match again(home, journal, now, patience)? {
         Ok((index, _)) => {
             let rebuilt = IndexReport::Rebuilt { reason, quarantine: quarantine.clone() };
             Ok((index, lost.map_or(rebuilt, |records| IndexReport::JournalShort { records, quarantine })))
         }
         Err(second) => in_memory(journal, format!("{reason}; {second}")),
+    }
+}
+
+/// An index that begins anew.
+fn again(
+    home: &Home,
+    journal: &Journal,
+    now: Checkpoint,
+    patience: Duration,
+) -> Result<Result<Checked, String>, StoreError> {
+    match sled_index::begin(home.index(), patience).finish() {
+        Ok(opened) => catch_up(journal, opened, now),
+        Err(failed) => Ok(Err(failed.reason)),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::whole::{WholeEntry, bodies_named};
 use crate::{StoreError, Write};
 use muster_log::BodyHash;
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,27 @@ pub(crate) struct Tail {
     /// Where the last record of the segment begins, if it has any.
     last: Option<u32>,
     chain: Chain,
+}
+
+/// A place between two commits of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    segment: u32,
+    offset: u32,
+    /// Chain value there.
+    chain: Chain,
+}
+
+impl Cursor {
+    /// Before the first record.
+    pub(crate) fn begin() -> Self {
+        Self { segment: 1, offset: SEGMENT_HEAD as u32, chain: Chain::default() }
+    }
+
+    /// Segment and offset.
+    pub(crate) fn place(&self) -> (u32, u32) {
+        (self.segment, self.offset)
+    }
 }
 
 impl Tail {
@@ -220,13 +242,26 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub(crate) fn append_archives(&self, tail: &mut Tail, archives: &[ArchiveRef]) -> Result<(), StoreError> {
+        self.append_each(tail, archives, Contents::Archive)
+    }
+
+    /// Appends a commit of one record for each of `items` and syncs it.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub(crate) fn append_each<'a, T>(
+        &self,
+        tail: &mut Tail,
+        items: &'a [T],
+        contents: impl Fn(&'a T) -> Contents<'a>,
+    ) -> Result<(), StoreError> {
         let lay_out = |segment, begin: u32, mut chain| {
             let (mut bytes, mut laid) = (Vec::new(), Vec::new());
-            for (nth, archive) in archives.iter().enumerate() {
+            for (nth, item) in items.iter().enumerate() {
                 let at = bytes.len() as u32;
                 let place = Place { store: self.store, segment, offset: begin.saturating_add(at) };
-                let last = nth + 1 == archives.len();
-                chain = encode(&mut bytes, Contents::Archive(archive), place, begin, last, chain);
+                let last = nth + 1 == items.len();
+                chain = encode(&mut bytes, contents(item), place, begin, last, chain);
                 let position = Position { segment, offset: place.offset, len: bytes.len() as u32 - at };
                 laid.push(Laid { position, within: false });
             }
@@ -316,6 +351,70 @@ impl Journal {
         file.sync().map_err(fail)?;
         self.disk.sync_dir(&self.dir).map_err(fail)?;
         Ok(Tail { file, segment: number, end: SEGMENT_HEAD as u32, last: None, chain })
+    }
+
+    /// Reads on from a place between two commits, whole commits of about so many bytes and none behind `until`, and shows each of
+    /// their records to `visit`. Answers how far it came. It is for a journal that is known to be whole: one segment at most is
+    /// read in one call, and whatever is amiss is an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and those of reading.
+    pub(crate) fn read_on(
+        &self,
+        from: Cursor,
+        until: (u32, u32),
+        bytes: usize,
+        visit: &mut dyn FnMut(Position, &Record<'_>),
+    ) -> Result<Cursor, StoreError> {
+        let mut at = from;
+        let damaged = |at: &Cursor, what| {
+            Err(StoreError::Damaged { segment: self.path(at.segment), offset: at.offset.into(), what })
+        };
+        let end = match at.segment.cmp(&until.0) {
+            Ordering::Less => self.with_handle(at.segment, |file| file.size())?,
+            Ordering::Equal => until.1.into(),
+            Ordering::Greater => return Ok(at),
+        };
+        let begin = if at.offset as usize == SEGMENT_HEAD { 0 } else { at.offset };
+        let len = usize::try_from(end.saturating_sub(begin.into())).unwrap_or(usize::MAX);
+        if len > SEGMENT_BYTES + COMMIT_BYTES_MAX {
+            return damaged(&at, "the segment is longer than one can be");
+        }
+        let segment = self.with_handle(at.segment, |file| read_up_to(file, begin.into(), len))?;
+        let mut rest = segment.as_slice();
+        if begin == 0 {
+            match decode_segment_head(rest, self.store, at.segment) {
+                Some(chain) if chain == at.chain => rest = rest.get(SEGMENT_HEAD..).unwrap_or_default(),
+                _ => return damaged(&at, "the segment does not continue the one before"),
+            }
+        }
+        let (mut offset, mut chain, mut commit) = (at.offset, at.chain, Vec::new());
+        while !rest.is_empty() {
+            let place = Place { store: self.store, segment: at.segment, offset };
+            let record = match decode(rest, place) {
+                Ok(record) if record.before == chain && record.commit == at.offset => record,
+                Ok(_) => return damaged(&at, "a record does not fit into its commit"),
+                Err(bad) => return damaged(&at, bad.what()),
+            };
+            (chain, rest) = (record.after(), rest.get(record.len as usize..).unwrap_or_default());
+            let (is_last, len) = (record.last, record.len);
+            commit.push((Position { segment: at.segment, offset, len }, record));
+            offset = offset.saturating_add(len);
+            if is_last {
+                commit.drain(..).for_each(|(position, record)| visit(position, &record));
+                at = Cursor { offset, chain, ..at };
+                if (at.offset - from.offset) as usize >= bytes {
+                    return Ok(at);
+                }
+            }
+        }
+        if !commit.is_empty() {
+            return damaged(&at, "the end of a commit is missing");
+        }
+        if at.segment < until.0 {
+            at = Cursor { segment: at.segment.saturating_add(1), offset: SEGMENT_HEAD as u32, ..at };
+        }
+        Ok(at)
     }
 
     /// The number of the last segment and its bytes on disk, whole commits or not; none without any.

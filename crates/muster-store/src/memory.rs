@@ -1,11 +1,12 @@
 //! The memory twin: the contract of [`Storage`] without a disk, with faults on demand. For the simulator and for tests.
 
 use crate::staged::{Known, Staged};
-use crate::{Storage, StoreError, StoredEntry, Write};
+use crate::{ErasureStep, Storage, StoreError, StoredEntry, Write};
 use muster_log::{BodyHash, DagId, EntryId, TeamId};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the next reopening finds of a commit that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub struct MemoryStore {
     fault: Option<(u64, FailedCommit)>,
     full: Cell<bool>,
     poisoned: bool,
+    /// Bodies of an erasure under way.
+    going: BTreeSet<BodyHash>,
+    steps_left: u32,
+    /// Steps of an erasure before its last, and how long each is said to take.
+    steps: u32,
+    step_took: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +61,11 @@ impl MemoryStore {
         self.full.set(full);
     }
 
+    /// Makes every erasure take so many steps before its last, each said to take so long.
+    pub fn set_erasure(&mut self, steps: u32, took: Duration) {
+        (self.steps, self.step_took) = (steps, took);
+    }
+
     /// Power loss and reopening: what was not committed is gone, the store accepts writes again.
     pub fn crash(&mut self) {
         self.staged.take();
@@ -62,6 +74,7 @@ impl MemoryStore {
         }
         self.poisoned = false;
         self.fault = None;
+        self.going.clear();
     }
 
     /// Commits that had anything to write, failed ones too.
@@ -133,19 +146,39 @@ impl Storage for MemoryStore {
         Ok(())
     }
 
-    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError> {
+    fn begin_compaction(&mut self, _: &[DagId]) -> Result<u64, StoreError> {
+        self.steps_left = 0;
+        self.step_erasure().map(|_| 0)
+    }
+
+    fn begin_erasure(&mut self, bodies: &[BodyHash]) -> Result<ErasureStep, StoreError> {
         self.commit()?;
         if self.poisoned {
             return Err(StoreError::Poisoned);
         }
-        let mut found: Vec<&BodyHash> = bodies.iter().filter(|hash| self.committed.bodies.contains_key(hash)).collect();
-        found.sort_unstable();
-        found.dedup();
+        let found: BTreeSet<BodyHash> =
+            bodies.iter().filter(|hash| self.committed.bodies.contains_key(hash)).copied().collect();
         if !found.is_empty() && self.full.get() {
             return Err(StoreError::Full { path: PathBuf::from("memory") });
         }
-        found.iter().for_each(|hash| drop(self.committed.bodies.remove(hash)));
-        Ok(found.len() as u64)
+        self.going = found;
+        self.steps_left = self.steps;
+        self.step_erasure()
+    }
+
+    fn step_erasure(&mut self) -> Result<ErasureStep, StoreError> {
+        let took = self.step_took * self.steps.saturating_sub(self.steps_left).saturating_add(1);
+        if !self.going.is_empty() && self.steps_left > 0 {
+            self.steps_left -= 1;
+            return Ok(ErasureStep::Going { took });
+        }
+        let going = std::mem::take(&mut self.going);
+        going.iter().for_each(|hash| drop(self.committed.bodies.remove(hash)));
+        Ok(ErasureStep::Done { erased: going.len() as u64, took })
+    }
+
+    fn give_up_erasure(&mut self) {
+        self.going.clear();
     }
 
     fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {

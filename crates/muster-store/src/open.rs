@@ -192,7 +192,18 @@ pub(crate) fn open_to_read_as(
     let index = RefCell::new(index);
     let staged = Staged::default();
     let (kept, archives) = (read.kept, read.archives);
-    let store = DiskStore { home, format, journal, archives, kept, index, writer: None, staged, compaction: None };
+    let store = DiskStore {
+        home,
+        format,
+        journal,
+        archives,
+        kept,
+        index,
+        writer: None,
+        staged,
+        compaction: None,
+        erasure: None,
+    };
     Ok((store, report, unfinished))
 }
 
@@ -262,7 +273,8 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
     let writer = Some(Writer { tail, reserve, poisoned: false, index_patience, _lock: lock });
     let (index, staged) = (RefCell::new(index), Staged::default());
     let (kept, archives) = (read.kept, read.archives);
-    let store = DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None };
+    let store =
+        DiskStore { home, format, journal, archives, kept, index, writer, staged, compaction: None, erasure: None };
     if matches!(store.count_lost(), Ok(None)) {
         // Everything is here again, or nothing ever was gone. It is only a note.
         let _ = store.home.forget_lost();

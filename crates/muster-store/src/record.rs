@@ -123,12 +123,29 @@ pub(crate) struct Record<'a> {
 impl Record<'_> {
     /// Chain value after it.
     pub(crate) fn after(&self) -> Chain {
-        let id = match &self.payload {
+        self.before.next(self.kind, &self.id())
+    }
+
+    /// What it says, to be said again elsewhere.
+    pub(crate) fn copy(&self) -> Copied {
+        Copied { kind: self.kind, id: self.id(), payload: self.raw.to_vec() }
+    }
+
+    /// What stands for it in the chain.
+    fn id(&self) -> [u8; 32] {
+        match &self.payload {
             Payload::Whole { entry, .. } => *entry.id().as_bytes(),
             _ => chained_id(self.kind, self.raw),
-        };
-        self.before.next(self.kind, &id)
+        }
     }
+}
+
+/// A record without its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copied {
+    kind: RecordKind,
+    id: [u8; 32],
+    payload: Vec<u8>,
 }
 
 /// What a record says.
@@ -167,6 +184,8 @@ pub(crate) enum Contents<'a> {
     Whole(&'a StoredEntry, &'a [u8]),
     /// Entries that were packed into an archive.
     Archive(&'a ArchiveRef),
+    /// What another record said.
+    Copied(&'a Copied),
 }
 
 /// Appends the record of `contents` to `out`; returns the chain value after it.
@@ -192,6 +211,10 @@ pub(crate) fn encode(
         Contents::Archive(archive) => {
             archive.encode(out);
             (RecordKind::Archive, archive.digest)
+        }
+        Contents::Copied(Copied { kind, id, payload }) => {
+            out.extend_from_slice(payload);
+            (*kind, *id)
         }
     };
     let record = &mut out[start..];

@@ -9,6 +9,7 @@ use crate::scan::Position;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
@@ -158,13 +159,32 @@ pub(crate) struct SledIndex {
 struct Batch {
     number: u64,
     rows: Vec<Row>,
-    checkpoint: Option<Checkpoint>,
+    checkpoint: Checkpoint,
+}
+
+/// Rows some at a time, each time with the checkpoint behind them: whoever is killed in between leaves an index that only lacks
+/// its end.
+fn in_batches(rows: Vec<Row>, last: Checkpoint) -> Vec<(Vec<Row>, Checkpoint)> {
+    let mut batches: Vec<(Vec<Row>, Checkpoint)> = (rows.chunks(BATCH_ROWS))
+        .map(|some| {
+            let behind =
+                some.last().map_or((0, 0), |row| (row.position.segment, row.position.offset.saturating_add(1)));
+            (some.to_vec(), Checkpoint { end: behind, ..last })
+        })
+        .collect();
+    match batches.last_mut() {
+        Some((_, checkpoint)) => *checkpoint = last,
+        None => batches.push((Vec::new(), last)),
+    }
+    batches
 }
 
 #[derive(Default)]
 struct Shared {
     pending: Mutex<Pending>,
     progress: Condvar,
+    /// Nobody needs what waits any more.
+    is_abandoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -233,11 +253,14 @@ impl SledIndex {
 fn put_all(db: &sled::Db, shared: &Shared, queue: &Receiver<Batch>) {
     while let Ok(mut batch) = queue.recv() {
         std::thread::park_timeout(GATHER);
+        if shared.is_abandoned.load(Ordering::Relaxed) {
+            return;
+        }
         while batch.rows.len() < BATCH_ROWS
             && let Ok(Batch { number, rows, checkpoint }) = queue.try_recv()
         {
             batch.rows.extend(rows);
-            batch = Batch { number, checkpoint: checkpoint.or(batch.checkpoint), ..batch };
+            batch = Batch { number, checkpoint, ..batch };
         }
         let put = guarded(|| db.apply_batch(batch.for_sled()));
         let mut pending = shared.lock();
@@ -258,7 +281,7 @@ impl Batch {
     fn for_sled(&self) -> sled::Batch {
         let mut batch = sled::Batch::default();
         self.rows.iter().for_each(|row| batch.insert(&row.key[..], &encode_position(row.position)[..]));
-        self.checkpoint.iter().for_each(|checkpoint| batch.insert(CHECKPOINT_KEY, &checkpoint.encode()[..]));
+        batch.insert(CHECKPOINT_KEY, &self.checkpoint.encode()[..]);
         batch
     }
 }
@@ -297,19 +320,20 @@ impl Index for SledIndex {
 
     fn put(&mut self, rows: Vec<Row>, checkpoint: Checkpoint) -> Result<(), IndexFailed> {
         let Some(batches) = &self.batches else { return Err(IndexFailed("the index is closed".to_owned())) };
-        let chunks = rows.len().div_ceil(BATCH_ROWS).max(1);
-        let mut rows = rows.into_iter();
-        for chunk in 1..=chunks {
+        for (rows, checkpoint) in in_batches(rows, checkpoint) {
             self.wait_for_room()?;
             self.next += 1;
-            let some: Vec<Row> = rows.by_ref().take(BATCH_ROWS).collect();
             let mut pending = self.shared.lock();
-            pending.rows.extend(some.iter().map(|row| (row.key, (self.next, row.position))));
+            pending.rows.extend(rows.iter().map(|row| (row.key, (self.next, row.position))));
             drop(pending);
-            let batch = Batch { number: self.next, rows: some, checkpoint: (chunk == chunks).then_some(checkpoint) };
+            let batch = Batch { number: self.next, rows, checkpoint };
             batches.send(batch).map_err(|_| IndexFailed("the thread of the index is gone".to_owned()))?;
         }
         Ok(())
+    }
+
+    fn abandon(self: Box<Self>) {
+        self.shared.is_abandoned.store(true, Ordering::Relaxed);
     }
 }
 
@@ -321,5 +345,31 @@ impl Drop for SledIndex {
         if self.done.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("sled did not finish and is left behind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_any_batch_the_index_has_exactly_the_rows_that_its_checkpoint_covers() {
+        let last = Checkpoint { store: [7; 16], end: (3, 900_000) };
+        let rows: Vec<Row> = (0..3_000u32)
+            .map(|n| {
+                let mut key = [b'e'; 17];
+                key[1..5].copy_from_slice(&n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+                Row { key, position: Position { segment: 1 + n / 1_100, offset: 64 + n % 1_100 * 600, len: 600 } }
+            })
+            .collect();
+        let mut put: Vec<Row> = Vec::new();
+        for (some, checkpoint) in in_batches(rows.clone(), last) {
+            put.extend(some);
+            let covered: Vec<Row> = rows.iter().filter(|row| checkpoint.covers(row.position)).cloned().collect();
+            assert!(put == covered, "{} rows, {} covered by {:?}", put.len(), covered.len(), checkpoint.end);
+        }
+        assert_eq!(put.len(), 3_000);
+        assert_eq!(in_batches(Vec::new(), last), [(Vec::new(), last)]);
+        assert_eq!(in_batches(rows[..5].to_vec(), last).last().map(|(_, checkpoint)| *checkpoint), Some(last));
     }
 }

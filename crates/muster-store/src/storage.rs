@@ -3,6 +3,7 @@
 use crate::StoreError;
 use crate::compact::{Compacted, CompactionStep};
 use muster_log::{BodyHash, DagId, EntryId, Signature, TeamId, Timestamp};
+use std::time::Duration;
 
 /// Bytes of one record's payload. Entries and bodies are far smaller; only a local fact could come near.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
@@ -60,6 +61,23 @@ pub enum Write {
     },
 }
 
+/// How far an erasure is, and how long the store has been busy with it: this step and those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErasureStep {
+    /// There is more to do.
+    Going {
+        /// Busy so far.
+        took: Duration,
+    },
+    /// It is done, and durable.
+    Done {
+        /// Bodies that were here.
+        erased: u64,
+        /// Busy in all.
+        took: Duration,
+    },
+}
+
 /// A store of entries, bodies and local facts. Blocking; owned by one thread.
 ///
 /// Reads see what was committed, never what is only staged.
@@ -105,7 +123,8 @@ pub trait Storage {
     }
 
     /// Begins to move the entries of these DAGs, with their signatures and bodies, to where they take less room. What comes
-    /// for them later is kept as always and can be moved another time. One that was under way is given up.
+    /// for them later is kept as always and can be moved another time. One that was under way is given up; an erasure is brought to
+    /// its end first.
     ///
     /// Answers how many entries will be moved.
     ///
@@ -139,14 +158,41 @@ pub trait Storage {
         }
     }
 
-    /// Erases these bodies, those that are not here too, from everything that the store keeps, with what is derived from
-    /// bodies and what was put aside as damaged. What is staged is committed first. Their entries stay, and a body may come
-    /// again with [`Write::Body`]. Answers how many were here. A power cut leaves each body as it was or erases all.
+    /// Begins to erase these bodies, those that are not here too, from everything that the store keeps, with what is derived from
+    /// bodies and what was put aside as damaged and may hold one. What is staged is committed first. Their entries stay, and a body
+    /// may come again with [`Write::Body`] once it is gone. A power cut leaves each body as it was or erases all. An erasure or a
+    /// compaction that was under way is given up.
     ///
     /// # Errors
     /// [`StoreError::Full`]: they are still here, the store goes on, and a later call may succeed. Others as for
     /// [`Storage::step_compaction`].
-    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError>;
+    fn begin_erasure(&mut self, bodies: &[BodyHash]) -> Result<ErasureStep, StoreError>;
+
+    /// Goes on with what [`Storage::begin_erasure`] began, for some tenths of a second at most. Between steps the store is read and
+    /// written as always; the bodies are there until the last.
+    ///
+    /// # Errors
+    /// As for [`Storage::begin_erasure`]: the erasure is given up.
+    fn step_erasure(&mut self) -> Result<ErasureStep, StoreError> {
+        Ok(ErasureStep::Done { erased: 0, took: Duration::ZERO })
+    }
+
+    /// Gives up an erasure under way: all of its bodies stay.
+    fn give_up_erasure(&mut self) {}
+
+    /// Erases these bodies in one go, and answers how many were here.
+    ///
+    /// # Errors
+    /// As [`Storage::begin_erasure`].
+    fn erase(&mut self, bodies: &[BodyHash]) -> Result<u64, StoreError> {
+        let mut step = self.begin_erasure(bodies)?;
+        loop {
+            match step {
+                ErasureStep::Going { .. } => step = self.step_erasure()?,
+                ErasureStep::Done { erased, .. } => return Ok(erased),
+            }
+        }
+    }
 
     /// Whether the entry is stored.
     ///

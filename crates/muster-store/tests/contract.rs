@@ -5,12 +5,13 @@
 mod sample;
 
 use muster_store::{
-    Compacted, CompactionStep, DiskStore, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write,
+    Compacted, CompactionStep, DiskStore, ErasureStep, FaultyDisk, MemoryStore, OpenOptions, Storage, StoreError, Write,
 };
 use sample::linked::{Line, lines};
 use sample::{body, check_filled, dag, entry, fill, hash, id, local, signature, stage, team};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A store that can be closed and opened again.
 trait Bench {
@@ -67,7 +68,9 @@ impl Bench for OnFaultyDisk {
 }
 
 fn in_memory() -> InMemory {
-    InMemory(MemoryStore::new())
+    let mut store = MemoryStore::new();
+    store.set_erasure(10, Duration::from_millis(1));
+    InMemory(store)
 }
 
 fn on_disk() -> OnDisk {
@@ -108,6 +111,8 @@ contract![
     a_store_goes_on_between_the_steps_of_a_compaction,
     compacting_nothing_changes_nothing,
     what_was_erased_is_gone_alone_and_can_come_again,
+    a_store_goes_on_between_the_steps_of_an_erasure,
+    an_erasure_that_is_given_up_erases_nothing,
 ];
 
 mod promise {
@@ -412,6 +417,93 @@ mod promise {
             all.iter().for_each(|lines| check_lines(bench.store(), lines));
             bench.reopen();
         }
+    }
+
+    pub(super) fn a_store_goes_on_between_the_steps_of_an_erasure(mut bench: impl Bench) {
+        let mut all = lines(1, 12_000);
+        let dag = all[0].entry.dag;
+        for some in all[..5_500].chunks(500) {
+            some.iter().flat_map(Line::writes).for_each(|write| bench.store().stage(write).unwrap());
+            bench.store().commit().unwrap();
+        }
+        // Entries in two archives, the older of which is written anew, and in the journal.
+        bench.store().compact(&[dag]).unwrap();
+        put(bench.store(), &all[5_500..5_600]);
+        bench.store().compact(&[dag]).unwrap();
+        for n in 0..40 {
+            bench.store().stage(local(&format!("fact {n}"), "known before")).unwrap();
+        }
+        for some in all[5_600..11_000].chunks(500) {
+            some.iter().flat_map(Line::writes).for_each(|write| bench.store().stage(write).unwrap());
+            bench.store().commit().unwrap();
+        }
+        let going = [all[100].hash, all[5_900].hash, all[10_999].hash];
+        let mut step = bench.store().begin_erasure(&going).unwrap();
+        let (mut steps, mut written) = (0, 11_000);
+        while let ErasureStep::Going { .. } = step {
+            assert!(going.iter().all(|hash| bench.store().body(hash).unwrap().is_some()));
+            put(bench.store(), &all[written..written + 3]);
+            fill(bench.store(), 7, steps..steps + 1);
+            bench.store().stage(local("steps", &steps.to_string())).unwrap();
+            // One after the other is forgotten, copied already or not.
+            let forgotten = Write::Local { key: format!("fact {steps}"), value: None };
+            bench.store().stage(forgotten).unwrap();
+            for line in [1, 5_501, 10_997 - 4 * steps as usize] {
+                all[line].entry.signature = Some(signature(1));
+                let late = Write::Signature { entry: all[line].entry.id, signature: signature(1) };
+                bench.store().stage(late).unwrap();
+            }
+            bench.store().commit().unwrap();
+            (steps, written) = (steps + 1, written + 3);
+            step = bench.store().step_erasure().unwrap();
+        }
+        assert!(matches!(step, ErasureStep::Done { erased: 3, .. }), "{step:?}");
+        for _ in 0..2 {
+            let wanted: Vec<_> = all[..written].iter().map(|line| line.entry.clone()).collect();
+            assert!(bench.store().entries(&dag).unwrap() == wanted);
+            for line in &all[..written] {
+                let is_gone = going.contains(&line.hash);
+                assert_eq!(bench.store().body(&line.hash).unwrap().is_none(), is_gone);
+            }
+            check_filled(bench.store(), 7, steps);
+            let facts = bench.store().locals("fact").unwrap();
+            assert_eq!(facts.len(), 40 - steps as usize, "what was forgotten meanwhile stays forgotten");
+            bench.reopen();
+        }
+        // And in the same order after each further time.
+        bench.store().compact(&[dag]).unwrap();
+        bench.store().erase(&[all[200].hash]).unwrap();
+        let wanted: Vec<_> = all[..written].iter().map(|line| line.entry.clone()).collect();
+        assert!(bench.store().entries(&dag).unwrap() == wanted);
+    }
+
+    pub(super) fn an_erasure_that_is_given_up_erases_nothing(mut bench: impl Bench) {
+        let all = lines(1, 6_000);
+        for some in all.chunks(1_000) {
+            some.iter().flat_map(Line::writes).for_each(|write| bench.store().stage(write).unwrap());
+            bench.store().commit().unwrap();
+        }
+        let going = [all[10].hash];
+        for steps in 0..3 {
+            let begun = bench.store().begin_erasure(&going).unwrap();
+            assert!(matches!(begun, ErasureStep::Going { .. }));
+            for _ in 0..steps {
+                bench.store().step_erasure().unwrap();
+            }
+            bench.store().give_up_erasure();
+            let nothing = bench.store().step_erasure().unwrap();
+            assert!(matches!(nothing, ErasureStep::Done { erased: 0, .. }));
+            fill(bench.store(), 7, steps..steps + 1);
+            check_lines(bench.store(), &all);
+        }
+        bench.reopen();
+        check_lines(bench.store(), &all);
+        assert_eq!(bench.store().erase(&going).unwrap(), 1);
+        // A compaction does not wait for one that is under way, nor does it lose it.
+        bench.store().begin_erasure(&[all[11].hash]).unwrap();
+        bench.store().compact(&[all[0].entry.dag]).unwrap();
+        assert!(!bench.store().contains_body(&all[11].hash).unwrap());
+        check_filled(bench.store(), 7, 3);
     }
 
     pub(super) fn compacting_nothing_changes_nothing(mut bench: impl Bench) {

@@ -8,6 +8,7 @@ use muster_log::fact::{RevokeMode, RosterFact};
 use muster_log::{BodyHash, EntryId, IncidentId, TeamId};
 use muster_store::Storage;
 use muster_sync::Tick;
+use std::time::Duration;
 
 const SECRET: &str = "the password is hunter2";
 
@@ -254,4 +255,109 @@ fn who_redacts_is_told_what_else_says_the_same() {
     let now = room.now();
     let written = room.desks[0].write(team, Some(incident), &redact(id), &Aside::default(), now).unwrap();
     assert!(written.notes.iter().any(|note| note.contains(&again)), "{:?}", written.notes);
+}
+
+impl Room {
+    /// Lets a desk write what it then redacts; the body's hash.
+    fn say_and_redact(&mut self, desk: usize, team: TeamId, incident: IncidentId, text: &str) -> BodyHash {
+        let said = self.write(desk, team, Some(incident), &say(text));
+        assert_eq!(said, incident);
+        self.settle();
+        let rows = self.desks[desk].view(team, incident).unwrap().timeline;
+        let id: EntryId = rows.iter().find(|row| row.text == text).unwrap().id.parse().unwrap();
+        let entry = self.desks[desk].ledger(&team).unwrap().entry(&id).unwrap().clone();
+        self.write(desk, team, Some(incident), &redact(id));
+        self.settle();
+        entry.body().unwrap().hash
+    }
+}
+
+#[test]
+fn after_an_erasure_that_others_asked_for_a_node_rests_ten_times_as_long_as_it_took() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.desks[0].store.set_erasure(0, Duration::from_secs(2));
+    let first = room.say_and_redact(1, team, incident, "the first secret");
+    assert!(!room.holds(0, &first));
+    let erased_at = room.tick;
+    let second = room.say_and_redact(1, team, incident, "the second secret");
+    assert!(!room.holds(1, &second), "the own hand does not wait");
+    pass(&mut room, erased_at + 2_000 + 19_000);
+    assert!(room.holds(0, &second));
+    pass(&mut room, erased_at + 2_000 + 21_000);
+    assert!(!room.holds(0, &second));
+}
+
+#[test]
+fn between_the_steps_of_an_erasure_a_node_does_its_work_and_who_redacted_is_told_at_its_end() {
+    let mut room = Room::new(1);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.write(0, team, Some(incident), &say(SECRET));
+    let (id, hash) = room.secret(0, team, incident);
+    room.desks[0].store.set_erasure(5, Duration::from_millis(100));
+    let now = room.now();
+    room.desks[0].write(team, Some(incident), &redact(id), &Aside::default(), now).unwrap();
+    assert!(room.desks[0].owes_erasure());
+    room.desks[0].commit(now).unwrap();
+    let (began, mut notes) = (room.tick, 0);
+    while room.desks[0].owes_erasure() {
+        assert!(room.holds(0, &hash));
+        let due = room.desks[0].deadline().unwrap();
+        assert!(due > room.now().tick, "there is time between two steps");
+        room.write(0, team, Some(incident), &say(&format!("note {notes}")));
+        notes += 1;
+        room.tick = due.0;
+        let now = room.now();
+        room.desks[0].handle(crate::Input::Timeout, now).unwrap();
+    }
+    assert!(!room.holds(0, &hash));
+    let elapsed = room.tick - began;
+    assert!((1_000..1_100).contains(&elapsed), "what others do brings no step forward: {elapsed} ms");
+    assert_eq!(room.timeline(0, team, incident).matches("note ").count(), notes);
+}
+
+#[test]
+fn what_is_redacted_while_an_erasure_is_under_way_goes_next_and_a_process_that_ends_leaves_nothing() {
+    let mut room = Room::new(1);
+    let team = room.team();
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.desks[0].store.set_erasure(3, Duration::from_millis(100));
+    let first = room.say_and_redact(0, team, incident, "the first secret");
+    let second = room.say_and_redact(0, team, incident, "the second secret");
+    assert!(room.holds(0, &first) && room.holds(0, &second));
+    let now = room.now();
+    room.desks[0].erase_rest(now).unwrap();
+    assert!(!room.holds(0, &first) && !room.holds(0, &second));
+    assert!(!room.desks[0].owes_erasure());
+}
+
+#[test]
+fn an_erasure_under_way_is_given_up_when_its_redaction_no_longer_counts() {
+    let mut room = Room::new(3);
+    let team = room.team();
+    room.make_admin(0, team, 1);
+    let incident = room.write(0, team, None, &declare("checkout is down"));
+    room.settle();
+    room.write(2, team, Some(incident), &say(SECRET));
+    room.settle();
+    let (id, hash) = room.secret(0, team, incident);
+    room.desks[0].store.set_erasure(1_000, Duration::from_millis(100));
+    // Two admins agree, one of them from a stolen device.
+    room.write(0, team, Some(incident), &redact(id));
+    room.settle();
+    room.write(1, team, Some(incident), &redact(id));
+    let mut later = room.tick + 1_000;
+    pass(&mut room, later);
+    assert!(room.desks[0].unerased(room.now()).unwrap().due == 1 && room.holds(0, &hash));
+    let (devices, now) = (vec![room.key(1)], room.now());
+    let out = RosterFact::Revoke { devices, mode: RevokeMode::Compromise, frontier: Vec::new() };
+    room.desks[0].decide(team, &out, now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    later += 60_000_000;
+    pass(&mut room, later);
+    assert!(room.holds(0, &hash), "one admin's word waits for a day");
+    assert_eq!(room.desks[0].unerased(room.now()).unwrap().waiting, 1);
 }
