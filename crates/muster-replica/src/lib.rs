@@ -41,6 +41,7 @@ mod read;
 mod record;
 mod recovery;
 mod redaction;
+mod refused;
 mod removal;
 mod replica;
 mod restored;

@@ -8,6 +8,7 @@ mod full;
 mod guests;
 mod record;
 mod redaction;
+mod refused;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};

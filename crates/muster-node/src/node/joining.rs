@@ -7,7 +7,7 @@ use crate::mailbox::Mail;
 use crate::request::{Failure, Reply};
 use muster_log::{DeviceKey, Ticket};
 use muster_net::{JoinReply, parse_address};
-use muster_replica::JoinAnswer;
+use muster_replica::{JoinAnswer, ReplicaError};
 use muster_store::DiskStore;
 use muster_sync::Tick;
 use serde_json::{Value, json};
@@ -48,7 +48,11 @@ impl Node {
             engine.replica.check_room()?;
             let handle = engine.own_handle(name)?;
             let now = engine.now();
-            let request = engine.replica.join_request(&ticket, &handle, now)?;
+            let request = engine.replica.join_request(&ticket, &handle, now).map_err(|error| {
+                let instead = engine.instead_of_ticket(&ticket).filter(|_| matches!(error, ReplicaError::InTeam));
+                let failure = Failure::from(error);
+                Failure { hint: instead.or(failure.hint), ..failure }
+            })?;
             Ok((ticket, request))
         });
         // The request must be on disk before it is sent, so that a second try sends the same entry.
@@ -82,8 +86,11 @@ impl Node {
                 .hint("is one of their nodes up and reachable from here? then join again with the same ticket")),
             Ok(bytes) => match JoinAnswer::decode(&bytes) {
                 Some(JoinAnswer::Welcome) => Ok(()),
-                Some(JoinAnswer::Refused { reason }) => Err(Failure::new(muster_incident::printable(&reason))
-                    .hint("ask a member for a new ticket: `muster invite`")),
+                Some(JoinAnswer::Refused { reason }) => {
+                    let instead = self.engine.as_ref().and_then(|engine| engine.instead_of_ticket(&ticket));
+                    let another = || "ask a member for a new ticket: `muster invite`".to_owned();
+                    Err(Failure::new(muster_incident::printable(&reason)).hint(instead.unwrap_or_else(another)))
+                }
                 None => Err(Failure::new("the member's answer makes no sense")
                     .hint("its muster may be of another version than this one")),
             },
