@@ -94,8 +94,9 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
     let peers = carol.json(&["peers"]);
     let of = |team: &str| peers.as_array().unwrap().iter().filter(|peer| peer["team"] == team).count();
     assert_eq!((of("network"), of("database")), (0, 2), "{peers}");
-    let doctor = carol.muster(&["doctor"]).stdout;
-    assert!(doctor.contains("guest of database: 2 of 2 devices reached"), "{doctor}");
+    until("both hosts are reached", || {
+        carol.muster(&["doctor"]).stdout.contains("guest of database: 2 of 2 devices reached").then_some(())
+    });
     // What she declares is her own team's; she brings nobody in.
     carol.write(&["declare", "Another switch"]);
     assert!(
