@@ -1,6 +1,7 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
 mod bundle;
+mod compact;
 mod decisions;
 mod forks;
 mod full;

@@ -137,11 +137,12 @@ impl Journal {
         self.create(1, Chain::default())
     }
 
-    /// Removes all segments and the directory. What cannot be removed stays.
+    /// Removes all segments and the directory, durably: what was erased is not to come back. What cannot be removed stays.
     pub(crate) fn remove(disk: &dyn Disk, dir: &Path) {
         for number in segments(disk, dir).unwrap_or_default() {
             drop(disk.remove(&dir.join(name(number))));
         }
+        drop(disk.sync_dir(dir));
         drop(disk.remove_dir(dir));
     }
 
