@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes after which a new segment is begun. Small enough to rewrite one for an erasure.
-const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Segments kept open for reading.
 const HANDLES_MAX: usize = 16;
