@@ -111,6 +111,8 @@ pub struct Replica<S> {
     /// Own entries that peers gave back.
     pub(crate) came_back: crate::restored::CameBack,
     pub(crate) erasing: crate::redaction::Erasing,
+    /// Until when a compaction under way waits for its next step.
+    pub(crate) compacting_until: Option<Tick>,
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
@@ -200,6 +202,7 @@ impl<S: Storage> Replica<S> {
             began: None,
             came_back: crate::restored::CameBack::default(),
             erasing: crate::redaction::Erasing::begin(),
+            compacting_until: None,
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
@@ -296,6 +299,7 @@ impl<S: Storage> Replica<S> {
                 self.feed(team, muster_sync::Input::Gossip { peer, gossip, bytes }, now)?;
             }
             Input::Timeout => {
+                self.give_up_compaction(now.tick);
                 let due = self.pace.take_due(now.tick);
                 self.tell_changed(due);
                 self.each_team(muster_sync::Input::Timeout, now)?;
@@ -348,7 +352,8 @@ impl<S: Storage> Replica<S> {
     /// When [`Input::Timeout`] is due.
     pub fn deadline(&self) -> Option<Tick> {
         let replicators = self.teams.values().filter_map(|team| team.replicator.poll_deadline());
-        replicators.chain(self.pace.deadline()).chain(self.erasing.deadline()).min()
+        let own = self.pace.deadline().into_iter().chain(self.erasing.deadline()).chain(self.compacting_until);
+        replicators.chain(own).min()
     }
 
     /// Keeps a local fact; durable with the next commit.

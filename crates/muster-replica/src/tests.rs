@@ -2,6 +2,7 @@
 
 mod audience;
 mod bundle;
+mod compact;
 mod decisions;
 mod forks;
 mod full;

@@ -316,6 +316,12 @@ impl Storage for DiskStore {
         crate::compact::step(self)
     }
 
+    fn give_up_compaction(&mut self) {
+        if self.compaction.is_some() {
+            crate::compact::give_up(self);
+        }
+    }
+
     fn begin_erasure(&mut self, bodies: &[BodyHash]) -> Result<ErasureStep, StoreError> {
         if !self.staged.is_empty() {
             self.commit()?;

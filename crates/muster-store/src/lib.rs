@@ -29,6 +29,7 @@ pub mod lease;
 mod lost;
 mod memory;
 mod open;
+mod quarantine;
 mod record;
 mod repair;
 mod rewrite;

@@ -371,7 +371,12 @@ pub(crate) fn remove_leftovers(home: &Home, archives: &Archives, index_in_memory
         }
     }
     let is_known = |number: &u32| archives.known().any(|archive| archive.number == *number);
-    for number in Archives::present(home.disk(), &home.archives()).into_iter().filter(|number| !is_known(number)) {
-        drop(home.disk().remove(&archives.path(number)));
+    let present = Archives::present(home.disk(), &home.archives()).into_iter();
+    let unnamed: Vec<u32> = present.filter(|number| !is_known(number)).collect();
+    for number in &unnamed {
+        drop(home.disk().remove(&archives.path(*number)));
+    }
+    if !unnamed.is_empty() {
+        drop(archives.sync_dir());
     }
 }

@@ -145,6 +145,9 @@ pub trait Storage {
         Ok(CompactionStep::Done(Compacted::default()))
     }
 
+    /// Gives up a compaction under way and removes what it wrote; the store holds what it held.
+    fn give_up_compaction(&mut self) {}
+
     /// Moves the entries of these DAGs to where they take less room, in one go.
     ///
     /// # Errors
