@@ -15,7 +15,7 @@
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
 //! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
 //! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold; `liar` and
-//! `weather` what comes on top where members lie.
+//! `weather` what comes on top where members lie. `on_disk` stands apart: two replicas over the store on disk, which fails.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
@@ -30,6 +30,7 @@ mod liar;
 mod link;
 mod network;
 mod node;
+mod on_disk;
 mod people;
 mod power;
 mod rng;
@@ -40,6 +41,7 @@ mod world;
 
 pub use failure::{Failure, Tally, Wrong};
 pub use liar::{Lie, LieCounts};
+pub use on_disk::{DiskFailure, DiskTally, play_on_disk};
 pub use seeds::{FoundSeed, found_seeds};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
