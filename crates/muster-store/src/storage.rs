@@ -135,7 +135,7 @@ pub trait Storage {
         Ok(0)
     }
 
-    /// Goes on with what [`Storage::begin_compaction`] began, for some tenths of a second but in the last step. Between steps
+    /// Goes on with what [`Storage::begin_compaction`] began, for some tenths of a second at most. Between steps
     /// the store is read and written as always. Whatever happens, it holds the same before and afterwards.
     ///
     /// # Errors
