@@ -26,7 +26,10 @@ const ACTS: u64 = 160;
 const EPOCH_MS: i64 = 1_767_225_600_000;
 
 /// Calls to the disk among which a fault is drawn: as many as an erasure of so small a home makes.
-const CALLS_MAX: u64 = 40;
+const CALLS_MAX: u64 = 60;
+
+/// Bytes of the journal that are written anew in one step: so few that the smallest home takes some.
+const SLICE_BYTES: usize = 4 * 1024;
 
 /// How long the two have in the end, in milliseconds: many times the pause between two erasures.
 const END_MS: u64 = 15 * 60_000;
@@ -153,7 +156,8 @@ fn told<E: fmt::Display>(error: E) -> String {
 
 impl Desk {
     fn open(&mut self, rng: &mut Rng) -> Result<(), String> {
-        let options = OpenOptions::write(rng.bytes()).index_in_memory().disk(Arc::new(self.disk.clone()));
+        let options = OpenOptions::write(rng.bytes()).index_in_memory().slice_bytes(SLICE_BYTES);
+        let options = options.disk(Arc::new(self.disk.clone()));
         let (store, report) = DiskStore::open(Path::new(HOME), options).map_err(told)?;
         if !report.damage.is_empty() {
             return Err(format!("damage after a restart: {:?}", report.damage));

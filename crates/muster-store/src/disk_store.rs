@@ -45,6 +45,8 @@ pub(crate) struct Writer {
     pub(crate) poisoned: bool,
     /// How long sled may take; none where the index is kept in memory.
     pub(crate) index_patience: Option<Duration>,
+    /// Bytes of the journal that are written anew in one step.
+    pub(crate) slice_bytes: usize,
     /// Held until the store is dropped.
     pub(crate) _lock: Box<dyn Send>,
 }

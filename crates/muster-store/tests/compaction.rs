@@ -15,7 +15,8 @@ const HOME: &str = "/home/store";
 const LINES: u32 = 12;
 
 fn open(disk: &FaultyDisk) -> Result<(DiskStore, OpenReport), StoreError> {
-    let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+    // Slices so small that there are many.
+    let options = OpenOptions::write([9; 16]).index_in_memory().slice_bytes(1_500).disk(Arc::new(disk.clone()));
     DiskStore::open(Path::new(HOME), options)
 }
 

@@ -5,7 +5,9 @@
 mod sample;
 
 use muster_log::BodyHash;
-use muster_store::{Disk, DiskStore, Fault, FaultyDisk, How, OpenOptions, OpenReport, Storage, StoreError, Write};
+use muster_store::{
+    Disk, DiskStore, ErasureStep, Fault, FaultyDisk, How, OpenOptions, OpenReport, Storage, StoreError, Write,
+};
 use sample::linked::{Line, lines};
 use sample::{check_filled, fill, local};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,8 @@ const LINES: u32 = 12;
 const GOING: [(usize, usize); 2] = [(1, 5), (0, 4)];
 
 fn open(disk: &FaultyDisk) -> Result<(DiskStore, OpenReport), StoreError> {
-    let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+    // Slices so small that there are many.
+    let options = OpenOptions::write([9; 16]).index_in_memory().slice_bytes(1_500).disk(Arc::new(disk.clone()));
     DiskStore::open(Path::new(HOME), options)
 }
 
@@ -123,6 +126,19 @@ fn erased_texts_are_in_no_file_and_everything_else_is_there() {
     let (disk, incidents) = written();
     assert!(holding(&disk, &incidents[1][5]).len() > 3, "the test sees what it looks for");
     check_goes_on(&disk, &incidents);
+}
+
+#[test]
+fn what_is_derived_from_a_text_while_it_is_being_erased_goes_too() {
+    let (disk, incidents) = written();
+    let (mut store, _) = open(&disk).unwrap();
+    let mut step = store.begin_erasure(&going(&incidents)).unwrap();
+    while matches!(step, ErasureStep::Going { .. }) {
+        store.keep_tail(&incidents[1][5].body).unwrap();
+        assert!(holding(&disk, &incidents[1][5]).contains(&Path::new(HOME).join("tail")));
+        step = store.step_erasure().unwrap();
+    }
+    assert_eq!(holding(&disk, &incidents[1][5]), Vec::<PathBuf>::new());
 }
 
 #[test]
