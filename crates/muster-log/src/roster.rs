@@ -1,11 +1,12 @@
 //! The roster: who is in the team, decided from the roster's entries alone.
 //!
 //! `graph` holds the entries and what each one's own past says; `fold` decides what stands, with `forks`, `removals` and
-//! `void`; `people` says what that comes to; `causes` is what follows for incidents; `account` tells people what was
+//! `void`, and `extend` has the same sooner for one entry more; `people` says what that comes to; `causes` is what follows for incidents; `account` tells people what was
 //! decided. Whether an entry is admitted is put together in `admission`.
 
 mod account;
 mod causes;
+mod extend;
 mod fold;
 mod forks;
 mod graph;

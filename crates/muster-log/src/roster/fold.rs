@@ -4,7 +4,7 @@
 //! Step 1 (forks) is in `forks`, steps 2 and 3 (removals) in `removals`, the sum in `people`; step 4, what stands, and
 //! the capability for a kind are here. A port of the reference model, function by function.
 
-use super::graph::{Graph, Node, Own, Place, restrict};
+use super::graph::{Graph, Node, Own, Place, are_same_within};
 use super::mask::Mask;
 use super::people::Roster;
 use crate::fact::{Capability, Kind, RosterFact};
@@ -19,7 +19,7 @@ pub(crate) type Counted = BTreeMap<u32, Mask>;
 pub(crate) type Aside = BTreeMap<u32, SetAside>;
 
 /// Why an entry is set aside. Siblings are not named here: of a fork with many each would name all others.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SetAside {
     /// It is forked, or follows a fork in its log, and is not witnessed.
     pub(crate) is_forked: bool,
@@ -28,7 +28,7 @@ pub(crate) struct SetAside {
 }
 
 /// What a closed set of roster entries comes to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fold {
     pub(crate) aside: Aside,
     pub(crate) counted: Counted,
@@ -90,13 +90,12 @@ impl Graph {
     pub(super) fn able_within(&self, x: u32, standing: &Mask, counted: &Counted) -> bool {
         let node = self.node(x);
         let here = standing.and(&node.past);
-        let known: Counted =
-            counted.iter().filter(|(_, at)| at.meets(&node.past)).map(|(r, at)| (*r, at.clone())).collect();
         // Admission asked the same question of the same sets, and the answer was yes.
-        if here == node.own.standing && restrict(&known, &here) == restrict(&node.own.counted, &here) {
+        if here == node.own.standing && are_same_within(counted, &node.own.counted, &here) {
             return true;
         }
-        self.able(&Deed::of(node), &self.roster(&here, &known), &here)
+        // Removals that do not stand in the own past take nothing from anybody there.
+        self.able(&Deed::of(node), &self.roster(&here, counted), &here)
     }
 
     /// Whether an entry that is yet to come has the capability by the fold of its own past.

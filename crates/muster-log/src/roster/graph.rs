@@ -78,6 +78,9 @@ struct Cache {
     weight: usize,
     folds: BTreeMap<Mask, Arc<Fold>>,
     rosters: BTreeMap<RosterKey, Arc<Roster>>,
+    /// How many removals were decided so far, again and again.
+    #[cfg(test)]
+    decided: usize,
 }
 
 /// Where a new roster entry would stand; the half of [`Node`] that needs no judgement.
@@ -360,10 +363,10 @@ impl Graph {
 
     /// The fold of a closed set, from the cache or worked out.
     pub(crate) fn fold(&self, set: &Mask) -> Arc<Fold> {
-        if let Some(fold) = self.cache().folds.get(set) {
-            return Arc::clone(fold);
+        if let Some(fold) = self.kept_fold(set) {
+            return fold;
         }
-        let fold = Arc::new(self.work_out_fold(set));
+        let fold = self.fold_from_below(set);
         let mut cache = self.cache();
         // A mask for the key and one for what stands, and an entry in a map for each that is set aside.
         let weight = 2 * set.weight() + 64 * fold.aside.len();
@@ -374,6 +377,26 @@ impl Graph {
         cache.weight += weight;
         cache.folds.insert(set.clone(), Arc::clone(&fold));
         fold
+    }
+
+    #[cfg(test)]
+    pub(super) fn note_decided(&self, removals: usize) {
+        self.cache().decided += removals;
+    }
+
+    /// How many removals were decided so far, again and again.
+    #[cfg(test)]
+    pub(crate) fn decided(&self) -> usize {
+        self.cache().decided
+    }
+
+    pub(super) fn kept_fold(&self, set: &Mask) -> Option<Arc<Fold>> {
+        self.cache().folds.get(set).cloned()
+    }
+
+    /// The last member of a mask in the order of the fold.
+    pub(super) fn last_in_order(&self, mask: &Mask) -> Option<u32> {
+        self.order.iter().rev().copied().find(|number| mask.contains(*number))
     }
 
     /// What standing entries say, removals being those of `counted`; from the cache or worked out.
@@ -402,8 +425,21 @@ fn fact_is_genesis(fact: &Option<RosterFact>) -> bool {
     matches!(fact, Some(RosterFact::TeamCreate { .. }))
 }
 
+/// Whether two sets of counted removals are the same as far as they stand in `standing`.
+pub(super) fn are_same_within(one: &Counted, other: &Counted, standing: &Mask) -> bool {
+    let mut left = one.iter().filter(|(_, places)| places.meets(standing));
+    let mut right = other.iter().filter(|(_, places)| places.meets(standing));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (Some((x, here)), Some((y, there))) if x == y && here.is_same_within(there, standing) => {}
+            _ => return false,
+        }
+    }
+}
+
 /// The counted removals that stand somewhere in `standing`, and where.
-pub(super) fn restrict(counted: &Counted, standing: &Mask) -> Vec<(u32, Mask)> {
+fn restrict(counted: &Counted, standing: &Mask) -> Vec<(u32, Mask)> {
     counted
         .iter()
         .map(|(removal, places)| (*removal, places.and(standing)))

@@ -78,6 +78,12 @@ impl Mask {
         self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
     }
 
+    /// Whether both have the same of a third in them.
+    pub(crate) fn is_same_within(&self, other: &Self, within: &Self) -> bool {
+        let word = |mask: &Self, i: usize| mask.words.get(i).copied().unwrap_or_default();
+        within.words.iter().enumerate().all(|(i, bits)| (word(self, i) ^ word(other, i)) & bits == 0)
+    }
+
     pub(crate) fn is_subset(&self, other: &Self) -> bool {
         self.words.len() <= other.words.len() && self.words.iter().zip(&other.words).all(|(a, b)| a & !b == 0)
     }

@@ -101,12 +101,14 @@ type Binding = ((u32, EntryId), DeviceKey, PersonId);
 
 impl Graph {
     pub(super) fn work_out_roster(&self, standing: &Mask, counted: &Counted) -> Roster {
+        let mut revoked: BTreeMap<DeviceKey, Vec<&Mask>> = BTreeMap::new();
+        for (removal, places) in counted.iter().filter(|(_, places)| standing.meets(places)) {
+            for device in self.node(*removal).revoked_devices() {
+                revoked.entry(*device).or_default().push(places);
+            }
+        }
         let gone = |key: &DeviceKey, at: u32| {
-            counted.iter().any(|(removal, places)| {
-                self.node(*removal).revoked_devices().contains(key)
-                    && standing.meets(places)
-                    && !self.node(at).past.meets(places)
-            })
+            revoked.get(key).is_some_and(|all| all.iter().any(|places| !self.node(at).past.meets(places)))
         };
         let mut roster = Roster::default();
         let mut bindings: Vec<Binding> = Vec::new();

@@ -26,18 +26,22 @@ impl Graph {
         if removals.is_empty() {
             return counted;
         }
+        #[cfg(test)]
+        self.note_decided(removals.len());
         removals.sort_by_key(|x| self.seniority(*x));
         // Provisional places, so that "concurrent" means something for the undecided too.
         let mut places: Counted =
             removals.iter().map(|removal| (*removal, self.possible_places(*removal, set, aside))).collect();
+        // What stands changes only where a removal has been counted.
+        let mut stands_now: Option<Mask> = None;
         for removal in removals {
-            let standing = self.standing(set, aside, &counted);
-            if !self.stands(removal, &standing, &counted, &places) {
+            let standing = &*stands_now.get_or_insert_with(|| self.standing(set, aside, &counted));
+            if !self.stands(removal, standing, &counted, &places) {
                 continue;
             }
             if self.node(removal).own.needs_second {
                 let possible = places.get(&removal).cloned().unwrap_or_default();
-                let at: Mask = possible.iter().filter(|s| self.stands(*s, &standing, &counted, &places)).collect();
+                let at: Mask = possible.iter().filter(|s| self.stands(*s, standing, &counted, &places)).collect();
                 if at.is_empty() {
                     continue;
                 }
@@ -45,11 +49,12 @@ impl Graph {
             }
             counted.insert(removal, places.get(&removal).cloned().unwrap_or_default());
             self.set_aside_targets(set, removal, aside, &counted);
+            stands_now = None;
         }
         counted
     }
 
-    fn seniority(&self, x: u32) -> Seniority {
+    pub(super) fn seniority(&self, x: u32) -> Seniority {
         let node = self.node(x);
         match (node.recovery, node.own.grant) {
             (Some(rank), _) => (0, rank as u32, None, node.id),

@@ -405,6 +405,12 @@ fn what_is_redacted_and_every_bracket_is_as_the_protocol_says() {
 }
 
 #[test]
+fn a_fold_had_from_the_one_below_is_that_worked_out_as_a_whole() {
+    let with_removals: usize = (0..4 * SEEDS).map(|seed| history(seed).0.ledger.graph().check_folds_from_below()).sum();
+    assert!(with_removals > 500, "{with_removals}");
+}
+
+#[test]
 fn verification_counts_the_brackets_of_what_stands_and_no_clock_is_a_problem() {
     let (mut doubted, mut open) = (0, 0);
     for seed in 0..SEEDS {

@@ -103,6 +103,39 @@ fn guests_of_a_removed_admin_fall_with_him() {
     assert!(!is_in(&w, "B1") && !is_in(&w, "S1") && is_in(&w, "C1"));
 }
 
+/// Two admins let people in and take them out again, lower and raise the others, and some come back.
+fn coming_and_going(rounds: usize) -> World {
+    let (mut w, _) = World::small("B");
+    for round in 0..rounds {
+        let (one, other) = if round % 3 == 0 { ("B1", "A1") } else { ("A1", "B1") };
+        // The same device again and again: it belongs to one person until a removal counts.
+        let name = format!("X{}", round % 4);
+        w.guest(one, &name, false);
+        w.sync(one, other);
+        let mode = if round % 2 == 0 { RevokeMode::Retire } else { RevokeMode::Compromise };
+        w.write(other, w.revoke(&[&name], mode, vec![]));
+        let to = if round % 2 == 0 { Capability::Observer } else { Capability::Responder };
+        w.write(other, grant(w.person("C1"), to));
+        w.sync(one, other);
+    }
+    w
+}
+
+#[test]
+fn a_fold_had_from_the_one_below_is_that_worked_out_as_a_whole_where_people_come_and_go() {
+    assert!(coming_and_going(24).ledger.graph().check_folds_from_below() > 100);
+}
+
+/// Fifty removals took seconds to read, and a hundred tens of seconds: each entry had all of them decided again.
+#[test]
+fn a_roster_that_grows_entry_by_entry_has_each_removal_decided_a_few_times_and_not_with_each_entry() {
+    let rounds = 40;
+    let w = coming_and_going(rounds);
+    let decided = w.ledger.graph().decided();
+    assert!(decided < 3 * rounds, "{decided} for {rounds} rounds");
+    assert!(!is_in(&w, "X0") && is_in(&w, "A1") && is_in(&w, "B1"));
+}
+
 #[test]
 fn what_a_retired_device_decided_meanwhile_holds() {
     let (mut w, _) = World::small("B");
