@@ -14,14 +14,15 @@
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
 //! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
-//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold; `liar` and
-//! `weather` what comes on top where members lie.
+//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `decisions` who removes whom, `check`
+//! and `record` what must hold; `liar` and `weather` what comes on top where members lie.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod acts;
 mod broken;
 mod check;
+mod decisions;
 mod failure;
 mod faults;
 mod gossip;
@@ -30,14 +31,17 @@ mod liar;
 mod link;
 mod network;
 mod node;
+mod outsiders;
 mod people;
 mod power;
+mod record;
 mod rng;
 mod seeds;
 mod shell;
 mod weather;
 mod world;
 
+pub use decisions::Decisions;
 pub use failure::{Failure, Tally, Wrong};
 pub use liar::{Lie, LieCounts};
 pub use seeds::{FoundSeed, found_seeds};
@@ -105,11 +109,13 @@ pub struct Setup {
     pub incidents: usize,
     /// How many of 1,000 newcomers come as guests of one incident, and whether people admit each other. Without liars.
     pub guests: u64,
+    /// How many of 1,000 acts decide who is in the team.
+    pub decisions: u64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0, guests: 0 }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0, guests: 0, decisions: 0 }
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) struct Joining {
     /// A member has vouched, and that is durable here.
     pub(crate) welcomed: bool,
     pub(crate) refusals: u32,
+    /// Taken out, as people say, whatever the own roster says.
+    pub(crate) returns: bool,
+    /// Tries since nothing goes wrong any more.
+    pub(crate) tries: u32,
 }
 
 /// A replica that runs. Its deadline is asked for before everything that happens anywhere and found out anew only after

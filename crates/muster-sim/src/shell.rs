@@ -78,7 +78,10 @@ impl World {
                 Effect::Publish { team, bytes } => self.publish(n, team, bytes)?,
                 Effect::Judge { gossip, verdict } => self.judged(n, gossip, verdict)?,
                 Effect::Close { peer, reason } => self.close(n, &peer, reason)?,
-                Effect::Members(members) => self.nodes[n].members = members,
+                Effect::Members(members) => {
+                    self.nodes[n].members = members;
+                    self.expel(n);
+                }
                 Effect::Audience { .. } | Effect::Circles(_) | Effect::Whereabouts { .. } | Effect::Changed { .. } => {}
             }
         }

@@ -27,6 +27,8 @@ const LOOK_EVERY_MS: u64 = 6_000;
 pub(crate) enum Event {
     /// Somebody does something.
     Act,
+    /// Two admins in different parts of the network decide against each other.
+    Feud,
     /// The founder declares many incidents.
     Declare,
     /// A node commits what its people wrote.
@@ -92,6 +94,10 @@ pub(crate) struct World {
     pub(crate) undeclared: usize,
     /// How many of 1,000 newcomers come as guests.
     pub(crate) guests: u64,
+    /// How many of 1,000 acts decide who is in the team.
+    pub(crate) decisions: u64,
+    /// Who is in the team may change.
+    pub(crate) decides: bool,
     pub(crate) links: Links,
     pub(crate) air: Air,
     /// In which part of the network each node is.
@@ -109,6 +115,9 @@ impl World {
         let mut faults = Faults::draw(&mut rng);
         if setup.liars > 0 {
             faults.shorten();
+        }
+        if setup.decisions > 0 {
+            faults.hasten();
         }
         tracing::info!(seed, ?faults, "history");
         let all = setup.replicas + setup.liars;
@@ -135,6 +144,8 @@ impl World {
             leaked: BTreeMap::new(),
             undeclared: setup.incidents,
             guests: setup.guests,
+            decisions: setup.decisions,
+            decides: setup.decisions > 0,
             links: Links::default(),
             air: Air::default(),
             plan: BTreeMap::new(),
@@ -220,6 +231,7 @@ impl World {
                 self.act()?;
                 self.plan_some(Some(self.faults.act_every_ms), Event::Act);
             }
+            Event::Feud => self.feud()?,
             Event::Declare => self.declare_many()?,
             Event::Commit(n) => self.commit(n)?,
             Event::Crash => {
@@ -234,6 +246,7 @@ impl World {
             Event::Partition => {
                 if self.faults.partition_every_ms.is_some() {
                     self.part();
+                    self.plan_feud();
                 }
             }
             Event::Whole => {
