@@ -46,8 +46,9 @@ impl World {
             let has_body = |reference: muster_log::BodyRef| matches!(node.disk().body(&reference.hash), Ok(Some(_)));
             let is_redacted = replica.is_redacted(&promise.team, &promise.entry);
             // Whose redaction counts no more has been obeyed all the same.
-            let is_redacted = is_redacted || self.decides && was_redacted(replica, &promise.team, &promise.entry);
-            let is_whole = entry.is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body));
+            let was_redacted = || self.decides && was_redacted(replica, &promise.entry);
+            let is_whole = entry
+                .is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body) || was_redacted());
             if !on_disk || !is_whole {
                 return Err(Wrong::Lost { node: n, entry: promise.entry });
             }

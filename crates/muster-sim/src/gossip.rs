@@ -78,7 +78,9 @@ impl World {
 
     fn pass_on(&mut self, n: usize, from: Option<usize>, message: MessageId) {
         for to in self.links.peers(n) {
-            if Some(to) == from || !self.nodes[to].gossips || self.rng.chance(self.faults.gossip_loss) {
+            // The link to whom a node no longer takes for a member is gone, though its end is noticed with the next event.
+            let is_out = self.decides && !self.nodes[n].members.contains(&self.nodes[to].key);
+            if Some(to) == from || is_out || !self.nodes[to].gossips || self.rng.chance(self.faults.gossip_loss) {
                 continue;
             }
             if !self.air.messages[message].is_presence {

@@ -5,7 +5,7 @@ use crate::check::{failed, left_behind, missing_bodies};
 use crate::failure::Wrong;
 use crate::world::World;
 use muster_log::fact::{IncidentFact, RosterFact, What};
-use muster_log::{DagId, DeviceKey, Entry, EntryId, Fact, IncidentId, Ledger, PersonId, Status, TeamId};
+use muster_log::{DagId, DeviceKey, Entry, EntryId, Fact, IncidentId, Ledger, PersonId, Removal, Standing, Status, Taken, TeamId};
 use muster_store::Storage;
 use muster_sync::frame::{Frame, TeamPrefix};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,9 +32,9 @@ impl World {
             Ok(Frame::Heads(heads)) if heads.heads.is_empty() => DagId::from(team),
             Ok(Frame::Heads(heads)) => heads.dag,
             Ok(Frame::Have(have)) => have.dag,
-            Ok(Frame::Entries(dag, _)) => dag,
-            Ok(Frame::Missing(missing)) => missing.dag,
-            // WANT and ACK answer what the peer itself offered; by INDEX the incidents are compared that it may see.
+            // An empty chunk is the answer to whoever asks for what is not here.
+            Ok(Frame::Entries(dag, chunk)) if !chunk.signatures.is_empty() => dag,
+            // WANT and ACK answer what the peer itself offered, MISSING says that nothing is here, and by INDEX the incidents are compared that it may see.
             _ => DagId::from(team),
         };
         let incident = IncidentId::of_genesis(dag.genesis());
@@ -45,6 +45,8 @@ impl World {
             return Ok(());
         }
         match person {
+            // Said before the removal came, and sent with what came of it.
+            None if self.nodes[from].members.contains(&self.nodes[to].key) => Ok(()),
             None => told(format!("{dag:?}: it is out of the team")),
             Some(person) => told(format!("{person} may not hold {incident}")),
         }
@@ -104,8 +106,54 @@ impl World {
         None
     }
 
+    /// Who was taken out and did not come back has nothing that was written by somebody who knew of it.
+    fn check_unheard(&self, team: TeamId) -> Result<(), Wrong> {
+        for n in self.honest() {
+            let (Some(replica), key) = (&self.nodes[n].replica, self.nodes[n].key) else { continue };
+            let Ok(ledger) = replica.ledger(&team) else { continue };
+            let mut rosters: BTreeMap<Vec<EntryId>, bool> = BTreeMap::new();
+            if self.is_back(n, team) {
+                continue;
+            }
+            for incident in ledger.incidents() {
+                let Some(dag) = ledger.dag(&incident.into()) else { continue };
+                for entry in dag.entries().filter(|entry| entry.key() != key) {
+                    let heads = entry.items().roster_heads.clone();
+                    let names = *rosters.entry(heads).or_insert_with_key(|heads| {
+                        roster_of(ledger, heads).is_none_or(|known| !is_removed(&known, &key))
+                    });
+                    if !names {
+                        let what = format!("entry {} of {incident} was written by who knew that it is out", entry.id());
+                        return Err(Wrong::ToldOutsider { node: n, peer: n, kind: 7, what });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody takes a device for a member, or once did so again: it came twice, was added, or its removal did not
+    /// count.
+    fn is_back(&self, n: usize, team: TeamId) -> bool {
+        let key = self.nodes[n].key;
+        let all = self.honest().filter_map(|other| self.nodes[other].replica.as_ref()?.ledger(&team).ok());
+        all.into_iter().any(|ledger| {
+            let roster = ledger.dag(&DagId::from(team)).into_iter().flat_map(|dag| dag.entries());
+            let comings = roster
+                .filter(|entry| match ledger.fact(&entry.id()) {
+                    Some(Fact::Roster(RosterFact::Join { .. } | RosterFact::TeamCreate { .. })) => entry.key() == key,
+                    Some(Fact::Roster(RosterFact::AddDevice { device, .. })) => device == key,
+                    _ => false,
+                })
+                .count();
+            let is_doubtful = ledger.removals().iter().any(|removal| removal.standing != Standing::Counts);
+            comings > 1 || is_doubtful
+        }) || self.honest().any(|other| other != n && self.are_together(n, other, team))
+    }
+
     /// Nobody honest forks, whoever decides what; and how much was decided.
     pub(crate) fn check_decided(&mut self, team: TeamId) -> Result<(), Wrong> {
+        self.check_unheard(team)?;
         let mut discounted: BTreeSet<EntryId> = BTreeSet::new();
         let (mut counted, mut overruled) = (BTreeSet::new(), BTreeSet::new());
         for n in self.honest() {
@@ -125,9 +173,9 @@ impl World {
             }
             for removal in ledger.removals() {
                 match removal.standing {
-                    muster_log::Standing::Counts => drop(counted.insert(removal.id)),
-                    muster_log::Standing::Overruled => drop(overruled.insert(removal.id)),
-                    muster_log::Standing::NeedsSecond => {}
+                    Standing::Counts => drop(counted.insert(removal.id)),
+                    Standing::Overruled => drop(overruled.insert(removal.id)),
+                    Standing::NeedsSecond => {}
                 }
             }
         }
@@ -145,6 +193,24 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Whether a device is out of the team and was in it before.
+fn is_removed(ledger: &Ledger, device: &DeviceKey) -> bool {
+    let names = |removal: &Removal| match &removal.taken {
+        Taken::Devices { devices, .. } => devices.contains(device),
+        Taken::Capability { .. } => false,
+    };
+    ledger.roster().person_of(device).is_none() && ledger.removals().iter().any(names)
+}
+
+/// A ledger of the roster up to these heads.
+fn roster_of(ledger: &Ledger, heads: &[EntryId]) -> Option<Ledger> {
+    let roster = ledger.dag(&DagId::from(ledger.team()))?;
+    let mut part = Ledger::new(ledger.team());
+    let is_known = |entry: &&Entry| heads.iter().any(|head| *head == entry.id() || roster.is_past(&entry.id(), head));
+    roster.entries().filter(is_known).try_for_each(|entry| part.restore(entry.clone())).ok()?;
+    Some(part)
 }
 
 /// Whether a device could once hold an incident, as somebody who is or was in the team.

@@ -57,15 +57,22 @@ fn who(ledger: &Ledger) -> String {
     format!("; persons {persons:?} devices {bindings:?} removals {removals:?} rivals {rivals:?}")
 }
 
-/// Whether somebody tried to redact an entry, whatever that counts for now.
-pub(crate) fn was_redacted(replica: &Replica<MemoryStore>, team: &TeamId, id: &EntryId) -> bool {
-    let Ok(ledger) = replica.ledger(team) else { return false };
-    let entries = ledger.dag_of(id).into_iter().flat_map(|dag| dag.entries());
-    let names = |entry: &Entry| match ledger.fact(&entry.id()) {
-        Some(Fact::Incident(IncidentFact { what: What::Redaction { target }, .. })) => target == *id,
-        _ => false,
-    };
-    entries.into_iter().any(names)
+/// Whether somebody tried to redact an entry, or what it became when it came along, whatever that counts for now.
+pub(crate) fn was_redacted(replica: &Replica<MemoryStore>, id: &EntryId) -> bool {
+    replica.teams().iter().filter_map(|team| replica.ledger(team).ok()).any(|ledger| {
+        let is_about = |target: &EntryId| {
+            let origin = match ledger.fact(target) {
+                Some(Fact::Incident(fact)) => fact.origin.map(|origin| origin.entry),
+                _ => None,
+            };
+            target == id || origin.as_ref() == Some(id)
+        };
+        let entries = ledger.incidents().filter_map(|incident| ledger.dag(&incident.into())).flat_map(|dag| dag.entries());
+        entries.into_iter().any(|entry| match ledger.fact(&entry.id()) {
+            Some(Fact::Incident(IncidentFact { what: What::Redaction { target }, .. })) => is_about(&target),
+            _ => false,
+        })
+    })
 }
 
 impl World {
