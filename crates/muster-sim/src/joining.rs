@@ -3,6 +3,7 @@
 //! A ticket travels outside of the network, so partitions do not hold it up. Request and answer may be lost.
 
 use crate::failure::Wrong;
+use crate::liar::Lie;
 use crate::node::Joining;
 use crate::world::{Event, World};
 use muster_log::fact::Capability;
@@ -119,7 +120,16 @@ impl World {
         }
         let now = self.nodes[n].now(self.now);
         let capability = if self.rng.chance(100) { Capability::Observer } else { Capability::Responder };
-        let is_for_a_guest = self.guests > 0 && self.rng.chance(self.guests);
+        let mut is_for_a_guest = self.guests > 0 && self.rng.chance(self.guests);
+        let mut capability = capability;
+        if self.is_liar(newcomer) {
+            match self.trust {
+                // Of these one observes, or is a guest.
+                Some(Lie::Unauthorised) if newcomer + 1 == self.nodes.len() => is_for_a_guest = self.rng.chance(500),
+                Some(_) => capability = Capability::Responder,
+                None => {}
+            }
+        }
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
         let shared: Vec<IncidentId> = match replica.ledger(&team) {
             Ok(ledger) if is_for_a_guest => ledger.incidents().filter(|it| !ledger.is_private(it)).collect(),

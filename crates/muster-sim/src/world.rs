@@ -6,7 +6,7 @@
 use crate::failure::{Tally, Wrong};
 use crate::faults::Faults;
 use crate::gossip::{Air, MessageId};
-use crate::liar::Liars;
+use crate::liar::{Lie, Liars};
 use crate::link::{LinkId, Links, Orphan};
 use crate::node::Node;
 use crate::rng::Rng;
@@ -98,6 +98,8 @@ pub(crate) struct World {
     pub(crate) decisions: u64,
     /// Who is in the team may change.
     pub(crate) decides: bool,
+    /// The one way in which liars lie, where that is about who is in the team.
+    pub(crate) trust: Option<Lie>,
     pub(crate) links: Links,
     pub(crate) air: Air,
     /// In which part of the network each node is.
@@ -121,6 +123,7 @@ impl World {
         }
         tracing::info!(seed, ?faults, "history");
         let all = setup.replicas + setup.liars;
+        let trust = setup.lie.filter(|lie| setup.liars > 0 && lie.is_about_trust());
         let mut nodes: Vec<Node> = (0..all).map(|number| Node::new(number, &faults, &mut rng)).collect();
         let liars = Liars::draw(&mut rng.clone().fork(), setup.replicas, setup.liars, setup.lie);
         let mut weather = Weather::default();
@@ -145,7 +148,8 @@ impl World {
             undeclared: setup.incidents,
             guests: setup.guests,
             decisions: setup.decisions,
-            decides: setup.decisions > 0,
+            decides: setup.decisions > 0 || trust.is_some(),
+            trust,
             links: Links::default(),
             air: Air::default(),
             plan: BTreeMap::new(),
