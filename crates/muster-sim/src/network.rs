@@ -31,6 +31,12 @@ impl World {
         }
         self.tally.bytes += frame.len() as u64;
         self.check_told(from, to, &frame)?;
+        if let Some(team) = self.team
+            && tracing::enabled!(target: "frames", tracing::Level::TRACE)
+        {
+            let frame = muster_sync::frame::Frame::decode(&frame, team.into());
+            tracing::trace!(target: "frames", from, to, at = self.now, ?frame);
+        }
         tracing::trace!(from, to, at = self.now, kind = frame.get(1), bytes = frame.len(), "frame");
         if self.rng.chance(self.faults.loss) {
             self.cut(from, to);

@@ -84,13 +84,18 @@ impl World {
                     self.survive(n);
                     return Ok(());
                 }
+                // The founder may be out.
+                Err(ReplicaError::NotAllowed(_)) if self.decides => {
+                    self.undeclared = 0;
+                    break;
+                }
                 Err(error) => return Err(Wrong::Failed { node: n, doing: "declare", error: error.to_string() }),
             }
         }
         self.nodes[n].is_dirty = true;
         self.nodes[n].staged.extend(written);
         if self.try_commit(n)? {
-            self.undeclared -= count;
+            self.undeclared = self.undeclared.saturating_sub(count);
         }
         Ok(())
     }
