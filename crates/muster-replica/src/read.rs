@@ -150,7 +150,9 @@ impl<S: Storage> Replica<S> {
             missing_here: standing(&device).and_then(|standing| standing.missing_here),
             missing_there: match standing(&device) {
                 // The replicator counts what is on its way as held; here it must have shown that it arrived.
-                Some(standing) => standing.missing_there.filter(|missing| *missing > 0 || state.has_shown_all(&device, &me)),
+                Some(standing) => {
+                    standing.missing_there.filter(|missing| *missing > 0 || state.has_shown_all(&device, &me))
+                }
                 // Away, it holds at least what it last said.
                 None => state.unheld_count(&device, &me),
             },
@@ -201,14 +203,13 @@ impl Team {
     /// Whether the peer has sent or acknowledged everything here that it and `me` may see.
     fn has_shown_all(&self, peer: &DeviceKey, me: &DeviceKey) -> bool {
         let roster = DagId::from(self.ledger.team());
-        self.ledger
-            .dags()
-            .filter(|(dag, _)| **dag == roster || speaks_of(&self.ledger, dag, me, peer))
-            .all(|(dag, graph)| {
+        self.ledger.dags().filter(|(dag, _)| **dag == roster || speaks_of(&self.ledger, dag, me, peer)).all(
+            |(dag, graph)| {
                 let wrote = |head: &EntryId| graph.entry(head).is_some_and(|entry| entry.key() == *peer);
                 let sent = |head: &EntryId| covers(self.sent_by.get(peer), graph, head);
                 graph.heads().iter().all(|head| wrote(head) || sent(head) || self.holds(peer, dag, head))
-            })
+            },
+        )
     }
 
     /// Whether a receipt of the peer covers the entry.

@@ -47,8 +47,8 @@ impl World {
             let is_redacted = replica.is_redacted(&promise.team, &promise.entry);
             // Whose redaction counts no more has been obeyed all the same.
             let was_redacted = || self.decides && was_redacted(replica, &promise.entry);
-            let is_whole = entry
-                .is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body) || was_redacted());
+            let is_whole =
+                entry.is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body) || was_redacted());
             if !on_disk || !is_whole {
                 return Err(Wrong::Lost { node: n, entry: promise.entry });
             }
@@ -341,7 +341,12 @@ fn holds(disk: &MemoryStore, entry: &EntryId) -> bool {
     disk.contains(entry).unwrap_or(false)
 }
 
-pub(crate) fn view(n: usize, replica: &mut Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> Result<String, Wrong> {
+pub(crate) fn view(
+    n: usize,
+    replica: &mut Replica<MemoryStore>,
+    team: TeamId,
+    incident: IncidentId,
+) -> Result<String, Wrong> {
     let view = replica.view(team, incident).map_err(|error| failed(n, "show an incident", &error))?;
     let newest = replica.newest(team, incident, NEWEST).map_err(|error| failed(n, "show the newest lines", &error))?;
     if newest != view.timeline[view.timeline.len().saturating_sub(NEWEST)..] {

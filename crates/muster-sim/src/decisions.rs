@@ -171,9 +171,7 @@ impl World {
         tracing::info!(node = n, at = self.now, %person, ?before, ?capability, "sets a capability");
         let lowers = before > Some(capability);
         let done = if lowers {
-            replica
-                .remove(team, &Removing::Capability { person, left: capability }, now)
-                .map(|outlook| outlook.entries)
+            replica.remove(team, &Removing::Capability { person, left: capability }, now).map(|outlook| outlook.entries)
         } else {
             replica.decide(team, &RosterFact::SetCapability { person, capability }, now).map(|entry| vec![entry])
         };
@@ -282,7 +280,8 @@ impl World {
         };
         let free: Vec<usize> = self.honest().filter(is_free).collect();
         let Some(k) = self.rng.pick(&free).copied() else { return Ok(()) };
-        let offer = match self.nodes[n].replica.as_ref().map(|replica| replica.offer_device(team, &["here".to_owned()])) {
+        let offer = match self.nodes[n].replica.as_ref().map(|replica| replica.offer_device(team, &["here".to_owned()]))
+        {
             Some(Ok(offer)) => offer,
             _ => return Ok(()),
         };

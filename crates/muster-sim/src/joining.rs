@@ -64,7 +64,12 @@ impl World {
     }
 
     /// Makes durable what was staged; `None` where the store failed, for then it never happened.
-    pub(crate) fn staged<T>(&mut self, n: usize, doing: &'static str, done: Result<T, ReplicaError>) -> Result<Option<T>, Wrong> {
+    pub(crate) fn staged<T>(
+        &mut self,
+        n: usize,
+        doing: &'static str,
+        done: Result<T, ReplicaError>,
+    ) -> Result<Option<T>, Wrong> {
         self.nodes[n].is_dirty = true;
         match done {
             Ok(done) => Ok(self.try_commit(n)?.then_some(done)),

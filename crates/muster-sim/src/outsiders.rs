@@ -5,7 +5,9 @@ use crate::check::{failed, left_behind, missing_bodies};
 use crate::failure::Wrong;
 use crate::world::World;
 use muster_log::fact::{IncidentFact, RosterFact, What};
-use muster_log::{DagId, DeviceKey, Entry, EntryId, Fact, IncidentId, Ledger, PersonId, Removal, Standing, Status, Taken, TeamId};
+use muster_log::{
+    DagId, DeviceKey, Entry, EntryId, Fact, IncidentId, Ledger, PersonId, Removal, Standing, Status, Taken, TeamId,
+};
 use muster_store::Storage;
 use muster_sync::frame::{Frame, TeamPrefix};
 use std::collections::{BTreeMap, BTreeSet};
@@ -221,7 +223,9 @@ pub(crate) fn might_once_hold(ledger: &Ledger, device: &DeviceKey, incident: &In
         Some(Fact::Roster(RosterFact::TeamCreate { .. } | RosterFact::Join { .. })) if entry.key() == *device => {
             Some(PersonId::of_genesis(entry.id()))
         }
-        Some(Fact::Roster(RosterFact::AddDevice { device: added, .. })) if added == *device => ledger.person(&entry.id()),
+        Some(Fact::Roster(RosterFact::AddDevice { device: added, .. })) if added == *device => {
+            ledger.person(&entry.id())
+        }
         _ => None,
     };
     let persons: BTreeSet<PersonId> = roster.entries().filter_map(person_of).collect();

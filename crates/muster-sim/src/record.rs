@@ -5,9 +5,7 @@ use crate::failure::Wrong;
 use crate::rng::Rng;
 use crate::world::World;
 use muster_log::fact::{IncidentFact, What};
-use muster_log::{
-    DeviceSecret, Entry, EntryId, Fact, IncidentId, Ledger, Received, SessionId, Signature, TeamId,
-};
+use muster_log::{DeviceSecret, Entry, EntryId, Fact, IncidentId, Ledger, Received, SessionId, Signature, TeamId};
 use muster_replica::{Replica, ReplicaError};
 use muster_store::{MemoryStore, Storage, StoredEntry, Write};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +65,8 @@ pub(crate) fn was_redacted(replica: &Replica<MemoryStore>, id: &EntryId) -> bool
             };
             target == id || origin.as_ref() == Some(id)
         };
-        let entries = ledger.incidents().filter_map(|incident| ledger.dag(&incident.into())).flat_map(|dag| dag.entries());
+        let entries =
+            ledger.incidents().filter_map(|incident| ledger.dag(&incident.into())).flat_map(|dag| dag.entries());
         entries.into_iter().any(|entry| match ledger.fact(&entry.id()) {
             Some(Fact::Incident(IncidentFact { what: What::Redaction { target }, .. })) => is_about(&target),
             _ => false,
@@ -242,4 +241,3 @@ fn check_received(
     let (one, other) = (who(&in_order), who(&out_of_order));
     if one == other { Ok(()) } else { Err(wrong(format!("ledgers: {}", difference(&one, &other)))) }
 }
-

@@ -62,7 +62,8 @@ mod tests {
         let lines = FILE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
         assert_eq!(found_seeds().len(), lines);
         let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n20 4 0 any 200\n21 5 0 any 0 0 80\n");
-        let plain = FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None, incidents: 0, guests: 0, decisions: 0 };
+        let plain =
+            FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None, incidents: 0, guests: 0, decisions: 0 };
         let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling), ..plain };
         let many = FoundSeed { seed: 20, replicas: 4, incidents: 200, ..plain };
         let decided = FoundSeed { seed: 21, replicas: 5, decisions: 80, ..plain };

@@ -82,6 +82,7 @@ impl World {
                     self.nodes[n].members = members;
                     self.expel(n);
                 }
+                Effect::Audience { team, members } if Some(team) == self.team => self.nodes[n].audience = members,
                 Effect::Audience { .. } | Effect::Circles(_) | Effect::Whereabouts { .. } | Effect::Changed { .. } => {}
             }
         }

@@ -6,7 +6,7 @@
 use crate::failure::{Tally, Wrong};
 use crate::faults::Faults;
 use crate::gossip::{Air, MessageId};
-use crate::liar::{Lie, Liars};
+use crate::liar::{Liars, Lie};
 use crate::link::{LinkId, Links, Orphan};
 use crate::node::Node;
 use crate::rng::Rng;

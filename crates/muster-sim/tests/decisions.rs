@@ -7,10 +7,13 @@ use std::ops::Range;
 const SEEDS: u64 = 100;
 
 /// Seeds in which guests come besides.
-const SEEDS_WITH_GUESTS: u64 = 12;
+const SEEDS_WITH_GUESTS: u64 = 8;
 
 /// Seeds for each way of lying about trust.
 const SEEDS_OF_LIARS: Range<u64> = 3..15;
+
+/// So often each is told in all of them, at least.
+const TOLD_MIN: u64 = 6;
 
 /// Of 1,000 acts so many are decisions.
 const DECISIONS: u64 = 200;
@@ -66,7 +69,7 @@ fn a_decided_history_is_the_same_every_time() {
 #[track_caller]
 fn check_lie(lie: Lie) -> Tally {
     let tally = check(SEEDS_OF_LIARS, &Setup { liars: 2, lie: Some(lie), ..Setup::default() });
-    assert!(tally.lies.of(lie) > SEEDS_OF_LIARS.end - SEEDS_OF_LIARS.start, "{tally}");
+    assert!(tally.lies.of(lie) >= TOLD_MIN, "{tally}");
     assert!(tally.compared > 0 && tally.decisions.orders > 0, "too calm: {tally}");
     tally
 }
@@ -81,7 +84,7 @@ fn decisions_that_are_not_the_authors_to_take_are_refused_by_everybody() {
 #[test]
 fn an_admin_who_turns_against_the_others_leaves_no_two_of_them_apart() {
     let tally = check_lie(Lie::Deposing);
-    assert!(tally.decisions.counted > 0 && tally.decisions.overruled > 0, "{tally}");
+    assert!(tally.decisions.counted > 0 && tally.decisions.outsiders > 0, "{tally}");
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::failure::Wrong;
 use crate::liar::Lie;
 use crate::rng::Rng;
 use crate::world::World;
-use muster_log::fact::{Capability, Declare, Frontier, IncidentFact, PersonKind, RevokeMode, RosterFact, Visibility, What};
+use muster_log::fact::{
+    Capability, Declare, Frontier, IncidentFact, PersonKind, RevokeMode, RosterFact, Visibility, What,
+};
 use muster_log::limits::REVOKED_DEVICES_MAX;
 use muster_log::{
     DagId, DeviceKey, DeviceSecret, Draft, Entry, EntryId, Fact, PersonId, SessionId, Signature, Taken, Ticket, draft,
@@ -24,7 +26,7 @@ const TRUSTING: usize = 0;
 const TICKET_MS: i64 = 20 * 60 * 60 * 1000;
 
 /// That the liar who will write after its removal is removed, each time it would lie, of 1,000.
-const REMOVED: u64 = 300;
+const REMOVED: u64 = 600;
 
 /// What a liar was trusted with.
 #[derive(Debug, Default)]
@@ -181,10 +183,10 @@ fn declared(ground: &Ground<'_>, rng: &mut Rng) -> Option<Vec<u8>> {
     if roster.guest_of(&me).is_none() && roster.capability(&me)? > Capability::Observer {
         return None;
     }
-    let declare =
-        Declare { severity: Some(1), drill: false, suspected: true, visibility: Visibility::Team };
+    let declare = Declare { severity: Some(1), drill: false, suspected: true, visibility: Visibility::Team };
     let fact = IncidentFact::now(What::Declare(declare));
-    let draft = ground.ledger.draft(None, ground.me(), session(rng), ground.claimed, fact.kind(), fact.fields()).ok()?;
+    let draft =
+        ground.ledger.draft(None, ground.me(), session(rng), ground.claimed, fact.kind(), fact.fields()).ok()?;
     let sheet = Sheet::write(draft, "mine", ground.secret, rng)?;
     let dag = DagId::of_genesis(sheet.entry.id());
     Some(send(ground, dag, &[sheet], rng))
@@ -219,7 +221,8 @@ fn deposing(ground: &Ground<'_>, (to, other): (usize, usize), rng: &mut Rng) -> 
         // Its own removal too, and what others left open.
         2 => RosterFact::Second { removal: *rng.pick(&removals)? },
         3 => {
-            let mut frontier: Frontier = ground.ledger.incidents().map(|it| (it, vec![it.genesis()])).take(16).collect();
+            let mut frontier: Frontier =
+                ground.ledger.incidents().map(|it| (it, vec![it.genesis()])).take(16).collect();
             frontier.sort_unstable();
             out(vec![device], frontier)
         }
