@@ -4,7 +4,7 @@ Checked: canonical bytes, ids, signatures (own, and by run), logs, bindings, bod
 member of the team by the roster that the entry names. Left to `muster verify FILE`: what a member may do (capabilities, private
 incidents, guests, fields of each kind), removals and their frontiers, forks, statuses, time brackets. Prints a line a file, then
 `ID<tab>words` for each problem, and exits with 1 where there is any."""
-import base64, hashlib, io, json, sys
+import base64, contextlib, hashlib, io, json, sys
 from collections import namedtuple
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -27,12 +27,11 @@ def parents(e): return ([e.backlink] if e.backlink else []) + e.deps
 def small_order(point): return (int.from_bytes(point, "little") % 2**255) % P in (0, 1, P - 1, Y8, P - Y8)
 
 def signed(key, message, signature):
-    try:
+    with contextlib.suppress(Bad, InvalidSignature, ValueError):
         need(has(key, 32) and has(signature, 64) and not small_order(key) and not small_order(signature[:32]))  # section 1
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
         return True
-    except (Bad, InvalidSignature, ValueError):
-        return False
+    return False
 
 def plain(value, depth=6):  # section 1: no maps, tags and floats; 64-bit integers; nesting
     is_list = type(value) is list and depth > 0 and all(plain(item, depth - 1) for item in value)
@@ -40,8 +39,7 @@ def plain(value, depth=6):  # section 1: no maps, tags and floats; 64-bit intege
 
 def first(data):  # the first item, and its size; it must be canonical
     try:
-        value = cbor2.load(io.BytesIO(data))
-        encoded = cbor2.dumps(value)
+        encoded = cbor2.dumps(value := cbor2.load(io.BytesIO(data)))
     except Exception:
         raise Bad("not canonical") from None
     need(plain(value) and data.startswith(encoded), "not canonical")
@@ -113,9 +111,8 @@ class Record:  # what was admitted so far
             before, proven = len(standing), set(self.signed)
             for e in reversed(list(standing.values())):
                 proven |= {e.backlink} if e.id in proven else set()
-            for e in list(standing.values()):
-                if e.id not in proven or not all(name in standing for name in parents(e) + e.roster):
-                    del standing[e.id]
+            stands = lambda e: e.id in proven and all(name in standing for name in parents(e) + e.roster)
+            standing = {name: e for name, e in standing.items() if stands(e)}
         return self.entries.keys() - standing
 
 def manifest_signed(key, text, file):  # section 14, and OpenSSH's PROTOCOL.sshsig
@@ -146,12 +143,10 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
         return [(None, "the manifest is damaged")], 0
     listed, record, seen = {name for _, names in dags for name in names}, Record(team), set()
     problems, end = [(None, "the manifest is not signed by its device")], at
-    try:
+    with contextlib.suppress(Bad, AttributeError, ValueError):
         text, size = first(data[at:at + 1024])
         end += size if type(text) is str else 0
         problems = problems if not manifest_signed(device, text, data[:at]) else []
-    except (Bad, AttributeError, ValueError):
-        pass
     for raw, signature, body in rows(data, end, problems):
         name = H("muster/entry/1", raw)
         try:
@@ -173,6 +168,11 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
         problems.append((None, "the roster does not know the device that signed the manifest"))
     return problems, len(record.entries) - len(lost)
 
+def look(path):
+    try:
+        data = open(path, "rb").read()
+    except OSError as why: return [(None, f"it cannot be read: {why.strerror}")], 0
+    return check(data) if data.startswith(b"\x85\x6emuster/audit/") else ([(None, "it is no audit file")], 0)
 def vectors(folder):  # fails where a golden vector is judged otherwise than written
     golden, keys, bodies = (json.load(open(f"{folder}/{name}.json")) for name in ("entries", "keys", "bodies"))
     record = Record(bytes.fromhex(golden["team"]))
@@ -191,9 +191,9 @@ def vectors(folder):  # fails where a golden vector is judged otherwise than wri
         assert signed(*(bytes.fromhex(made[part]) for part in ("public", "message", "signature"))) == made["holds"], made["what"]
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--vectors"]:
+    if sys.argv[1:2] == ["--vectors"] and sys.argv[2:]:
         sys.exit(vectors(sys.argv[2]))
-    found = [(path, *check(open(path, "rb").read())) for path in sys.argv[1:]] or sys.exit(__doc__)
+    found = [(path, *look(path)) for path in sys.argv[1:]] or sys.exit(__doc__)
     for path, problems, standing in found:
         print(f"{path}: {'NOT OK' if problems else 'ok'}, {standing} entries stand")
         [print(f"{name.hex() if name else 'file'}\t{what}") for name, what in problems]

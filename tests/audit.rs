@@ -252,7 +252,8 @@ fn an_auditor_reads_from_the_file_alone_who_wrote_what_in_which_order_and_betwee
     let (rest, all) = (rest["record"][0]["timeline"].as_array().unwrap(), at_home.as_array().unwrap());
     assert_eq!((rest.len() + 1, &rest[0]["id"]), (all.len(), &all[0]["id"]));
     fs::write(&damaged, &record.bytes[..20]).unwrap();
-    nobody.muster(&["verify", damaged.to_str().unwrap(), "--report"]).with_code(1);
+    let shown = nobody.muster(&["verify", damaged.to_str().unwrap(), "--report"]).with_code(1).stdout;
+    assert!(shown.contains("file      the manifest is damaged"), "{shown}");
     assert!(nobody.muster(&["verify", "--report"]).with_code(2).stderr.contains("FILE"));
     assert!(nobody.muster(&["verify", file, "-i", "abcd"]).with_code(2).stderr.contains("leave out `-i`"));
 }
@@ -349,6 +350,9 @@ fn a_store_an_incident_and_a_bundle_are_verified_too() {
     fs::write(&bundle, bytes).unwrap();
     assert!(by_muster(&bundle).0.contains("file"));
     let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    let unproven = nobody.muster(&["verify-proof", env!("CARGO_MANIFEST_PATH"), "--json"]).with_code(1);
+    assert_eq!(unproven.json()["ok"], false, "{}", unproven.stdout);
+    assert!(unproven.stderr.contains("nothing is proven"), "{}", unproven.stderr);
     for odd in ["/dev/null", env!("CARGO_MANIFEST_PATH")] {
         nobody.muster(&["verify", odd]).refused(&["neither an audit file nor a bundle"]);
     }
@@ -378,6 +382,27 @@ fn the_script_judges_the_golden_vectors_as_they_say() {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors");
     let output = script(&python).arg("--vectors").arg(vectors).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_is_no_audit_file_is_told_so_by_the_script_and_not_by_its_insides() {
+    let test = "what_is_no_audit_file_is_told_so_by_the_script_and_not_by_its_insides";
+    let Some(python) = or_skip(test, python()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty");
+    fs::write(&empty, b"").unwrap();
+    let cut = dir.path().join("cut");
+    fs::write(&cut, b"\x85\x6emuster/audit/1").unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors/record.audit");
+    let files = [dir.path().join("missing"), dir.path().into(), empty, env!("CARGO_MANIFEST_PATH").into(), cut, golden];
+    let output = script(&python).args(&files).output().unwrap();
+    let (told, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), errors.as_str()), (Some(1), ""), "{told}");
+    for words in ["it cannot be read: No such file", "it cannot be read: Is a directory", "the manifest is damaged"] {
+        assert_eq!(told.matches(words).count(), 1, "{words}: {told}");
+    }
+    assert_eq!(told.matches("it is no audit file").count(), 2, "{told}");
+    assert_eq!(told.matches("NOT OK").count(), 5, "and the good one is read all the same: {told}");
 }
 
 #[test]

@@ -94,8 +94,9 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
     let peers = carol.json(&["peers"]);
     let of = |team: &str| peers.as_array().unwrap().iter().filter(|peer| peer["team"] == team).count();
     assert_eq!((of("network"), of("database")), (0, 2), "{peers}");
-    let doctor = carol.muster(&["doctor"]).stdout;
-    assert!(doctor.contains("guest of database: 2 of 2 devices reached"), "{doctor}");
+    until("both hosts are reached", || {
+        carol.muster(&["doctor"]).stdout.contains("guest of database: 2 of 2 devices reached").then_some(())
+    });
     // What she declares is her own team's; she brings nobody in.
     carol.write(&["declare", "Another switch"]);
     assert!(
@@ -106,7 +107,7 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
             .all(|it| it["title"] != "Another switch")
     );
     carol.muster(&["team", "use", "database"]).with_code(0);
-    carol.muster(&["invite"]).refused(&["may not write `invite`"]);
+    carol.muster(&["invite"]).refused(&["you are a guest in this team", "brings nobody in", "muster team list"]);
 
     let secret = [traces("Payroll runs", &kept), traces("Somebody is inside", &named)].concat();
     assert!(found(alice.path(), &secret[..1]).is_some(), "the search finds what is there");
@@ -115,6 +116,11 @@ fn two_teams_share_one_incident_and_a_third_incident_never_leaves_its_team() {
     for home in [&alice, &bob] {
         assert_eq!(found(home.path(), &traces("A switch in hall", &at_home)), None);
     }
+
+    // A second ticket is no way into another incident: whoever is in there admits her.
+    let second = alice.json(&["invite", "-i", &kept])["ticket"].as_str().unwrap().to_owned();
+    let admit = format!("`muster admit carol -i {}`", &kept[..8]);
+    carol.muster(&["join", &second]).refused(&["in that team already", &admit]);
 
     // Whoever is admitted later gets the history; whoever is removed nothing more, and the command says so.
     bob.muster(&["admit", "carol (network)", "-i", &kept]).with_code(0);

@@ -385,6 +385,10 @@ fn the_exports_hold_the_incident() {
     home.write(&["say", "hello <world>"]);
     let export: Value = serde_json::from_str(&home.muster(&["export", "json"]).with_code(0).stdout).unwrap();
     assert!(export.to_string().contains(&incident), "{export}");
+    for form in ["md", "json"] {
+        let all = home.muster(&["export", form, "--all"]).with_code(2);
+        assert!(all.stdout.is_empty() && all.stderr.contains("`muster export audit FILE --all`"), "{}", all.stderr);
+    }
     let text = home.muster(&["export", "md"]).with_code(0).stdout;
     assert!(text.contains("Checkout is down") && text.contains("hello"), "{text}");
     assert_eq!(home.json(&["export", "md"])["text"], json!(text));

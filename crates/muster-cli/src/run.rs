@@ -171,6 +171,7 @@ fn redraw(screen: &str) -> String {
 }
 
 fn export_text(export: &export::Export, session: &mut Session) -> Result<(), Problem> {
+    export.check_words()?;
     let answer = answer(export, session)?;
     match export.path().filter(|path| *path != Path::new("-")) {
         Some(path) => {

@@ -52,7 +52,7 @@ pub(crate) fn worth_saying(listening: &[String]) -> Vec<String> {
 /// What of a device's own word about where it listens is worth a dial, from a node that listens there.
 pub(crate) fn believed(said: &[String], listening: &[String]) -> Vec<String> {
     let on_loopback = |text: &String| parse_address(text).is_ok_and(|addr| is_loopback(&addr));
-    let all_here = listening.iter().all(on_loopback);
+    let all_here = !listening.is_empty() && listening.iter().all(on_loopback);
     addresses_told(said.iter().map(String::as_str), all_here).iter().map(ToString::to_string).collect()
 }
 
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!((worth_saying(&here), worth_saying(&abroad)), (here.clone(), abroad[1..].to_vec()));
         let said =
             of(&["/ip4/127.0.0.1/tcp/9", "/ip4/0.0.0.0/tcp/9", "/dns4/example.org/tcp/9", "", "/ip4/192.0.2.9/tcp/9"]);
-        assert_eq!(believed(&said, &abroad), said[4..]);
+        assert_eq!((believed(&said, &abroad), believed(&said, &[])), (said[4..].to_vec(), said[4..].to_vec()));
         assert_eq!(believed(&said, &here), [said[0].clone(), said[4].clone()]);
     }
 

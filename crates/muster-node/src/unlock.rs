@@ -23,6 +23,9 @@ pub enum NoPassphrase {
     /// No terminal and no file.
     #[error("nobody can be asked for it")]
     Nobody,
+    /// It was asked for, and the asking was broken off.
+    #[error("none was typed")]
+    NotTyped,
     /// The file that should hold it does not.
     #[error("{0}")]
     File(String),
@@ -35,6 +38,11 @@ impl NoPassphrase {
             Self::Nobody => {
                 "run it on a terminal, or put the passphrase into a file that only you can read and name that \
                              file in MUSTER_PASSPHRASE_FILE"
+                    .into()
+            }
+            Self::NotTyped => {
+                "run it again and type it, or put it into a file that only you can read and name that file in \
+                 MUSTER_PASSPHRASE_FILE"
                     .into()
             }
             Self::File(_) => {

@@ -14,7 +14,9 @@ use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ledger::Received;
 use muster_log::ticket::Ticket;
-use muster_log::{Body, BodyText, DagId, DeviceKey, Entry, Fact, Kind, Part, SessionId, Signature, TeamId};
+use muster_log::{
+    Body, BodyText, DagId, DeviceKey, Entry, EntryId, Fact, Kind, Part, Refusal, SessionId, Signature, TeamId,
+};
 use muster_store::Storage;
 
 /// The version of request and answer.
@@ -165,7 +167,8 @@ impl<S: Storage> Replica<S> {
         let received = Received { entry: entry.clone(), signature: Some(signature) };
         let outcome = state.ledger.receive(Some(entry.key()), vec![received]);
         if !known && !outcome.admitted.contains(&id) {
-            let why = outcome.refused.first().map_or("it is not complete".into(), |(_, refusal)| refusal.to_string());
+            let in_words = |(_, refusal): &(EntryId, Refusal)| state.refusal_in_words(refusal, &entry.key());
+            let why = outcome.refused.first().map_or("it is not complete".into(), in_words);
             return Err(ReplicaError::NotAllowed(why));
         }
         if !known {

@@ -1,6 +1,6 @@
 //! Local facts: what only this device knows, kept in the journal under text keys. Keys are built here and nowhere else.
 
-use muster_log::{DeviceKey, EntryId, IncidentId, TeamId};
+use muster_log::{BodyHash, DeviceKey, EntryId, IncidentId, TeamId};
 
 /// The team that new incidents are declared in: its id in hex.
 pub(crate) const CURRENT_TEAM: &str = "team/current";
@@ -60,4 +60,12 @@ pub(crate) const SEEN: &str = "seen/";
 /// Key of how many entries of an incident were here when it was last marked as seen: a number.
 pub(crate) fn seen(incident: &IncidentId) -> String {
     format!("{SEEN}{incident}")
+}
+
+/// Redacted bodies that are not here, of which what was put aside as damaged is still to be looked through. Value: nothing.
+pub(crate) const SOUGHT: &str = "sought/";
+
+/// Key of [`SOUGHT`] for one body.
+pub(crate) fn sought(body: &BodyHash) -> String {
+    format!("{SOUGHT}{body}")
 }

@@ -5,6 +5,7 @@
 //! did not come to its end shows in a body that is here and redacted, so whoever opens the store goes on with it.
 
 use crate::error::ReplicaError;
+use crate::local;
 use crate::replica::{Now, Replica};
 use crate::team::{Bodies, Team};
 use muster_log::ledger::Ledger;
@@ -98,6 +99,8 @@ pub(crate) struct Erasing {
     is_urgent: bool,
     /// Redacted since the store was opened: copies of these may be where the store knows nothing of them.
     fresh: BTreeSet<BodyHash>,
+    /// Of those that are not here either, what is written down, so that whoever is killed looks for them after all.
+    noted: BTreeSet<BodyHash>,
     next_at: Option<Tick>,
     /// Until when nothing is begun that others asked for.
     rest_until: Option<Tick>,
@@ -175,6 +178,11 @@ impl<S: Storage> Replica<S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an erasure is under way, for whomever.
+    pub fn is_erasing(&self) -> bool {
+        self.erasing.going.is_some()
     }
 
     /// Whether this device's own hand redacted something that is still being erased: who asked for it is answered afterwards.
@@ -256,6 +264,25 @@ impl<S: Storage> Replica<S> {
         self.hide_in(team, &dags)?;
         self.hide_originals()?;
         self.erasing.is_asked |= is_news;
+        self.note_sought()
+    }
+
+    /// Writes down which bodies are to be looked for that nothing else tells of, and forgets those that were.
+    fn note_sought(&mut self) -> Result<(), ReplicaError> {
+        let Erasing { fresh, going, noted, .. } = &self.erasing;
+        let sought: BTreeSet<BodyHash> = fresh.iter().chain(going.iter().flatten()).copied().collect();
+        let done: Vec<BodyHash> = noted.difference(&sought).copied().collect();
+        let new: Vec<BodyHash> = sought.difference(noted).copied().collect();
+        for hash in done {
+            self.set_local(local::sought(&hash), None)?;
+            self.erasing.noted.remove(&hash);
+        }
+        for hash in new {
+            if !self.store.contains_body(&hash)? {
+                self.set_local(local::sought(&hash), Some(Vec::new()))?;
+                self.erasing.noted.insert(hash);
+            }
+        }
         Ok(())
     }
 
@@ -268,7 +295,9 @@ impl<S: Storage> Replica<S> {
             self.hide_in(team, &dags)?;
         }
         self.hide_originals()?;
-        self.erasing.fresh.clear();
+        let keys = self.store.locals(local::SOUGHT)?.into_iter();
+        self.erasing.noted = keys.filter_map(|(key, _)| key.strip_prefix(local::SOUGHT)?.parse().ok()).collect();
+        self.erasing.fresh = self.erasing.noted.clone();
         Ok(())
     }
 
@@ -392,8 +421,9 @@ impl<S: Storage> Replica<S> {
             Err(StoreError::ReadOnly { .. }) => self.erasing.next_at = None,
             Err(error) => return Err(error.into()),
         }
+        let is_done = matches!(stepped, Ok(ErasureStep::Done { .. }));
         (self.erasing.going, self.erasing.is_own) = (None, false);
-        Ok(())
+        if is_done { self.note_sought() } else { Ok(()) }
     }
 
     /// Gives an erasure up of which a text is no longer to go: a redaction does not count any more, or waits again.

@@ -106,9 +106,11 @@ impl<S: Storage> Replica<S> {
     }
 
     pub(crate) fn weigh(&mut self, team: TeamId, entries: &[Entry]) -> Result<Outlook, ReplicaError> {
+        let device = self.device();
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        let would = state.ledger.what_if(entries);
         let Consequence { roster, counting, changed } =
-            state.ledger.what_if(entries).map_err(|refusal| ReplicaError::NotAllowed(refusal.to_string()))?;
+            would.map_err(|refusal| ReplicaError::NotAllowed(state.refusal_in_words(&refusal, &device)))?;
         let mut told = Vec::new();
         for (incident, entries) in &changed {
             let order = state.ledger.dag(&DagId::from(*incident)).map(|dag| dag.order()).unwrap_or_default();

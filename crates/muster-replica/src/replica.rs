@@ -3,17 +3,14 @@
 use crate::effect::Effect;
 use crate::entropy::Entropy;
 use crate::error::ReplicaError;
+use crate::input::Input;
 use crate::pace::Pace;
-use crate::source::LedgerSource;
-use crate::team::{Team, note_held};
-use muster_log::ledger::Received;
+use crate::team::Team;
 use muster_log::{
-    Body, BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, Refusal, SessionId, TeamId, Timestamp,
+    BodyHash, Claimed, DagId, DeviceKey, DeviceSecret, EntryId, IncidentId, SessionId, TeamId, Timestamp,
 };
-use muster_store::{Storage, StoreError, Write};
-use muster_sync::frame::TeamPrefix;
-use muster_sync::frame::{Gossip, Presence};
-use muster_sync::{Admission, ChunkId, GossipId, Output, Refused, Tick, Verdict};
+use muster_store::{Storage, Write};
+use muster_sync::{Tick, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The time as the shell sees it.
@@ -34,55 +31,6 @@ impl Now {
     }
 }
 
-/// What happened on the network, or that time went by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A member is connected.
-    Connected {
-        /// Who.
-        peer: DeviceKey,
-    },
-    /// The connected member is reached through another's relay, which may end the link after few bytes.
-    Relayed {
-        /// Who.
-        peer: DeviceKey,
-    },
-    /// The connection is gone.
-    Disconnected {
-        /// Whose.
-        peer: DeviceKey,
-    },
-    /// A frame arrived.
-    Frame {
-        /// From whom, authenticated.
-        peer: DeviceKey,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// A peer takes part in a team's gossip, or no longer does.
-    Gossiping {
-        /// Which team's.
-        team: TeamId,
-        /// Who.
-        peer: DeviceKey,
-        /// Whether it does.
-        is: bool,
-    },
-    /// A gossip message, answered with [`Effect::Judge`].
-    Gossip {
-        /// Which team's.
-        team: TeamId,
-        /// The neighbour that passed it on, authenticated.
-        peer: DeviceKey,
-        /// The message, for the verdict.
-        gossip: GossipId,
-        /// As it came.
-        bytes: Vec<u8>,
-    },
-    /// The time that [`Replica::deadline`] named has come.
-    Timeout,
-}
-
 /// One device's replica of all its teams.
 pub struct Replica<S> {
     pub(crate) store: S,
@@ -99,32 +47,34 @@ pub struct Replica<S> {
     /// Bodies staged since the last commit.
     pub(crate) staged_bodies: BTreeMap<BodyHash, Vec<u8>>,
     /// Whether the last chunk found no room, so that this is told once.
-    is_full: bool,
+    pub(crate) is_full: bool,
     /// Whether anything at all is staged.
     pub(crate) dirty: bool,
     /// Incidents that could not come along, so that nothing is tried twice.
     pub(crate) left_behind: BTreeSet<IncidentId>,
     /// Opened and not committed since: an incident may wait to come along whose commit failed before.
-    is_new: bool,
+    pub(crate) is_new: bool,
     /// The wall clock at the first commit.
     pub(crate) began: Option<Timestamp>,
     /// Own entries that peers gave back.
     pub(crate) came_back: crate::restored::CameBack,
     pub(crate) erasing: crate::redaction::Erasing,
+    /// Until when a compaction under way waits for its next step.
+    pub(crate) compacting_until: Option<Tick>,
     /// Inputs for replicators that must not be given before the commit.
     pub(crate) after_commit: Vec<(TeamId, muster_sync::Input)>,
     pub(crate) connected: BTreeSet<DeviceKey>,
     /// Of those, who is reached through a relay.
-    relayed: BTreeSet<DeviceKey>,
+    pub(crate) relayed: BTreeSet<DeviceKey>,
     /// Which team's replicator knows which connected peer.
-    greeted: BTreeSet<(TeamId, DeviceKey)>,
+    pub(crate) greeted: BTreeSet<(TeamId, DeviceKey)>,
     /// Who takes part in which team's gossip, connected or not yet.
-    gossiping: BTreeSet<(TeamId, DeviceKey)>,
+    pub(crate) gossiping: BTreeSet<(TeamId, DeviceKey)>,
     pub(crate) effects: Vec<Effect>,
     /// When news of incidents are told on.
-    pace: Pace,
-    members_told: BTreeSet<DeviceKey>,
-    audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
+    pub(crate) pace: Pace,
+    pub(crate) members_told: BTreeSet<DeviceKey>,
+    pub(crate) audiences_told: BTreeMap<TeamId, BTreeSet<DeviceKey>>,
     /// Where this node listens, to be told.
     pub(crate) listens_at: Vec<String>,
     pub(crate) circles_told: BTreeSet<BTreeSet<DeviceKey>>,
@@ -200,6 +150,7 @@ impl<S: Storage> Replica<S> {
             began: None,
             came_back: crate::restored::CameBack::default(),
             erasing: crate::redaction::Erasing::begin(),
+            compacting_until: None,
             after_commit: Vec::new(),
             connected: BTreeSet::new(),
             greeted: BTreeSet::new(),
@@ -296,6 +247,7 @@ impl<S: Storage> Replica<S> {
                 self.feed(team, muster_sync::Input::Gossip { peer, gossip, bytes }, now)?;
             }
             Input::Timeout => {
+                self.give_up_compaction(now.tick);
                 let due = self.pace.take_due(now.tick);
                 self.tell_changed(due);
                 self.each_team(muster_sync::Input::Timeout, now)?;
@@ -348,7 +300,8 @@ impl<S: Storage> Replica<S> {
     /// When [`Input::Timeout`] is due.
     pub fn deadline(&self) -> Option<Tick> {
         let replicators = self.teams.values().filter_map(|team| team.replicator.poll_deadline());
-        replicators.chain(self.pace.deadline()).chain(self.erasing.deadline()).min()
+        let own = self.pace.deadline().into_iter().chain(self.erasing.deadline()).chain(self.compacting_until);
+        replicators.chain(own).min()
     }
 
     /// Keeps a local fact; durable with the next commit.
@@ -362,229 +315,6 @@ impl<S: Storage> Replica<S> {
         self.dirty = true;
         Ok(())
     }
-
-    fn team_of_frame(&self, bytes: &[u8]) -> Option<TeamId> {
-        let prefix = muster_sync::frame::team_of(bytes)?;
-        self.teams.keys().find(|team| TeamPrefix::from(**team) == prefix).copied()
-    }
-
-    fn each_team(&mut self, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
-        let teams: Vec<TeamId> = self.teams.keys().copied().collect();
-        teams.into_iter().try_for_each(|team| self.feed(team, input.clone(), now))
-    }
-
-    /// Tells the replicator of each team which connected peers it may speak with, once per peer and connection. A peer
-    /// that was a stranger to a team at first is greeted when its membership arrives.
-    fn greet(&mut self, now: Now) -> Result<(), ReplicaError> {
-        let me = self.device();
-        let due: Vec<(TeamId, DeviceKey)> = self
-            .teams
-            .iter()
-            .flat_map(|(team, state)| {
-                self.connected.iter().filter(|peer| state.admits(peer, &me)).map(|peer| (*team, *peer))
-            })
-            .filter(|pair| !self.greeted.contains(pair))
-            .collect();
-        for (team, peer) in due {
-            self.greeted.insert((team, peer));
-            if self.gossiping.contains(&(team, peer)) {
-                self.feed(team, muster_sync::Input::Gossiping { peer, is: true }, now)?;
-            }
-            let nonce = self.entropy.sixteen();
-            self.feed(team, muster_sync::Input::Connected { peer, wall: now.wall, nonce }, now)?;
-            if self.relayed.contains(&peer) {
-                self.feed(team, muster_sync::Input::Relayed { peer }, now)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives one input to one replicator and carries out what it wants.
-    fn feed(&mut self, team: TeamId, input: muster_sync::Input, now: Now) -> Result<(), ReplicaError> {
-        let _sync = tracing::debug_span!("sync", team = %short(&team)).entered();
-        let Some(state) = self.teams.get_mut(&team) else { return Ok(()) };
-        if let muster_sync::Input::Frame { peer, .. }
-        | muster_sync::Input::Connected { peer, .. }
-        | muster_sync::Input::Gossip { peer, .. } = &input
-        {
-            state.heard.entry(*peer).or_default().at = now.wall;
-        }
-        let source = LedgerSource {
-            ledger: &state.ledger,
-            speaker: Some(self.secret.public()),
-            missing_bodies: &state.missing_bodies,
-            hidden: &state.hidden,
-            store: &self.store,
-        };
-        state.replicator.handle_input(input, now.tick, &source);
-        let outputs: Vec<Output> = std::iter::from_fn(|| state.replicator.poll_output()).collect();
-        for output in outputs {
-            match output {
-                Output::Send { peer, frame } => self.effects.push(Effect::Send { peer, frame }),
-                Output::Publish { bytes } => self.effects.push(Effect::Publish { team, bytes }),
-                Output::Judge { gossip, verdict } => self.effects.push(Effect::Judge { gossip, verdict }),
-                Output::Present { heads } => {
-                    let presence = Presence::sign(team, &self.secret, now.wall, heads, &self.listens_at);
-                    let bytes = Gossip::Presence(presence).encode(TeamPrefix::from(team));
-                    self.effects.push(Effect::Publish { team, bytes });
-                }
-                Output::Presented { device, wall, addresses } => {
-                    if let Some(state) = self.teams.get_mut(&team) {
-                        state.heard.entry(device).or_default().present(wall, now.wall);
-                    }
-                    if !addresses.is_empty() {
-                        self.effects.push(Effect::Whereabouts { device, addresses });
-                    }
-                }
-                Output::Close { peer, reason } => {
-                    self.effects.push(Effect::Close { peer, reason: reason.to_string() });
-                }
-                Output::Admit { chunk, peer, dag, received, bodies } => {
-                    let heads = heads_of(&received);
-                    self.admit(team, chunk, peer, received, bodies, now)?;
-                    // Of what was put off nothing waits and nothing is here; the rest of it is noted all the same.
-                    if let Some(state) = self.teams.get_mut(&team) {
-                        state.note_sent(peer, dag, heads);
-                    }
-                }
-                Output::Receipt { peer, dag, entries } => {
-                    if let Some(state) = self.teams.get_mut(&team) {
-                        note_held(state.receipts.entry(peer).or_default(), &state.ledger, dag, entries);
-                    }
-                }
-                Output::Greeted { peer, clock_offset_ms, .. } => {
-                    if let Some(state) = self.teams.get_mut(&team) {
-                        state.heard.entry(peer).or_default().clock_offset_ms = Some(clock_offset_ms);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Judges a chunk, stages what was admitted, and tells the replicator after the commit.
-    fn admit(
-        &mut self,
-        team: TeamId,
-        chunk: ChunkId,
-        peer: DeviceKey,
-        received: Vec<muster_sync::Received>,
-        bodies: Vec<(EntryId, Body)>,
-        now: Now,
-    ) -> Result<(), ReplicaError> {
-        if !self.has_room_for(&received, &bodies)? {
-            let admission = Admission { put_off: true, ..Admission::default() };
-            self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
-            return Ok(());
-        }
-        let batch: Vec<EntryId> = received.iter().map(|r| r.entry.id()).collect();
-        let received = received.into_iter().map(|r| Received { entry: r.entry, signature: r.signature }).collect();
-        let outcome = self.take_in(team, Some(peer), received, bodies, now)?;
-        for (id, refusal) in &outcome.refused {
-            tracing::warn!(%peer, entry = %id, %refusal, "entry refused");
-        }
-        let admission = Admission {
-            admitted: outcome.admitted.len(),
-            missing: outcome.missing,
-            put_off: false,
-            refused: blame(&outcome.refused, &batch),
-        };
-        self.after_commit.push((team, muster_sync::Input::Admitted { chunk, admission }));
-        Ok(())
-    }
-
-    /// Whether a chunk would find room. A failed commit would cost the store, and with it every link.
-    fn has_room_for(
-        &mut self,
-        received: &[muster_sync::Received],
-        bodies: &[(EntryId, Body)],
-    ) -> Result<bool, ReplicaError> {
-        let entries: usize = received.iter().map(|received| received.entry.bytes().len()).sum();
-        let texts: usize = bodies.iter().map(|(_, body)| body.bytes().len()).sum();
-        let is_full = match self.store.check_room_for(entries.saturating_add(texts) as u64) {
-            Ok(()) => false,
-            Err(StoreError::Full { .. }) => true,
-            Err(error) => return Err(error.into()),
-        };
-        match (std::mem::replace(&mut self.is_full, is_full), is_full) {
-            (false, true) => {
-                tracing::warn!("the disk is full: what peers send is not kept and is asked for again later")
-            }
-            (true, false) => tracing::info!("there is room again: what peers have to give is kept"),
-            _ => {}
-        }
-        Ok(!is_full)
-    }
-
-    fn announce<'a>(&mut self, news: impl Iterator<Item = &'a (TeamId, EntryId, DagId)> + Clone, now: Now) {
-        for (team, entry, dag) in news.clone() {
-            if let Some(state) = self.teams.get_mut(team) {
-                state.note_admitted(*entry, *dag);
-            }
-        }
-        let mut changed: BTreeMap<(TeamId, DagId), Vec<EntryId>> = BTreeMap::new();
-        for (team, entry, dag) in news.filter(|(team, _, dag)| *dag != DagId::from(*team)) {
-            changed.entry((*team, *dag)).or_default().push(*entry);
-        }
-        for ((team, dag), entries) in changed {
-            let told = self.pace.take_in((team, IncidentId::of_genesis(dag.genesis()), entries), now.tick);
-            self.tell_changed(told);
-        }
-    }
-
-    fn tell_changed(&mut self, told: impl IntoIterator<Item = (TeamId, IncidentId, Vec<EntryId>)>) {
-        let told = told.into_iter().map(|(team, incident, entries)| Effect::Changed { team, incident, entries });
-        self.effects.extend(told);
-    }
-
-    /// Tells the shell who may sync, if that has changed.
-    fn tell_members(&mut self) {
-        let (me, mut members) = (self.device(), BTreeSet::<DeviceKey>::new());
-        for team in self.teams.values() {
-            members.extend(team.ledger.roster().members());
-            members.extend(team.sponsors(&me));
-        }
-        members.remove(&self.device());
-        if members != self.members_told {
-            self.members_told.clone_from(&members);
-            self.effects.push(Effect::Members(members));
-        }
-        for (team, state) in &self.teams {
-            let mut members: BTreeSet<DeviceKey> = state.ledger.roster().member_devices();
-            if state.hears_sponsors {
-                members.extend(state.sponsors(&me));
-            }
-            members.remove(&me);
-            if state.is_guest(&me) {
-                members.clear();
-            }
-            if self.audiences_told.get(team).map_or(!members.is_empty(), |told| *told != members) {
-                self.audiences_told.insert(*team, members.clone());
-                self.effects.push(Effect::Audience { team: *team, members });
-            }
-        }
-    }
-}
-
-/// What of a batch was refused. An entry that had waited can be refused now too; whoever brought what it waited for is
-/// not to blame for it.
-fn blame(refused: &[(EntryId, Refusal)], batch: &[EntryId]) -> Option<Refused> {
-    let (id, refusal) = refused.iter().find(|(id, _)| batch.contains(id))?;
-    Some(Refused { id: *id, code: refusal.code(), reason: refusal.to_string() })
-}
-
-/// The entries of a chunk on which no other of it builds.
-fn heads_of(received: &[muster_sync::Received]) -> BTreeSet<EntryId> {
-    let mut heads: BTreeSet<EntryId> = received.iter().map(|received| received.entry.id()).collect();
-    for parent in received.iter().flat_map(|received| received.entry.parents()) {
-        heads.remove(&parent);
-    }
-    heads
-}
-
-/// Enough of a team's id to tell teams apart in a log.
-fn short(team: &TeamId) -> String {
-    team.to_string().chars().take(8).collect()
 }
 
 fn by_team(news: &[(TeamId, EntryId, DagId)]) -> BTreeMap<TeamId, Vec<EntryId>> {
@@ -593,17 +323,4 @@ fn by_team(news: &[(TeamId, EntryId, DagId)]) -> BTreeMap<TeamId, Vec<EntryId>> 
         teams.entry(*team).or_default().push(*entry);
     }
     teams
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_brings_what_a_bad_entry_waited_for_is_not_blamed_for_it() {
-        let id = |byte| EntryId::from_bytes([byte; 32]);
-        let refused = [(id(1), Refusal::NoParent), (id(2), Refusal::Genesis)];
-        assert_eq!(blame(&refused, &[id(3)]), None);
-        assert_eq!(blame(&refused, &[id(2), id(3)]).map(|refused| refused.id), Some(id(2)));
-    }
 }

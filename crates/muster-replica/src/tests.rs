@@ -3,12 +3,14 @@
 mod audience;
 mod back_again;
 mod bundle;
+mod compact;
 mod decisions;
 mod forks;
 mod full;
 mod guests;
 mod record;
 mod redaction;
+mod refused;
 mod resume;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};

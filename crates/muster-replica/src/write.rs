@@ -10,7 +10,8 @@ use muster_log::draft::DraftError;
 use muster_log::fact::What;
 use muster_log::ledger::{Ledger, Received};
 use muster_log::{
-    Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Signature, TeamId, Value,
+    Body, BodyRef, BodyText, DagId, Draft, Entry, EntryId, IncidentId, Kind, PersonId, Refusal, Signature, TeamId,
+    Value,
 };
 use muster_store::{Storage, StoredEntry, Write};
 
@@ -58,12 +59,7 @@ impl<S: Storage> Replica<S> {
         let device = self.device();
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let people = state.handles.people(&state.ledger);
-        let me = state.person_of(&device).ok_or_else(|| {
-            ReplicaError::NotAllowed(match state.was_removed(&device) {
-                true => "it was removed from the team; a new ticket lets it in again".into(),
-                false => "it is not a member of the team (yet)".into(),
-            })
-        })?;
+        let me = state.person_of(&device).ok_or_else(|| ReplicaError::NotAllowed(state.outside(&device).into()))?;
         match incident {
             None => Ok(command::declare(act, aside, &people)?),
             Some(incident) => {
@@ -137,11 +133,12 @@ impl<S: Storage> Replica<S> {
         now: Now,
     ) -> Result<(), ReplicaError> {
         let id = entry.id();
-        let signature = self.secret.sign_entry(&id);
+        let (signature, device) = (self.secret.sign_entry(&id), self.device());
         let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
         let outcome = state.ledger.receive(None, vec![Received { entry: entry.clone(), signature: Some(signature) }]);
         if !outcome.admitted.contains(&id) {
-            let why = outcome.refused.first().map_or("it builds on what is not here".into(), |(_, r)| r.to_string());
+            let in_words = |(_, refusal): &(EntryId, Refusal)| state.refusal_in_words(refusal, &device);
+            let why = outcome.refused.first().map_or("it builds on what is not here".into(), in_words);
             return Err(ReplicaError::NotAllowed(why));
         }
         self.stage_entry(team, entry, Some(signature), now)?;

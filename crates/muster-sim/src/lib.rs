@@ -15,7 +15,8 @@
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
 //! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
 //! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `decisions` who removes whom, `check`
-//! and `record` what must hold; `liar` and `weather` what comes on top where members lie.
+//! and `record` what must hold; `liar` and `weather` what comes on top where members lie. `on_disk` stands apart: two replicas over the
+//! store on disk, which fails.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
@@ -31,6 +32,7 @@ mod liar;
 mod link;
 mod network;
 mod node;
+mod on_disk;
 mod outsiders;
 mod people;
 mod power;
@@ -44,6 +46,7 @@ mod world;
 pub use decisions::Decisions;
 pub use failure::{Failure, Tally, Wrong};
 pub use liar::{Lie, LieCounts};
+pub use on_disk::{DiskFailure, DiskTally, play_on_disk};
 pub use seeds::{FoundSeed, found_seeds};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

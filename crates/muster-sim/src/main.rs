@@ -1,7 +1,9 @@
 //! The simulator's command line: plays found seeds and then many others, and ends with 1 at the first that fails.
 
 use clap::Parser;
-use muster_sim::{Failure, Lie, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, found_seeds, play};
+use muster_sim::{
+    DiskFailure, DiskTally, Failure, Lie, REPLICAS, REPLICAS_MAX, Setup, Shell, Tally, found_seeds, play, play_on_disk,
+};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +41,9 @@ struct Args {
     /// How many of 1,000 acts decide who is in the team: removals, grants, seconds, further devices, coming back.
     #[arg(long, default_value_t = 0)]
     decisions: u64,
+    /// Play two replicas over stores on disks that fail instead, which redact and compact.
+    #[arg(long, conflicts_with_all = ["replicas", "liars", "incidents", "guests", "decisions"])]
+    on_disk: bool,
     /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -77,7 +82,11 @@ fn main() -> ExitCode {
             }
         }
     }
-    match run(&args) {
+    let played = match args.on_disk {
+        true => run_on_disk(&args).map(|tally| tally.to_string()).map_err(|failure| failure.to_string()),
+        false => run(&args).map(|tally| tally.to_string()).map_err(|failure| failure.to_string()),
+    };
+    match played {
         Ok(tally) => {
             println!("{tally}");
             ExitCode::SUCCESS
@@ -87,6 +96,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_on_disk(args: &Args) -> Result<DiskTally, DiskFailure> {
+    let mut tally = DiskTally::default();
+    let seeds =
+        args.seed.map_or(args.first..args.first.saturating_add(args.seeds), |seed| seed..seed.saturating_add(1));
+    for seed in seeds {
+        tally.add(&play_on_disk(seed)?);
+    }
+    Ok(tally)
 }
 
 fn run(args: &Args) -> Result<Tally, Box<Failure>> {

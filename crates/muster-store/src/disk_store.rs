@@ -45,6 +45,8 @@ pub(crate) struct Writer {
     pub(crate) poisoned: bool,
     /// How long sled may take; none where the index is kept in memory.
     pub(crate) index_patience: Option<Duration>,
+    /// Bytes of the journal that are written anew in one step.
+    pub(crate) slice_bytes: usize,
     /// Held until the store is dropped.
     pub(crate) _lock: Box<dyn Send>,
 }
@@ -314,6 +316,12 @@ impl Storage for DiskStore {
 
     fn step_compaction(&mut self) -> Result<CompactionStep, StoreError> {
         crate::compact::step(self)
+    }
+
+    fn give_up_compaction(&mut self) {
+        if self.compaction.is_some() {
+            crate::compact::give_up(self);
+        }
     }
 
     fn begin_erasure(&mut self, bodies: &[BodyHash]) -> Result<ErasureStep, StoreError> {

@@ -8,17 +8,16 @@
 use crate::archive::block::{Filling, Row};
 use crate::archive::{ArchiveRef, ArchiveWriter, Slot};
 use crate::compact::give_up;
-use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
 use crate::home::Home;
 use crate::index::{Key, body_key};
+use crate::quarantine::{self, Sought};
 use crate::record::Payload;
 use crate::rewrite::{Left, LeftOf, Rewriting};
 use crate::{ErasureStep, StoreError, Write};
 use muster_log::BodyHash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Files that are made from entries and bodies, and may be lost at any time.
@@ -65,7 +64,11 @@ pub(crate) fn begin(store: &mut DiskStore, bodies: &[BodyHash]) -> Result<Erasur
             found.insert(body_key(hash), held);
         }
     }
-    purge(&store.home)?;
+    let archives: Vec<ArchiveRef> = store.archives.known().cloned().collect();
+    if quarantine::is_any(&store.home)? {
+        quarantine::purge(&store.home, store.format.store, &archives, &Sought::of(store, bodies)?)?;
+    }
+    purge_derived(&store.home)?;
     if found.is_empty() {
         return Ok(ErasureStep::Done { erased: 0, took: begun.elapsed() });
     }
@@ -77,7 +80,8 @@ pub(crate) fn begin(store: &mut DiskStore, bodies: &[BodyHash]) -> Result<Erasur
         }
     }
     let affected = |archive: &ArchiveRef| blocks.get(&archive.number).cloned().unwrap_or_default();
-    let mut waiting: Vec<_> = store.archives.known().map(|archive| (archive.clone(), affected(archive))).collect();
+    let waiting = archives.into_iter().map(|archive| (affected(&archive), archive));
+    let mut waiting: Vec<_> = waiting.map(|(blocks, archive)| (archive, blocks)).collect();
     let packed: u64 = waiting.iter().filter(|(_, blocks)| !blocks.is_empty()).map(|(archive, _)| archive.size()).sum();
     let needed = store.journal.bytes()?.saturating_add(packed).saturating_add(FREE_BYTES);
     if store.home.disk().free(store.path()).is_ok_and(|free| free < needed) {
@@ -211,21 +215,6 @@ fn stripped(row: &Row, going: &BTreeSet<Key>) -> Row {
     Row { entry: row.entry.clone(), body }
 }
 
-/// Removes what is derived from bodies, and what was put aside as damaged: nobody can tell what that holds.
-fn purge(home: &Home) -> Result<(), StoreError> {
-    let disk = home.disk();
-    let names = disk.list(home.path()).map_err(|error| StoreError::io("list", home.path(), error))?;
-    let mut is_changed = false;
-    for name in names.into_iter().filter(|name| name.starts_with("quarantine-")) {
-        let path = home.path().join(&name);
-        tracing::warn!(path = %path.display(), "removed, for it may hold a text that was redacted");
-        remove_all(disk, &path).map_err(|error| StoreError::io("remove", &path, error))?;
-        is_changed = true;
-    }
-    purge_derived(home)?;
-    if is_changed { home.sync() } else { Ok(()) }
-}
-
 /// Removes what is derived from bodies.
 fn purge_derived(home: &Home) -> Result<(), StoreError> {
     let disk = home.disk();
@@ -241,27 +230,4 @@ fn purge_derived(home: &Home) -> Result<(), StoreError> {
         }
     }
     if is_changed { home.sync() } else { Ok(()) }
-}
-
-/// Removes a directory of the home and everything below. What only the system's own files are, such as sled's, is not
-/// behind [`Disk`].
-fn remove_all(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    for name in disk.list(dir).unwrap_or_default() {
-        let path = dir.join(name);
-        match disk.list(&path) {
-            Ok(names) => {
-                names.iter().try_for_each(|name| disk.remove(&path.join(name)))?;
-                disk.remove_dir(&path)?;
-            }
-            Err(_) => disk.remove(&path)?,
-        }
-    }
-    match disk.remove_dir(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

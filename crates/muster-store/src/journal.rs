@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes after which a new segment is begun. Small enough to rewrite one for an erasure.
-const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Segments kept open for reading.
 const HANDLES_MAX: usize = 16;
@@ -137,11 +137,12 @@ impl Journal {
         self.create(1, Chain::default())
     }
 
-    /// Removes all segments and the directory. What cannot be removed stays.
+    /// Removes all segments and the directory, durably: what was erased is not to come back. What cannot be removed stays.
     pub(crate) fn remove(disk: &dyn Disk, dir: &Path) {
         for number in segments(disk, dir).unwrap_or_default() {
             drop(disk.remove(&dir.join(name(number))));
         }
+        drop(disk.sync_dir(dir));
         drop(disk.remove_dir(dir));
     }
 

@@ -4,8 +4,8 @@
 //! same contract for the simulator and for tests, and one contract suite runs on both. The bytes on disk are written
 //! down in `docs/storage.md`.
 //!
-//! This crate keeps and returns bytes. It judges no entry (that is `muster-log`), knows no network and no clock, and
-//! draws no randomness: the store id arrives with [`OpenOptions`].
+//! This crate keeps and returns bytes. It judges no entry (that is `muster-log`), knows no network, no clock but to say
+//! how long something took, and draws no randomness: the store id arrives with [`OpenOptions`].
 //!
 //! The rule for callers: [`Storage::stage`] what came, [`Storage::commit`] once, and only then acknowledge, show or
 //! send it. A commit is whole or absent.
@@ -29,6 +29,7 @@ pub mod lease;
 mod lost;
 mod memory;
 mod open;
+mod quarantine;
 mod record;
 mod repair;
 mod rewrite;

@@ -9,6 +9,7 @@ use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
 use crate::index_check;
 use crate::journal::{Damage, Journal, Loaded};
 use crate::record::{Payload, StoreId};
+use crate::rewrite::SLICE_BYTES;
 use crate::sled_index;
 use crate::staged::Staged;
 use std::cell::RefCell;
@@ -27,6 +28,7 @@ pub struct OpenOptions {
     pub(crate) index_in_memory: bool,
     pub(crate) index_patience: Duration,
     pub(crate) disk: Arc<dyn Disk>,
+    slice_bytes: usize,
     now_ms: i64,
 }
 
@@ -34,7 +36,15 @@ impl OpenOptions {
     /// For writing. `store_id` is sixteen fresh random bytes, used only if the store is new.
     pub fn write(store_id: StoreId) -> Self {
         let disk = Arc::new(RealDisk);
-        Self { store_id, read_only: false, index_in_memory: false, index_patience: INDEX_PATIENCE, disk, now_ms: 0 }
+        Self {
+            store_id,
+            read_only: false,
+            index_in_memory: false,
+            index_patience: INDEX_PATIENCE,
+            disk,
+            slice_bytes: SLICE_BYTES,
+            now_ms: 0,
+        }
     }
 
     /// For reading alone: takes no lock, writes nothing, needs no sled, and reads everything that is whole in a damaged
@@ -56,6 +66,12 @@ impl OpenOptions {
     /// How long sled may take before it is given up.
     pub fn index_patience(self, index_patience: Duration) -> Self {
         Self { index_patience, ..self }
+    }
+
+    /// How many bytes of the journal are written anew in one step of a compaction or an erasure. Fewer make shorter steps, and more
+    /// of them.
+    pub fn slice_bytes(self, slice_bytes: usize) -> Self {
+        Self { slice_bytes, ..self }
     }
 
     /// Puts journal and home on another disk. sled stays on the real one, so this is best with the index in memory.
@@ -270,7 +286,8 @@ fn open_to_write(home: Home, options: OpenOptions) -> Result<(DiskStore, OpenRep
         full: !reserve,
     };
     let index_patience = (!options.index_in_memory).then_some(options.index_patience);
-    let writer = Some(Writer { tail, reserve, poisoned: false, index_patience, _lock: lock });
+    let writer =
+        Some(Writer { tail, reserve, poisoned: false, index_patience, slice_bytes: options.slice_bytes, _lock: lock });
     let (index, staged) = (RefCell::new(index), Staged::default());
     let (kept, archives) = (read.kept, read.archives);
     let store =
@@ -371,7 +388,12 @@ pub(crate) fn remove_leftovers(home: &Home, archives: &Archives, index_in_memory
         }
     }
     let is_known = |number: &u32| archives.known().any(|archive| archive.number == *number);
-    for number in Archives::present(home.disk(), &home.archives()).into_iter().filter(|number| !is_known(number)) {
-        drop(home.disk().remove(&archives.path(number)));
+    let present = Archives::present(home.disk(), &home.archives()).into_iter();
+    let unnamed: Vec<u32> = present.filter(|number| !is_known(number)).collect();
+    for number in &unnamed {
+        drop(home.disk().remove(&archives.path(*number)));
+    }
+    if !unnamed.is_empty() {
+        drop(archives.sync_dir());
     }
 }

@@ -17,10 +17,10 @@ use crate::{StoreError, Write};
 use std::time::Duration;
 
 /// Bytes of the journal that are copied and read back in one step: some hundredths of a second.
-const SLICE_BYTES: usize = 1024 * 1024;
+pub(crate) const SLICE_BYTES: usize = 1024 * 1024;
 
-/// Bytes that may be left for the last step, which switches too.
-const REST_BYTES: u32 = 256 * 1024;
+/// So many times as much as may be left for the last step, which switches too, is a slice.
+const RESTS_A_SLICE: usize = 4;
 
 /// What of a record goes into the next journal.
 pub(crate) enum Left {
@@ -45,6 +45,7 @@ pub(crate) struct Rewriting {
     format: Format,
     journal: Journal,
     tail: Tail,
+    slice_bytes: usize,
     /// Where the old journal ended when this began. What is behind was not known then, and is copied whatever it is.
     begun: (u32, u32),
     /// How far the old journal is copied.
@@ -78,6 +79,7 @@ impl Rewriting {
             format,
             journal,
             tail,
+            slice_bytes: writer.slice_bytes.max(1),
             begun: writer.tail.end(),
             copied: Cursor::begin(),
             read: Cursor::begin(),
@@ -95,13 +97,13 @@ impl Rewriting {
             return Ok(());
         }
         let end = self.end_of(store)?;
-        self.copy(store, left, end, SLICE_BYTES)
+        self.copy(store, left, end)
     }
 
     /// Whether so little is left that it goes with the last step, [`Rewriting::switch`].
     pub(crate) fn is_near_end(&self, store: &DiskStore) -> Result<bool, StoreError> {
         let ((segment, offset), end) = (self.copied.place(), self.end_of(store)?);
-        let is_near = segment == end.0 && end.1.saturating_sub(offset) <= REST_BYTES;
+        let is_near = segment == end.0 && end.1.saturating_sub(offset) as usize <= self.slice_bytes / RESTS_A_SLICE;
         Ok(is_near && self.unread.is_empty() && self.reading.is_none())
     }
 
@@ -109,7 +111,7 @@ impl Rewriting {
     pub(crate) fn switch(mut self, store: &mut DiskStore, left: LeftOf<'_>) -> Result<(u64, u64), StoreError> {
         let end = self.end_of(store)?;
         while self.copied.place() < end {
-            self.copy(store, left, end, SLICE_BYTES)?;
+            self.copy(store, left, end)?;
         }
         self.check_same(store)?;
         let bytes_before = bytes_of(&store.journal, &store.archives)?;
@@ -143,9 +145,9 @@ impl Rewriting {
     }
 
     /// Copies a slice of the old journal, and reads it back.
-    fn copy(&mut self, store: &DiskStore, left: LeftOf<'_>, end: (u32, u32), bytes: usize) -> Result<(), StoreError> {
+    fn copy(&mut self, store: &DiskStore, left: LeftOf<'_>, end: (u32, u32)) -> Result<(), StoreError> {
         let (begun, mut pieces) = (self.begun, Vec::new());
-        self.copied = store.journal.read_on(self.copied, end, bytes, &mut |position, record| {
+        self.copied = store.journal.read_on(self.copied, end, self.slice_bytes, &mut |position, record| {
             let is_new = (position.segment, position.offset) >= begun;
             let is_live = |key: &str| is_new || store.kept.locals.get(key) == Some(&position);
             pieces_left(record, left(&record.payload, &is_live), &mut pieces);

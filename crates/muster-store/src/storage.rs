@@ -135,7 +135,7 @@ pub trait Storage {
         Ok(0)
     }
 
-    /// Goes on with what [`Storage::begin_compaction`] began, for some tenths of a second but in the last step. Between steps
+    /// Goes on with what [`Storage::begin_compaction`] began, for some tenths of a second at most. Between steps
     /// the store is read and written as always. Whatever happens, it holds the same before and afterwards.
     ///
     /// # Errors
@@ -144,6 +144,9 @@ pub trait Storage {
     fn step_compaction(&mut self) -> Result<CompactionStep, StoreError> {
         Ok(CompactionStep::Done(Compacted::default()))
     }
+
+    /// Gives up a compaction under way and removes what it wrote; the store holds what it held.
+    fn give_up_compaction(&mut self) {}
 
     /// Moves the entries of these DAGs to where they take less room, in one go.
     ///

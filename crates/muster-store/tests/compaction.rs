@@ -15,7 +15,8 @@ const HOME: &str = "/home/store";
 const LINES: u32 = 12;
 
 fn open(disk: &FaultyDisk) -> Result<(DiskStore, OpenReport), StoreError> {
-    let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+    // Slices so small that there are many.
+    let options = OpenOptions::write([9; 16]).index_in_memory().slice_bytes(1_500).disk(Arc::new(disk.clone()));
     DiskStore::open(Path::new(HOME), options)
 }
 
@@ -148,6 +149,30 @@ fn a_compaction_that_cannot_look_at_something_loses_nothing_that_is_acknowledged
         }
     }
     assert!(refused > 20 && done > 0, "{refused} of {reads} refused");
+}
+
+#[test]
+fn what_a_compaction_wrote_whose_process_was_killed_is_removed_at_the_next_opening_and_nothing_else() {
+    let (disk, incidents) = written();
+    let (mut store, _) = open(&disk).unwrap();
+    store.compact(&[incidents[0][0].entry.dag]).unwrap();
+    let named = archives(&disk);
+    store.begin_compaction(&[incidents[1][0].entry.dag]).unwrap();
+    store.step_compaction().unwrap();
+    assert_eq!(archives(&disk).len(), 2);
+    drop(store);
+    // Readers leave it alone, and so does who cannot tell what the journal names.
+    check(&open_to_read(&disk).0, &incidents);
+    let journal = Path::new(HOME).join("journal-2/00000001.log");
+    let bytes = disk.contents(&journal).unwrap();
+    let spoilt: Vec<u8> = bytes.iter().enumerate().map(|(at, byte)| if at == 200 { !byte } else { *byte }).collect();
+    disk.replace(&journal, &spoilt);
+    assert!(matches!(open(&disk), Err(StoreError::Damaged { .. })));
+    assert_eq!(archives(&disk).len(), 2);
+    disk.replace(&journal, &bytes);
+    let (store, _) = open(&disk).unwrap();
+    assert_eq!(archives(&disk), named);
+    check(&store, &incidents);
 }
 
 #[test]

@@ -5,7 +5,9 @@
 mod sample;
 
 use muster_log::BodyHash;
-use muster_store::{Disk, DiskStore, Fault, FaultyDisk, How, OpenOptions, OpenReport, Storage, StoreError, Write};
+use muster_store::{
+    Disk, DiskStore, ErasureStep, Fault, FaultyDisk, How, OpenOptions, OpenReport, Storage, StoreError, Write,
+};
 use sample::linked::{Line, lines};
 use sample::{check_filled, fill, local};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,8 @@ const LINES: u32 = 12;
 const GOING: [(usize, usize); 2] = [(1, 5), (0, 4)];
 
 fn open(disk: &FaultyDisk) -> Result<(DiskStore, OpenReport), StoreError> {
-    let options = OpenOptions::write([9; 16]).index_in_memory().disk(Arc::new(disk.clone()));
+    // Slices so small that there are many.
+    let options = OpenOptions::write([9; 16]).index_in_memory().slice_bytes(1_500).disk(Arc::new(disk.clone()));
     DiskStore::open(Path::new(HOME), options)
 }
 
@@ -126,6 +129,19 @@ fn erased_texts_are_in_no_file_and_everything_else_is_there() {
 }
 
 #[test]
+fn what_is_derived_from_a_text_while_it_is_being_erased_goes_too() {
+    let (disk, incidents) = written();
+    let (mut store, _) = open(&disk).unwrap();
+    let mut step = store.begin_erasure(&going(&incidents)).unwrap();
+    while matches!(step, ErasureStep::Going { .. }) {
+        store.keep_tail(&incidents[1][5].body).unwrap();
+        assert!(holding(&disk, &incidents[1][5]).contains(&Path::new(HOME).join("tail")));
+        step = store.step_erasure().unwrap();
+    }
+    assert_eq!(holding(&disk, &incidents[1][5]), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn an_erased_body_can_come_again_and_be_erased_again() {
     let (disk, incidents) = written();
     let (mut store, _) = open(&disk).unwrap();
@@ -199,4 +215,162 @@ fn a_full_disk_erases_nothing_takes_more_when_it_can_and_erases_then() {
     fill(&mut store, 8, 0..2);
     drop(store);
     check_goes_on(&disk, &incidents);
+}
+
+/// Puts a file into quarantine, durably.
+fn put_aside(disk: &FaultyDisk, name: &str, bytes: &[u8]) {
+    let path = Path::new(HOME).join(name);
+    let mut above: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| dir.starts_with(HOME)).collect();
+    above.reverse();
+    above.iter().for_each(|dir| disk.create_dir(dir).unwrap());
+    disk.replace(&path, bytes);
+}
+
+/// Where some bytes stand in others.
+fn find(bytes: &[u8], part: &[u8]) -> usize {
+    bytes.windows(part.len()).position(|window| window == part).unwrap()
+}
+
+/// What is left in quarantine, by the names in the home.
+fn aside(disk: &FaultyDisk) -> Vec<String> {
+    let paths = files(disk, Path::new(HOME)).into_iter();
+    let mut names: Vec<String> =
+        paths.map(|path| path.strip_prefix(HOME).unwrap().to_str().unwrap().to_owned()).collect();
+    names.retain(|name| name.starts_with("quarantine-"));
+    names.sort();
+    names
+}
+
+/// A store whose segment was looked at before a line was written and after it: both lines' texts, and the two segments.
+struct Before {
+    disk: FaultyDisk,
+    secret: Line,
+    /// A line before.
+    other: Line,
+    without: Vec<u8>,
+    with: Vec<u8>,
+}
+
+fn before() -> Before {
+    let (disk, lines) = (FaultyDisk::new(), lines(1, 12));
+    let (mut store, _) = open(&disk).unwrap();
+    let segment = || disk.contents(&Path::new(HOME).join("journal/00000001.log")).unwrap();
+    let put = |store: &mut DiskStore, line: &Line| {
+        line.writes().into_iter().for_each(|write| store.stage(write).unwrap());
+        store.commit().unwrap();
+    };
+    lines[..5].iter().for_each(|line| put(&mut store, line));
+    let without = segment();
+    put(&mut store, &lines[5]);
+    let with = segment();
+    // The made-up signatures of those near it are of its salt.
+    Before { disk, secret: lines[5].clone(), other: lines[1].clone(), without, with }
+}
+
+#[test]
+fn of_what_was_put_aside_an_erasure_removes_what_holds_the_text_and_keeps_the_rest() {
+    let Before { disk, secret, without, with, .. } = before();
+    let spoilt = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 0x10;
+        bytes
+    };
+    // A flipped bit within the secret itself.
+    let in_secret = find(&with, &secret.body) + 30;
+    put_aside(&disk, "quarantine-1/journal/00000001.log", &without);
+    put_aside(&disk, "quarantine-2/journal/00000001.log", &with);
+    put_aside(&disk, "quarantine-3/journal-4/00000001.log", &spoilt(&with, in_secret));
+    // A torn tail that ends within the secret, and one that never came so far.
+    let tail = &with[without.len()..find(&with, &secret.body) + secret.body.len() - 8];
+    put_aside(&disk, &format!("quarantine-4/torn-00000001-{}", without.len()), tail);
+    put_aside(&disk, &format!("quarantine-5/torn-00000001-{}", without.len()), &with[without.len()..][..60]);
+    // An index holds no texts, whatever it looks like; of anything else nobody knows.
+    put_aside(&disk, "quarantine-6/db", &secret.body);
+    put_aside(&disk, "quarantine-7/notes", &secret.body);
+    put_aside(&disk, "quarantine-7/other notes", b"nothing of the kind");
+    let (mut store, _) = open(&disk).unwrap();
+    assert_eq!(store.erase(&[secret.hash]).unwrap(), 1);
+    let torn = format!("quarantine-5/torn-00000001-{}", without.len());
+    assert_eq!(
+        aside(&disk),
+        ["quarantine-1/journal/00000001.log", &torn, "quarantine-6/db", "quarantine-7/other notes"]
+    );
+    let names = disk.list(Path::new(HOME)).unwrap();
+    assert!(!names.contains(&"quarantine-2".to_owned()), "no empty directory stays: {names:?}");
+}
+
+#[test]
+fn a_damaged_place_of_another_text_is_kept_unless_the_text_that_goes_is_not_known_here() {
+    for is_known in [true, false] {
+        let Before { disk, secret, other, without, .. } = before();
+        // Half of another line cannot be read; what is left of it is not of the secret.
+        let mut spoilt = without.clone();
+        let at = find(&without, &other.body);
+        spoilt[at..at + other.body.len()].fill(0xee);
+        put_aside(&disk, "quarantine-1/journal/00000001.log", &spoilt);
+        put_aside(&disk, "quarantine-2/journal/00000001.log", &without);
+        let (mut store, _) = open(&disk).unwrap();
+        let going = if is_known { secret.hash } else { BodyHash::from_bytes([7; 32]) };
+        assert_eq!(store.erase(&[going]).unwrap(), u64::from(is_known));
+        let damaged = is_known.then_some("quarantine-1/journal/00000001.log".to_owned());
+        let whole = Some("quarantine-2/journal/00000001.log".to_owned());
+        assert_eq!(aside(&disk), damaged.into_iter().chain(whole).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_archive_that_was_put_aside_is_kept_only_if_it_can_be_read_and_has_none_of_the_texts() {
+    let (disk, incidents) = written();
+    for name in ["summaries", "quarantine-1/torn-1", "quarantine-2/journal/00000001.log"] {
+        disk.remove(&Path::new(HOME).join(name)).unwrap();
+    }
+    let home = |name: &str| disk.contents(&Path::new(HOME).join(name)).unwrap();
+    let (archive, journal) = (home("archives/00000001.arc"), home("journal-2/00000001.log"));
+    let mut spoilt = archive.clone();
+    spoilt[100] ^= 1;
+    // The archive holds lines of the first incident only.
+    put_aside(&disk, "quarantine-1/archives/00000001.arc", &archive);
+    put_aside(&disk, "quarantine-2/archives/00000001.arc", &spoilt);
+    put_aside(&disk, "quarantine-3/archives/00000009.arc", &archive);
+    let (mut store, _) = open(&disk).unwrap();
+    store.erase(&[incidents[1][5].hash]).unwrap();
+    assert_eq!(aside(&disk), ["quarantine-1/archives/00000001.arc"]);
+    // Once the store does not name it any more, only a journal beside it can.
+    store.erase(&[incidents[0][4].hash]).unwrap();
+    assert_eq!(aside(&disk), Vec::<String>::new());
+    for (name, of) in [("quarantine-1", &journal), ("quarantine-2", &journal[..64].to_vec())] {
+        put_aside(&disk, &format!("{name}/archives/00000001.arc"), &archive);
+        put_aside(&disk, &format!("{name}/journal/00000001.log"), of);
+    }
+    store.erase(&[incidents[1][7].hash]).unwrap();
+    // That journal has the text; of the archive it tells that it has not.
+    assert_eq!(aside(&disk), ["quarantine-1/archives/00000001.arc", "quarantine-2/journal/00000001.log"]);
+}
+
+#[test]
+fn what_was_put_aside_and_cannot_be_read_is_removed() {
+    let Before { disk, secret, without, .. } = before();
+    put_aside(&disk, "quarantine-1/journal/00000001.log", &without);
+    let reads = {
+        let (mut store, _) = open(&disk).unwrap();
+        let before = disk.reads();
+        store.erase(&[secret.hash]).unwrap();
+        disk.reads() - before
+    };
+    assert_eq!(aside(&disk).len(), 1);
+    let mut removed = 0;
+    for nth in 1..=reads {
+        let Before { disk, secret, without, .. } = before();
+        put_aside(&disk, "quarantine-1/journal/00000001.log", &without);
+        let (mut store, _) = open(&disk).unwrap();
+        disk.fail_reads(nth, 1);
+        let erased = store.erase(&[secret.hash]);
+        disk.fail_reads(1, 0);
+        match erased {
+            Ok(erased) => assert_eq!(erased, 1),
+            Err(_) => assert!(store.contains_body(&secret.hash).unwrap()),
+        }
+        removed += usize::from(aside(&disk).is_empty());
+    }
+    assert!(removed > 0, "of {reads} reads none was of the file");
 }

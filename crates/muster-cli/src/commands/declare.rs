@@ -23,7 +23,7 @@ pub(crate) struct Declare {
     /// Not certain yet; `muster confirm` or `muster dismiss` follows
     #[arg(long)]
     suspected: bool,
-    /// Only you and these may hold it; fixed for good
+    /// Only you and these may hold it; fixed for good. Several: ana,bo or once each
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     private: Vec<String>,
     #[command(flatten)]

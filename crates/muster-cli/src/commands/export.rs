@@ -55,6 +55,17 @@ impl Export {
         self.file.as_deref().or(self.output.as_deref())
     }
 
+    /// Whether what was typed goes together. A report is of one incident.
+    pub(crate) fn check_words(&self) -> Result<(), Problem> {
+        if self.all && !self.is_audit() {
+            return Err(Problem::usage(
+                "`--all` is for an audit file; a report is of one incident",
+                "name one with `-i PREFIX`, or write `muster export audit FILE --all`",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether an audit file is meant.
     pub(crate) fn is_audit(&self) -> bool {
         self.format == Format::Audit

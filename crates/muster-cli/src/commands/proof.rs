@@ -89,12 +89,19 @@ impl VerifyProof {
         let taken =
             File::open(&self.file).and_then(|file| file.take(FORK_PROOF_BYTES_MAX as u64 + 64).read_to_end(&mut bytes));
         taken.map_err(|error| Failure::new(format!("cannot read `{}`: {error}", self.file.display())))?;
-        let shown = ForkProof::decode(&bytes).and_then(|proof| proof.check()).map_err(|bad| {
-            Problem::refused(
-                format!("nothing is proven: {bad}"),
-                "ask whoever gave it to you for the file as it was written",
-            )
-        })?;
+        let shown = ForkProof::decode(&bytes).and_then(|proof| proof.check());
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(bad) => {
+                if json {
+                    output::print_json(&json!({ "ok": false, "what": bad.to_string() }))?;
+                }
+                return Err(Problem::refused(
+                    format!("nothing is proven: {bad}"),
+                    "ask whoever gave it to you for the file as it was written",
+                ));
+            }
+        };
         if json { output::print_json(&told(&shown)) } else { output::print(&drawn(&shown, page)) }
     }
 }

@@ -17,6 +17,9 @@ const DOUBTS_SHOWN_MAX: usize = 20;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Verify {
     ok: bool,
+    /// `store`, or which form of file.
+    #[serde(default)]
+    what: String,
     entries: u64,
     signatures_checked: u64,
     /// Entries proven by a later one of their log.
@@ -85,7 +88,7 @@ pub(crate) fn show(verify: &Verify, page: &Page) -> String {
         format!("{}: {counted}, {found}\n", page.paint.red("NOT OK"))
     };
     for Found { entry, what } in problems {
-        let entry = entry.as_deref().map(short).unwrap_or(if verify.device.is_some() { "file" } else { "store" });
+        let entry = entry.as_deref().map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
         drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, what));
     }
     drawn + &besides(verify, page)
@@ -169,6 +172,11 @@ mod tests {
         assert_eq!(show(&good, &page()), "ok: 12 entries, 5 signatures checked\n");
         let one: Verify = from(json!({"ok": true, "entries": 1, "signatures_checked": 1, "problems": []}));
         assert_eq!(show(&one, &page()), "ok: 1 entry, 1 signature checked\n");
+        for (what, place) in [("store", "store     "), ("audit", "file      "), ("bundle", "file      ")] {
+            let verify: Verify = from(json!({"ok": false, "what": what, "entries": 0, "signatures_checked": 0,
+                "problems": [{"entry": null, "what": "the manifest is damaged"}]}));
+            assert!(show(&verify, &page()).contains(&format!("{place}the manifest is damaged")), "{what}");
+        }
         let bad: Verify = from(json!({"ok": false, "entries": 12, "signatures_checked": 5,
             "problems": [{"entry": "ab".repeat(32), "what": "the signature does not fit"}]}));
         insta::assert_snapshot!(fits(show(&bad, &page())), @r"

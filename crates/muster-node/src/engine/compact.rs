@@ -14,10 +14,10 @@ impl<S: Storage> Engine<S> {
         match ask {
             Ask::Begin { incidents } => {
                 let incidents = self.incidents_to_compact(incidents)?;
-                let entries = self.replica.begin_compaction(&incidents)?;
+                let entries = self.replica.begin_compaction(&incidents, self.now())?;
                 Ok(to_value(&Begun { incidents: incidents.len(), entries }))
             }
-            Ask::Step => Ok(to_value(&match self.replica.step_compaction()? {
+            Ask::Step => Ok(to_value(&match self.replica.step_compaction(self.now())? {
                 CompactionStep::Packed { done, of } => Stepped::Packed { done, of },
                 CompactionStep::Done(compacted) => Stepped::Done {
                     entries: compacted.entries,

@@ -12,7 +12,9 @@ impl From<ReplicaError> for Failure {
             ReplicaError::Body(_) => {
                 Some("say it in several entries, or keep the long text in a file and log where it is (--link)".into())
             }
-            ReplicaError::NotAllowed(_) => Some("see `muster team show` for who may write here".into()),
+            ReplicaError::NotAllowed(_) => Some(
+                "`muster team show` tells who may do what here, `muster team list` in which other teams you are".into(),
+            ),
             ReplicaError::Damaged { .. } => {
                 Some("`muster repair` puts aside what does not stand and makes the home usable again".into())
             }

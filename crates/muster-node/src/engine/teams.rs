@@ -3,9 +3,10 @@
 use super::Engine;
 use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
+use muster_incident::printable;
 use muster_log::fact::Capability;
 use muster_log::limits::RECOVERY_KEYS_MAX;
-use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId};
+use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId, Ticket};
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -72,6 +73,19 @@ impl<S: Storage> Engine<S> {
             "incident": incident.map(|incident| incident.to_string()),
             "title": title,
         }))
+    }
+
+    /// What to do instead of using a ticket for an incident of a team that this device is in: no ticket opens it then.
+    /// `None` where a ticket is the way, or the incident is here.
+    pub(crate) fn instead_of_ticket(&self, ticket: &Ticket) -> Option<String> {
+        let (replica, incident) = (&self.replica, ticket.incident?);
+        replica.person_in(&ticket.team)?;
+        if replica.team_of(&incident).is_some() {
+            return None;
+        }
+        let name = replica.own_handle(&ticket.team).unwrap_or_else(|| "NAME".to_owned());
+        let (name, incident) = (printable(&name), &incident.to_string()[..8]);
+        Some(format!("no ticket is needed: let somebody in that incident run `muster admit {name} -i {incident}`"))
     }
 
     /// Where this device listens, or listened last.

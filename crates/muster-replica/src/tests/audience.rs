@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 /// The last audience that a desk told, and nothing where it told none.
 fn told(room: &mut Room, desk: usize) -> Option<BTreeSet<DeviceKey>> {
     let effects = room.desks[desk].take_effects();
-    let audiences = effects.into_iter().filter_map(|effect| match effect {
+    let mut audiences = effects.into_iter().filter_map(|effect| match effect {
         Effect::Audience { members, .. } => Some(members),
         _ => None,
     });
-    audiences.last()
+    audiences.next_back()
 }
 
 /// The network takes a subscription once on a connection, so whoever was refused it, or lost it, has to call anew.
