@@ -255,6 +255,7 @@ impl<S: Storage> Replica<S> {
             let Ok(Frame::Have(have)) = Frame::decode(frame, TeamPrefix::from(*team)) else { continue };
             let source = LedgerSource {
                 ledger: &state.ledger,
+                speaker: None,
                 missing_bodies: &state.missing_bodies,
                 hidden: &state.hidden,
                 store: &self.store,
@@ -273,6 +274,7 @@ impl<S: Storage> Replica<S> {
     fn source<'a>(&'a self, state: &'a Team) -> LedgerSource<'a, S> {
         LedgerSource {
             ledger: &state.ledger,
+            speaker: None,
             missing_bodies: &state.missing_bodies,
             hidden: &state.hidden,
             store: &self.store,

@@ -63,6 +63,7 @@ impl<S: Storage> Replica<S> {
         }
         let source = LedgerSource {
             ledger: &state.ledger,
+            speaker: Some(self.secret.public()),
             missing_bodies: &state.missing_bodies,
             hidden: &state.hidden,
             store: &self.store,

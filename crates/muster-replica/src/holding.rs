@@ -5,7 +5,7 @@
 
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::team::{Team, person_may_see};
+use crate::team::{Team, person_may_see, speaks_of};
 use muster_log::{Dag, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, TeamId};
 use muster_store::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,11 +75,11 @@ impl Team {
         unheld(graph, held.unwrap_or_default(), |entry| entry.key() == *device)
     }
 
-    /// How many entries a device is not known to hold of what it may see; `None` where it never said anything.
-    pub(crate) fn unheld_count(&self, device: &DeviceKey) -> Option<u64> {
+    /// How many entries a device is not known to hold of what it and `me` may see; `None` where it never said anything.
+    pub(crate) fn unheld_count(&self, device: &DeviceKey, me: &DeviceKey) -> Option<u64> {
         self.receipts.get(device)?;
         let roster = DagId::from(self.ledger.team());
-        let seen = self.ledger.dags().filter(|(dag, _)| **dag == roster || person_may_see(&self.ledger, dag, device));
+        let seen = self.ledger.dags().filter(|(dag, _)| **dag == roster || speaks_of(&self.ledger, dag, me, device));
         Some(seen.map(|(_, graph)| self.unheld_by(device, graph).len() as u64).sum())
     }
 }

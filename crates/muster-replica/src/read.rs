@@ -4,7 +4,7 @@ use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
 use crate::source::LedgerSource;
-use crate::team::{Bodies, Held, Team};
+use crate::team::{Bodies, Held, Team, speaks_of};
 use muster_incident::{Document, People, View, incident_view};
 use muster_log::{Dag, DagId, DeviceKey, EntryId, IncidentId, Kind, TeamId, Timestamp};
 use muster_store::Storage;
@@ -135,6 +135,7 @@ impl<S: Storage> Replica<S> {
         devices.remove(&me);
         let source = LedgerSource {
             ledger: &state.ledger,
+            speaker: Some(me),
             missing_bodies: &state.missing_bodies,
             hidden: &state.hidden,
             store: &self.store,
@@ -149,9 +150,11 @@ impl<S: Storage> Replica<S> {
             missing_here: standing(&device).and_then(|standing| standing.missing_here),
             missing_there: match standing(&device) {
                 // The replicator counts what is on its way as held; here it must have shown that it arrived.
-                Some(standing) => standing.missing_there.filter(|missing| *missing > 0 || state.has_shown_all(&device)),
+                Some(standing) => {
+                    standing.missing_there.filter(|missing| *missing > 0 || state.has_shown_all(&device, &me))
+                }
                 // Away, it holds at least what it last said.
-                None => state.unheld_count(&device),
+                None => state.unheld_count(&device, &me),
             },
         };
         Ok(devices.into_iter().map(peer).collect())
@@ -197,17 +200,16 @@ impl Team {
         self.handles.people(&self.ledger)
     }
 
-    /// Whether the peer has sent or acknowledged everything here that it may see.
-    fn has_shown_all(&self, peer: &DeviceKey) -> bool {
+    /// Whether the peer has sent or acknowledged everything here that it and `me` may see.
+    fn has_shown_all(&self, peer: &DeviceKey, me: &DeviceKey) -> bool {
         let roster = DagId::from(self.ledger.team());
-        self.ledger
-            .dags()
-            .filter(|(dag, _)| **dag == roster || crate::team::person_may_see(&self.ledger, dag, peer))
-            .all(|(dag, graph)| {
+        self.ledger.dags().filter(|(dag, _)| **dag == roster || speaks_of(&self.ledger, dag, me, peer)).all(
+            |(dag, graph)| {
                 let wrote = |head: &EntryId| graph.entry(head).is_some_and(|entry| entry.key() == *peer);
                 let sent = |head: &EntryId| covers(self.sent_by.get(peer), graph, head);
                 graph.heads().iter().all(|head| wrote(head) || sent(head) || self.holds(peer, dag, head))
-            })
+            },
+        )
     }
 
     /// Whether a receipt of the peer covers the entry.

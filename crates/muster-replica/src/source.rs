@@ -1,7 +1,7 @@
 //! What the replicators may ask of this replica: the ledger's entries, the store's signatures and bodies.
 
 use crate::redaction::Hidden;
-use crate::team::{incidents, is_shared, person_may_see};
+use crate::team::{incidents, is_shared, person_may_see, speaks_of};
 use muster_log::dag::Tip;
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, DagId, DeviceKey, Entry, EntryId, ShortLog, Signature};
@@ -13,6 +13,9 @@ use std::ops::Bound;
 /// A read-only view of one team, committed or about to be before any frame leaves.
 pub(crate) struct LedgerSource<'a, S> {
     pub(crate) ledger: &'a Ledger,
+    /// Who speaks, where that is this device to peers: of what its person may not hold it keeps silent. A file tells all that
+    /// its reader may hold.
+    pub(crate) speaker: Option<DeviceKey>,
     pub(crate) missing_bodies: &'a BTreeMap<DagId, BTreeSet<EntryId>>,
     pub(crate) hidden: &'a Hidden,
     pub(crate) store: &'a S,
@@ -35,7 +38,10 @@ impl<S: Storage> muster_sync::Replica for LedgerSource<'_, S> {
     }
 
     fn visible_to(&self, incident: &DagId, peer: &DeviceKey) -> bool {
-        person_may_see(self.ledger, incident, peer)
+        match &self.speaker {
+            Some(me) => speaks_of(self.ledger, incident, me, peer),
+            None => person_may_see(self.ledger, incident, peer),
+        }
     }
 
     fn is_shared(&self, dag: &DagId) -> bool {

@@ -276,6 +276,15 @@ pub(crate) fn person_may_see(ledger: &Ledger, incident: &DagId, device: &DeviceK
     ledger.roster().person_of(device).is_some_and(|person| ledger.may_hold(&person, &incident))
 }
 
+/// Whether `me` speaks of an incident with a peer: the peer may hold it, and so may this person.
+///
+/// Who came back as somebody new, or as a guest, still has what they had. Those who may hold it hide it from this person, so
+/// they would ask for it as if it were new to them, and take it, again and again.
+pub(crate) fn speaks_of(ledger: &Ledger, incident: &DagId, me: &DeviceKey, peer: &DeviceKey) -> bool {
+    let may_hold = ledger.roster().person_of(me).is_none() || person_may_see(ledger, incident, me);
+    may_hold && person_may_see(ledger, incident, peer)
+}
+
 /// The DAGs of a team's incidents, by id.
 pub(crate) fn incidents(ledger: &Ledger) -> impl Iterator<Item = DagId> {
     let roster = DagId::from(ledger.team());

@@ -1,6 +1,7 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
 mod audience;
+mod back_again;
 mod bundle;
 mod compact;
 mod decisions;

@@ -2,6 +2,8 @@
 
 use crate::failure::Wrong;
 use crate::node::Node;
+use crate::outsiders::might_once_hold;
+use crate::record::{standing, was_redacted};
 use crate::world::World;
 use muster_log::fact::{Capability, Fact};
 use muster_log::{DagId, DeviceKey, Entry, EntryId, IncidentId, PersonId, TeamId};
@@ -43,7 +45,10 @@ impl World {
             let on_disk = holds(node.disk(), &promise.entry);
             let has_body = |reference: muster_log::BodyRef| matches!(node.disk().body(&reference.hash), Ok(Some(_)));
             let is_redacted = replica.is_redacted(&promise.team, &promise.entry);
-            let is_whole = entry.is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body));
+            // Whose redaction counts no more has been obeyed all the same.
+            let was_redacted = || self.decides && was_redacted(replica, &promise.entry);
+            let is_whole =
+                entry.is_some_and(|entry| is_redacted || entry.body().is_none_or(has_body) || was_redacted());
             if !on_disk || !is_whole {
                 return Err(Wrong::Lost { node: n, entry: promise.entry });
             }
@@ -119,7 +124,8 @@ impl World {
             let Ok(ledger) = replica.ledger(&team) else { continue };
             for incident in ledger.incidents() {
                 let me = ledger.roster().person_of(&replica.device());
-                let named = me.map_or(!ledger.is_private(&incident), |me| ledger.may_hold(&me, &incident));
+                let named = me.map_or(!ledger.is_private(&incident), |me| ledger.may_hold(&me, &incident))
+                    || self.decides && might_once_hold(ledger, &replica.device(), &incident);
                 // What a liar may read it may copy.
                 if !named && !self.is_known_to_liars(ledger, &incident) {
                     return Err(Wrong::Leaked { node: n, incident });
@@ -163,7 +169,11 @@ impl World {
                 if !everything && self.rng.chance(500) {
                     continue;
                 }
-                let view = view(n, replica, team, incident)?;
+                let mut view = view(n, replica, team, incident)?;
+                if self.decides {
+                    let Ok(ledger) = replica.ledger(&team) else { continue };
+                    view.push_str(&standing(ledger, &incident));
+                }
                 let basis = basis(replica, team, incident);
                 match seen.get(&basis) {
                     None => drop(seen.insert(basis, (n, view))),
@@ -181,6 +191,9 @@ impl World {
     /// How the replicas differ, in words; `None` where all is as it must be in the end.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let team = self.team?;
+        if self.decides {
+            return self.disagreement_of_those_together(team);
+        }
         for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { return Some(format!("node {n} is down")) };
             if replica.person_in(&team).is_none() {
@@ -234,8 +247,11 @@ impl World {
         self.look()?;
         self.check_views(true)?;
         self.check_standing()?;
-        self.check_statuses()?;
         let Some(team) = self.team else { return Ok(()) };
+        match self.decides {
+            true => self.check_decided(team)?,
+            false => self.check_statuses()?,
+        }
         self.check_newer(team)?;
         for n in 0..self.nodes.len() {
             // Derived anew from the disk, everything looks the same.
@@ -295,9 +311,15 @@ impl World {
         let Some(team) = self.team else { return Ok(()) };
         for (n, node) in self.nodes.iter().enumerate().take(self.honest().len()) {
             let Some(replica) = &node.replica else { continue };
+            if self.decides && replica.person_in(&team).is_none() {
+                continue; // never came in, or is out
+            }
             let peers = replica.peers(&team).map_err(|error| failed(n, "tell its peers", &error))?;
             let is_honest_neighbour = |peer: &Peer| {
-                self.number_of(&peer.device).is_some_and(|other| !self.is_liar(other) && self.is_neighbour(n, other))
+                self.number_of(&peer.device).is_some_and(|other| {
+                    let is_in = !self.decides || self.are_together(n, other, team);
+                    !self.is_liar(other) && is_in && self.is_neighbour(n, other)
+                })
             };
             for peer in peers.into_iter().filter(is_honest_neighbour) {
                 let nothing_missing = peer.missing_here == Some(0) && peer.missing_there == Some(0);
@@ -311,7 +333,7 @@ impl World {
     }
 }
 
-fn failed(node: usize, doing: &'static str, error: &ReplicaError) -> Wrong {
+pub(crate) fn failed(node: usize, doing: &'static str, error: &ReplicaError) -> Wrong {
     Wrong::Failed { node, doing, error: error.to_string() }
 }
 
@@ -319,7 +341,12 @@ fn holds(disk: &MemoryStore, entry: &EntryId) -> bool {
     disk.contains(entry).unwrap_or(false)
 }
 
-fn view(n: usize, replica: &mut Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> Result<String, Wrong> {
+pub(crate) fn view(
+    n: usize,
+    replica: &mut Replica<MemoryStore>,
+    team: TeamId,
+    incident: IncidentId,
+) -> Result<String, Wrong> {
     let view = replica.view(team, incident).map_err(|error| failed(n, "show an incident", &error))?;
     let newest = replica.newest(team, incident, NEWEST).map_err(|error| failed(n, "show the newest lines", &error))?;
     if newest != view.timeline[view.timeline.len().saturating_sub(NEWEST)..] {
@@ -350,7 +377,7 @@ fn basis(replica: &Replica<MemoryStore>, team: TeamId, incident: IncidentId) -> 
 }
 
 /// Entries whose bodies are not here and not redacted, sorted.
-fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> Vec<EntryId> {
+pub(crate) fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> Vec<EntryId> {
     let Some(dag) = replica.ledger(&team).ok().and_then(|ledger| ledger.dag(dag)) else { return Vec::new() };
     let lacks = |entry: &&muster_log::Entry| {
         entry.body().is_some_and(|reference| !matches!(replica.store().body(&reference.hash), Ok(Some(_))))
@@ -362,7 +389,7 @@ fn missing_bodies(replica: &Replica<MemoryStore>, team: TeamId, dag: &DagId) -> 
 }
 
 /// An incident declared alone that has not come along, though its author may write in the team.
-fn left_behind(replica: &Replica<MemoryStore>, team: TeamId) -> Option<IncidentId> {
+pub(crate) fn left_behind(replica: &Replica<MemoryStore>, team: TeamId) -> Option<IncidentId> {
     let roster = replica.ledger(&team).ok()?.roster();
     let capability = roster.person_of(&replica.device()).and_then(|person| roster.capability(&person));
     if capability < Some(Capability::Responder) || replica.is_guest_in(&team) {
@@ -386,7 +413,7 @@ fn shown(n: usize, node: &mut Node) -> Result<Option<Shown>, Wrong> {
 }
 
 /// Where two texts part, with a little of both.
-fn difference(one: &str, other: &str) -> String {
+pub(crate) fn difference(one: &str, other: &str) -> String {
     let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let part =
         |text: &str| -> String { text.chars().skip(same.saturating_sub(SHOWN_CHARS / 2)).take(SHOWN_CHARS).collect() };

@@ -1,6 +1,7 @@
 //! What a history can show to be wrong, and what it counted where nothing is.
 
 use crate::Setup;
+use crate::decisions::Decisions;
 use crate::liar::LieCounts;
 use muster_log::{EntryId, IncidentId};
 use std::fmt;
@@ -61,6 +62,26 @@ pub enum Wrong {
         node: usize,
         /// Which.
         incident: IncidentId,
+    },
+    /// Somebody was told something by a node that knew of their removal, or of an incident that they may not hold.
+    #[error("node {node} sent a frame of kind {kind} to node {peer}, which may not have it: {what}")]
+    ToldOutsider {
+        /// Who.
+        node: usize,
+        /// Whom.
+        peer: usize,
+        /// The kind of frame.
+        kind: u8,
+        /// Why the peer may not have it.
+        what: String,
+    },
+    /// The same entries, brought in another order, come to something else.
+    #[error("what node {node} holds comes to something else in another order: {what}")]
+    OrderMatters {
+        /// Whose entries.
+        node: usize,
+        /// What differs.
+        what: String,
     },
     /// Silence without agreement.
     #[error("the network is whole and quiet, and yet {what}")]
@@ -190,6 +211,9 @@ impl fmt::Display for Failure {
         if setup.guests > 0 {
             write!(f, " --guests {}", setup.guests)?;
         }
+        if setup.decisions > 0 {
+            write!(f, " --decisions {}", setup.decisions)?;
+        }
         match setup.lie {
             Some(lie) => write!(f, " --lie {}", lie.word()),
             None => Ok(()),
@@ -230,6 +254,8 @@ pub struct Tally {
     pub ranges: u64,
     /// Rows shown at the end, on all nodes, as written by a newer version.
     pub newer: u64,
+    /// Decisions about who is in the team, by what they were.
+    pub decisions: Decisions,
     /// Lies told.
     pub lies: LieCounts,
     /// Links that were closed with a liar at one end, by either.
@@ -260,6 +286,7 @@ impl Tally {
         self.gossip += gossip;
         self.ranges += other.ranges;
         self.newer += other.newer;
+        self.decisions.add(&other.decisions);
         self.lies.add(&other.lies);
         self.closed += other.closed;
         self.rejected += other.rejected;
@@ -279,6 +306,9 @@ impl fmt::Display for Tally {
         )?;
         if self.ranges > 0 {
             write!(f, ", {} comparisons by ranges", self.ranges)?;
+        }
+        if self.decisions != Decisions::default() {
+            write!(f, "; {}", self.decisions)?;
         }
         if self.lies.is_empty() {
             return Ok(());

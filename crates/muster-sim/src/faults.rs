@@ -7,6 +7,9 @@ use muster_store::{FailedCommit, MemoryStore};
 /// How much shorter histories with liars are.
 const SHORTER: u64 = 6;
 
+/// How many times as many acts there are in histories with decisions.
+const HASTE: u64 = 3;
+
 /// The rates of one history. Times in milliseconds, chances of 1,000.
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {
@@ -73,6 +76,11 @@ impl Faults {
     /// Less of everything, for histories with liars, in which each second costs more.
     pub(crate) fn shorten(&mut self) {
         self.span_ms /= SHORTER;
+    }
+
+    /// More acts, for histories in which many of them are decisions.
+    pub(crate) fn hasten(&mut self) {
+        self.act_every_ms /= HASTE;
     }
 
     /// From now on nothing goes wrong any more. What is under way goes on.

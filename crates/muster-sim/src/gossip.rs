@@ -78,7 +78,8 @@ impl World {
 
     fn pass_on(&mut self, n: usize, from: Option<usize>, message: MessageId) {
         for to in self.links.peers(n) {
-            if Some(to) == from || !self.nodes[to].gossips || self.rng.chance(self.faults.gossip_loss) {
+            let is_deaf = self.decides && !self.nodes[n].audience.contains(&self.nodes[to].key);
+            if Some(to) == from || is_deaf || !self.nodes[to].gossips || self.rng.chance(self.faults.gossip_loss) {
                 continue;
             }
             if !self.air.messages[message].is_presence {
@@ -100,7 +101,8 @@ impl World {
     }
 
     pub(crate) fn hear(&mut self, from: usize, to: usize, message: MessageId) -> Result<(), Wrong> {
-        if !self.reaches(from, to) || !self.air.had.insert((to, message)) {
+        let is_unheard = self.decides && !self.nodes[to].audience.contains(&self.nodes[from].key);
+        if !self.reaches(from, to) || is_unheard || !self.air.had.insert((to, message)) {
             return Ok(());
         }
         let Message { team, bytes, is_presence } = &self.air.messages[message];

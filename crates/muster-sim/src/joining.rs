@@ -3,6 +3,8 @@
 //! A ticket travels outside of the network, so partitions do not hold it up. Request and answer may be lost.
 
 use crate::failure::Wrong;
+use crate::liar::Lie;
+use crate::node::Joining;
 use crate::world::{Event, World};
 use muster_log::fact::Capability;
 use muster_log::{IncidentId, TeamId, Ticket};
@@ -17,8 +19,14 @@ const FOUNDER: usize = 0;
 /// How long a ticket is honoured: longer than any clock is off.
 const TICKET_MS: i64 = 20 * 60 * 60 * 1000;
 
+/// Of 1,000 tickets, where people decide, so many are one that somebody else has.
+const TICKETS_GIVEN_TWICE: u64 = 250;
+
 /// Until a newcomer tries again.
 const AGAIN_MS: u64 = 3_000;
+
+/// Tries of a newcomer after the last fault, where whoever wrote the ticket may be out of the team: then nobody lets them in.
+const TRIES_MAX: u32 = 20;
 
 /// Refusals after which a newcomer asks for another ticket.
 const REFUSALS_MAX: u32 = 3;
@@ -31,6 +39,7 @@ impl World {
             if self.team.is_none() {
                 self.start(FOUNDER)?;
                 self.team = self.create_team(FOUNDER)?;
+                self.nodes[FOUNDER].joining.welcomed = self.decides && self.team.is_some();
             }
         }
         Ok(())
@@ -45,13 +54,22 @@ impl World {
         let now = self.nodes[n].now(self.now);
         let handle = self.nodes[n].handle.clone();
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
-        let created = replica.create_team(&handle, now);
+        let created = if self.decides && self.team.is_none() {
+            replica.create_team_with(&handle, None, crate::decisions::recovery_keys(), now)
+        } else {
+            replica.create_team(&handle, now)
+        };
         let team = self.staged(n, "create a team", created)?;
         Ok(team.filter(|_| self.nodes[n].replica.is_some()))
     }
 
     /// Makes durable what was staged; `None` where the store failed, for then it never happened.
-    fn staged<T>(&mut self, n: usize, doing: &'static str, done: Result<T, ReplicaError>) -> Result<Option<T>, Wrong> {
+    pub(crate) fn staged<T>(
+        &mut self,
+        n: usize,
+        doing: &'static str,
+        done: Result<T, ReplicaError>,
+    ) -> Result<Option<T>, Wrong> {
         self.nodes[n].is_dirty = true;
         match done {
             Ok(done) => Ok(self.try_commit(n)?.then_some(done)),
@@ -66,8 +84,14 @@ impl World {
     /// A newcomer tries to get in, until it is in.
     pub(crate) fn join(&mut self, n: usize) -> Result<(), Wrong> {
         let Some(team) = self.team else { return Ok(()) };
-        if self.nodes[n].is_member(&team) {
+        if self.nodes[n].is_member(&team) && !self.nodes[n].joining.returns {
             return Ok(());
+        }
+        if self.decides && self.now >= self.faults.span_ms {
+            self.nodes[n].joining.tries += 1;
+            if self.nodes[n].joining.tries > TRIES_MAX {
+                return Ok(());
+            }
         }
         let after = self.rng.between(AGAIN_MS / 2, AGAIN_MS);
         self.plan(after, Event::Join(n));
@@ -77,7 +101,7 @@ impl World {
         self.last_frame_at = self.now; // the network is not quiet while somebody wants in
         let ticket = match self.nodes[n].joining.ticket.clone() {
             Some(ticket) => ticket,
-            None => match self.issue_ticket(team)? {
+            None => match self.issue_ticket(n, team)? {
                 Some(ticket) => ticket,
                 None => return Ok(()),
             },
@@ -88,12 +112,29 @@ impl World {
         self.ask_to_join(n, &ticket)
     }
 
-    /// The founder, who alone is an admin, writes a ticket.
-    fn issue_ticket(&mut self, team: TeamId) -> Result<Option<Ticket>, Wrong> {
-        let n = FOUNDER;
+    /// The founder, who alone is an admin unless people decide, writes a ticket.
+    fn issue_ticket(&mut self, newcomer: usize, team: TeamId) -> Result<Option<Ticket>, Wrong> {
+        let mut n = FOUNDER;
+        if self.decides {
+            if let Some(ticket) = self.borrowed_ticket(newcomer) {
+                return Ok(Some(ticket));
+            }
+            let issuers = self.issuers(newcomer, team);
+            let Some(issuer) = self.rng.pick(&issuers) else { return Ok(None) };
+            n = *issuer;
+        }
         let now = self.nodes[n].now(self.now);
         let capability = if self.rng.chance(100) { Capability::Observer } else { Capability::Responder };
-        let is_for_a_guest = self.guests > 0 && self.rng.chance(self.guests);
+        let mut is_for_a_guest = self.guests > 0 && self.rng.chance(self.guests);
+        let mut capability = capability;
+        if self.is_liar(newcomer) {
+            match self.trust {
+                // Of these one observes, or is a guest.
+                Some(Lie::Unauthorised) if newcomer + 1 == self.nodes.len() => is_for_a_guest = self.rng.chance(500),
+                Some(_) => capability = Capability::Responder,
+                None => {}
+            }
+        }
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(None) };
         let shared: Vec<IncidentId> = match replica.ledger(&team) {
             Ok(ledger) if is_for_a_guest => ledger.incidents().filter(|it| !ledger.is_private(it)).collect(),
@@ -108,11 +149,25 @@ impl World {
         self.staged(n, "issue a ticket", issued)
     }
 
+    /// Where people decide, a ticket is now and then given to two.
+    fn borrowed_ticket(&mut self, newcomer: usize) -> Option<Ticket> {
+        if !self.rng.chance(TICKETS_GIVEN_TWICE) {
+            return None;
+        }
+        let others = self.honest().filter(|n| *n != newcomer);
+        let tickets: Vec<Ticket> = others.filter_map(|n| self.nodes[n].joining.ticket.clone()).collect();
+        self.rng.pick(&tickets).cloned()
+    }
+
     fn ask_to_join(&mut self, n: usize, ticket: &Ticket) -> Result<(), Wrong> {
         let now = self.nodes[n].now(self.now);
         let handle = self.nodes[n].handle.clone();
         let Some(replica) = &mut self.nodes[n].replica else { return Ok(()) };
         let request = replica.join_request(ticket, &handle, now);
+        if self.decides && matches!(request, Err(ReplicaError::InTeam)) {
+            self.nodes[n].joining = Joining { welcomed: true, ..Joining::default() };
+            return Ok(());
+        }
         let Some(request) = self.staged(n, "ask to join", request)? else { return Ok(()) };
         let members: Vec<usize> =
             ticket.addresses.iter().filter_map(|(key, _)| self.number_of(key)).filter(|n| !self.is_liar(*n)).collect();
@@ -155,6 +210,7 @@ impl World {
                 let joined = replica.joined(&ticket);
                 if self.staged(to, "join", joined)?.is_some() {
                     self.nodes[to].joining.welcomed = true;
+                    self.nodes[to].joining.returns = false;
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! its frames are taken seriously; beside it, it says what no replica would, and keeps silent where it should speak.
 //!
 //! Here is when a liar lies and what of its links it swallows. What it says is in `forged` (entries), `hearsay` (gossip),
-//! `ranges` (INDEX) and `asked` (everything else), what it writes with in `pen`, what must hold in spite of it in `judge`.
+//! `ranges` (INDEX), `trust` (who is in the team) and `asked` (everything else), what it writes with in `pen`, what must hold in spite of it in `judge`.
 
 mod asked;
 mod forged;
@@ -12,6 +12,7 @@ mod judge;
 mod lie;
 mod pen;
 mod ranges;
+mod trust;
 
 pub use lie::{Lie, LieCounts};
 
@@ -76,6 +77,8 @@ struct Liar {
     heard: VecDeque<Vec<u8>>,
     moods: BTreeMap<usize, Mood>,
     flooded: u32,
+    /// What somebody honest gave it.
+    trusted: trust::Trusted,
 }
 
 /// How it treats one link.
@@ -101,7 +104,7 @@ impl Liars {
             };
             let every_ms = rng.pick(&[150, 500, 1_500]).copied().unwrap_or(500);
             let (heard, moods) = (VecDeque::new(), BTreeMap::new());
-            Liar { rng: rng.fork(), lies, every_ms, heard, moods, flooded: 0 }
+            Liar { rng: rng.fork(), lies, every_ms, heard, moods, flooded: 0, trusted: trust::Trusted::default() }
         };
         let all = (honest..honest + liars).map(|n| (n, draw(rng))).collect();
         Self { first: honest, all, answer: Answer::default(), are_calm: false }
@@ -135,6 +138,7 @@ impl World {
         let factor = if self.liars.are_calm { CALM_FACTOR } else { 1 };
         let after = liar.rng.between(liar.every_ms / 2, liar.every_ms * 3 / 2);
         self.plan(after * factor, Event::Lie(n));
+        self.trust(n, &mut liar)?;
         let peers: Vec<usize> = self.links.peers(n).into_iter().filter(|peer| !self.is_liar(*peer)).collect();
         let said = self.words(n, &mut liar, &peers);
         self.liars.all.insert(n, liar);
@@ -201,6 +205,9 @@ impl World {
             Lie::Index => {
                 let heard: Vec<Vec<u8>> = liar.heard.iter().cloned().collect();
                 to_one(ranges::ranges(&ground, &heard, rng))
+            }
+            Lie::Unauthorised | Lie::Deposing | Lie::Removed | Lie::TicketTwice => {
+                trust::trust_words(lie, &ground, &self.removed_liar(), liar, (to, other))?
             }
             Lie::Misleading => to_one(asked::misleading(&ground, rng)?),
             Lie::Stalling => {

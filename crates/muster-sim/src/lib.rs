@@ -14,14 +14,16 @@
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
 //! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
-//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `check` what must hold; `liar` and
-//! `weather` what comes on top where members lie. `on_disk` stands apart: two replicas over the store on disk, which fails.
+//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `decisions` who removes whom, `check`
+//! and `record` what must hold; `liar` and `weather` what comes on top where members lie. `on_disk` stands apart: two replicas over the
+//! store on disk, which fails.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod acts;
 mod broken;
 mod check;
+mod decisions;
 mod failure;
 mod faults;
 mod gossip;
@@ -31,14 +33,17 @@ mod link;
 mod network;
 mod node;
 mod on_disk;
+mod outsiders;
 mod people;
 mod power;
+mod record;
 mod rng;
 mod seeds;
 mod shell;
 mod weather;
 mod world;
 
+pub use decisions::Decisions;
 pub use failure::{Failure, Tally, Wrong};
 pub use liar::{Lie, LieCounts};
 pub use on_disk::{DiskFailure, DiskTally, play_on_disk};
@@ -107,11 +112,13 @@ pub struct Setup {
     pub incidents: usize,
     /// How many of 1,000 newcomers come as guests of one incident, and whether people admit each other. Without liars.
     pub guests: u64,
+    /// How many of 1,000 acts decide who is in the team.
+    pub decisions: u64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0, guests: 0 }
+        Self { replicas: REPLICAS, shell: Shell::Honest, liars: 0, lie: None, incidents: 0, guests: 0, decisions: 0 }
     }
 }
 

@@ -38,8 +38,11 @@ struct Args {
     /// How many of 1,000 newcomers come as guests of one incident; then people admit each other besides.
     #[arg(long, default_value_t = 0, conflicts_with = "liars")]
     guests: u64,
+    /// How many of 1,000 acts decide who is in the team: removals, grants, seconds, further devices, coming back.
+    #[arg(long, default_value_t = 0)]
+    decisions: u64,
     /// Play two replicas over stores on disks that fail instead, which redact and compact.
-    #[arg(long, conflicts_with_all = ["replicas", "liars", "incidents", "guests"])]
+    #[arg(long, conflicts_with_all = ["replicas", "liars", "incidents", "guests", "decisions"])]
     on_disk: bool,
     /// Tell on stderr what happens, as far as the filter lets through; `muster_sim=debug` is a good one.
     #[arg(long, value_name = "FILTER")]
@@ -113,6 +116,7 @@ fn run(args: &Args) -> Result<Tally, Box<Failure>> {
         lie: args.lie,
         incidents: args.incidents,
         guests: args.guests,
+        decisions: args.decisions,
     };
     if let Some(seed) = args.seed {
         return play(seed, &setup);

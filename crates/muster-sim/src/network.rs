@@ -30,6 +30,13 @@ impl World {
             self.last_frame_at = self.now;
         }
         self.tally.bytes += frame.len() as u64;
+        self.check_told(from, to, &frame)?;
+        if let Some(team) = self.team
+            && tracing::enabled!(target: "frames", tracing::Level::TRACE)
+        {
+            let frame = muster_sync::frame::Frame::decode(&frame, team.into());
+            tracing::trace!(target: "frames", from, to, at = self.now, ?frame);
+        }
         tracing::trace!(from, to, at = self.now, kind = frame.get(1), bytes = frame.len(), "frame");
         if self.rng.chance(self.faults.loss) {
             self.cut(from, to);
@@ -90,6 +97,26 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Links with whom a node no longer takes for a member end, as the real node's network ends them.
+    pub(crate) fn expel(&mut self, n: usize) {
+        if !self.decides {
+            return;
+        }
+        for peer in self.links.peers(n) {
+            if self.nodes[n].members.contains(&self.nodes[peer].key) {
+                continue;
+            }
+            tracing::info!(node = n, peer, at = self.now, "expels");
+            for orphan in self.links.cut(n, peer, false) {
+                if orphan.at == n {
+                    self.plan(0, Event::Notice(orphan));
+                } else {
+                    self.plan_notice(orphan);
+                }
+            }
+        }
     }
 
     /// Whether bytes can get from one node to another.

@@ -27,6 +27,10 @@ pub(crate) struct Joining {
     /// A member has vouched, and that is durable here.
     pub(crate) welcomed: bool,
     pub(crate) refusals: u32,
+    /// Taken out, as people say, whatever the own roster says.
+    pub(crate) returns: bool,
+    /// Tries since nothing goes wrong any more.
+    pub(crate) tries: u32,
 }
 
 /// A replica that runs. Its deadline is asked for before everything that happens anywhere and found out anew only after
@@ -78,6 +82,8 @@ pub(crate) struct Node {
     pub(crate) gossips: bool,
     /// Who may have a link to it.
     pub(crate) members: BTreeSet<DeviceKey>,
+    /// Whom it hears by gossip and who hears it: members, where it is a member itself.
+    pub(crate) audience: BTreeSet<DeviceKey>,
     /// Writes that the next commit makes safe.
     pub(crate) staged: Vec<Promise>,
     /// Writes that were acknowledged, ever.
@@ -108,6 +114,7 @@ impl Node {
             offset_minutes: rng.pick(&[0, 60, 330, -480]).copied().unwrap_or(0),
             gossips: rng.chance(faults.gossips),
             members: BTreeSet::new(),
+            audience: BTreeSet::new(),
             staged: Vec::new(),
             promised: Vec::new(),
             is_dirty: false,
@@ -161,6 +168,7 @@ impl Node {
         self.since = at;
         self.replica = Some(Running { replica, deadline: Cell::new(None) });
         self.is_dirty = false;
+        self.audience.clear();
         self.staged.clear();
         Ok(())
     }

@@ -19,6 +19,9 @@ const DECLARE_EVERY_MS: u64 = 200;
 
 impl World {
     pub(crate) fn act(&mut self) -> Result<(), Wrong> {
+        if self.decisions > 0 && self.rng.chance(self.decisions) {
+            return self.decide();
+        }
         let n = self.rng.index(self.nodes.len());
         let Some((team, incident)) = self.place_to_write(n)? else { return Ok(()) };
         let now = self.nodes[n].now(self.now);
@@ -81,19 +84,24 @@ impl World {
                     self.survive(n);
                     return Ok(());
                 }
+                // The founder may be out.
+                Err(ReplicaError::NotAllowed(_)) if self.decides => {
+                    self.undeclared = 0;
+                    break;
+                }
                 Err(error) => return Err(Wrong::Failed { node: n, doing: "declare", error: error.to_string() }),
             }
         }
         self.nodes[n].is_dirty = true;
         self.nodes[n].staged.extend(written);
         if self.try_commit(n)? {
-            self.undeclared -= count;
+            self.undeclared = self.undeclared.saturating_sub(count);
         }
         Ok(())
     }
 
     /// Something was written and not committed yet.
-    fn wrote(&mut self, n: usize, promise: Promise) -> Result<(), Wrong> {
+    pub(crate) fn wrote(&mut self, n: usize, promise: Promise) -> Result<(), Wrong> {
         self.nodes[n].is_dirty = true;
         self.nodes[n].staged.push(promise);
         if self.shell == Shell::AcknowledgesBeforeCommit {
@@ -122,6 +130,13 @@ impl World {
         };
         let incidents: Vec<_> =
             replica.incidents().map_err(failed)?.into_iter().filter(|(team, _)| writes_in(team)).collect();
+        // Who came back as somebody new has what they had, and may write only where that one may.
+        let may_hold = |team: &TeamId, incident: &IncidentId| {
+            let me = replica.person_in(team);
+            me.is_some_and(|me| replica.ledger(team).is_ok_and(|ledger| ledger.may_hold(&me, incident)))
+        };
+        let incidents: Vec<_> =
+            incidents.into_iter().filter(|(team, incident)| !self.decides || may_hold(team, incident)).collect();
         let declares_in = |team: &TeamId| writes_in(team) && !replica.is_guest_in(team);
         let current = replica.current_team().map_err(failed)?.filter(declares_in);
         let own = current.or_else(|| replica.teams().into_iter().find(declares_in));

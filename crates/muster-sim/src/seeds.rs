@@ -18,13 +18,17 @@ pub struct FoundSeed {
     pub lie: Option<Lie>,
     /// With how many incidents at the beginning.
     pub incidents: usize,
+    /// How many of 1,000 newcomers were guests.
+    pub guests: u64,
+    /// How many of 1,000 acts were decisions.
+    pub decisions: u64,
 }
 
 impl FoundSeed {
     /// What it was found with.
     pub fn setup(&self) -> Setup {
-        let Self { replicas, liars, lie, incidents, .. } = *self;
-        Setup { replicas, shell: Shell::Honest, liars, lie, incidents, guests: 0 }
+        let Self { replicas, liars, lie, incidents, guests, decisions, .. } = *self;
+        Setup { replicas, shell: Shell::Honest, liars, lie, incidents, guests, decisions }
     }
 }
 
@@ -33,7 +37,7 @@ pub fn found_seeds() -> Vec<FoundSeed> {
     read(FILE)
 }
 
-/// `SEED [REPLICAS [LIARS [KIND|any [INCIDENTS]]]]`; `#` begins a comment.
+/// `SEED [REPLICAS [LIARS [KIND|any [INCIDENTS [GUESTS [DECISIONS]]]]]]`; `#` begins a comment.
 fn read(text: &str) -> Vec<FoundSeed> {
     let line = |line: &str| {
         let mut words = line.split('#').next()?.split_whitespace();
@@ -42,7 +46,9 @@ fn read(text: &str) -> Vec<FoundSeed> {
         let liars = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
         let lie = words.next().and_then(Lie::from_word);
         let incidents = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-        Some(FoundSeed { seed, replicas, liars, lie, incidents })
+        let mut rate = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let (guests, decisions) = (rate(), rate());
+        Some(FoundSeed { seed, replicas, liars, lie, incidents, guests, decisions })
     };
     text.lines().filter_map(line).collect()
 }
@@ -55,10 +61,12 @@ mod tests {
     fn every_line_of_the_file_that_is_no_comment_is_a_seed() {
         let lines = FILE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
         assert_eq!(found_seeds().len(), lines);
-        let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n20 4 0 any 200\n");
-        let plain = FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None, incidents: 0 };
-        let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling), incidents: 0 };
+        let read = read("# words\n17\n18 3 # what it was\n19 5 2 stalling\n20 4 0 any 200\n21 5 0 any 0 0 80\n");
+        let plain =
+            FoundSeed { seed: 17, replicas: REPLICAS, liars: 0, lie: None, incidents: 0, guests: 0, decisions: 0 };
+        let lied = FoundSeed { seed: 19, replicas: 5, liars: 2, lie: Some(Lie::Stalling), ..plain };
         let many = FoundSeed { seed: 20, replicas: 4, incidents: 200, ..plain };
-        assert_eq!(read, [plain, FoundSeed { seed: 18, replicas: 3, ..plain }, lied, many]);
+        let decided = FoundSeed { seed: 21, replicas: 5, decisions: 80, ..plain };
+        assert_eq!(read, [plain, FoundSeed { seed: 18, replicas: 3, ..plain }, lied, many, decided]);
     }
 }

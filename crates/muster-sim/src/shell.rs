@@ -78,7 +78,11 @@ impl World {
                 Effect::Publish { team, bytes } => self.publish(n, team, bytes)?,
                 Effect::Judge { gossip, verdict } => self.judged(n, gossip, verdict)?,
                 Effect::Close { peer, reason } => self.close(n, &peer, reason)?,
-                Effect::Members(members) => self.nodes[n].members = members,
+                Effect::Members(members) => {
+                    self.nodes[n].members = members;
+                    self.expel(n);
+                }
+                Effect::Audience { team, members } if Some(team) == self.team => self.nodes[n].audience = members,
                 Effect::Audience { .. } | Effect::Circles(_) | Effect::Whereabouts { .. } | Effect::Changed { .. } => {}
             }
         }

@@ -6,7 +6,7 @@
 use crate::failure::{Tally, Wrong};
 use crate::faults::Faults;
 use crate::gossip::{Air, MessageId};
-use crate::liar::Liars;
+use crate::liar::{Liars, Lie};
 use crate::link::{LinkId, Links, Orphan};
 use crate::node::Node;
 use crate::rng::Rng;
@@ -27,6 +27,8 @@ const LOOK_EVERY_MS: u64 = 6_000;
 pub(crate) enum Event {
     /// Somebody does something.
     Act,
+    /// Two admins in different parts of the network decide against each other.
+    Feud,
     /// The founder declares many incidents.
     Declare,
     /// A node commits what its people wrote.
@@ -92,6 +94,12 @@ pub(crate) struct World {
     pub(crate) undeclared: usize,
     /// How many of 1,000 newcomers come as guests.
     pub(crate) guests: u64,
+    /// How many of 1,000 acts decide who is in the team.
+    pub(crate) decisions: u64,
+    /// Who is in the team may change.
+    pub(crate) decides: bool,
+    /// The one way in which liars lie, where that is about who is in the team.
+    pub(crate) trust: Option<Lie>,
     pub(crate) links: Links,
     pub(crate) air: Air,
     /// In which part of the network each node is.
@@ -110,8 +118,12 @@ impl World {
         if setup.liars > 0 {
             faults.shorten();
         }
+        if setup.decisions > 0 {
+            faults.hasten();
+        }
         tracing::info!(seed, ?faults, "history");
         let all = setup.replicas + setup.liars;
+        let trust = setup.lie.filter(|lie| setup.liars > 0 && lie.is_about_trust());
         let mut nodes: Vec<Node> = (0..all).map(|number| Node::new(number, &faults, &mut rng)).collect();
         let liars = Liars::draw(&mut rng.clone().fork(), setup.replicas, setup.liars, setup.lie);
         let mut weather = Weather::default();
@@ -135,6 +147,9 @@ impl World {
             leaked: BTreeMap::new(),
             undeclared: setup.incidents,
             guests: setup.guests,
+            decisions: setup.decisions,
+            decides: setup.decisions > 0 || trust.is_some(),
+            trust,
             links: Links::default(),
             air: Air::default(),
             plan: BTreeMap::new(),
@@ -220,6 +235,7 @@ impl World {
                 self.act()?;
                 self.plan_some(Some(self.faults.act_every_ms), Event::Act);
             }
+            Event::Feud => self.feud()?,
             Event::Declare => self.declare_many()?,
             Event::Commit(n) => self.commit(n)?,
             Event::Crash => {
@@ -234,6 +250,7 @@ impl World {
             Event::Partition => {
                 if self.faults.partition_every_ms.is_some() {
                     self.part();
+                    self.plan_feud();
                 }
             }
             Event::Whole => {

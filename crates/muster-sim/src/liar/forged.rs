@@ -20,7 +20,7 @@ fn part(rng: &mut Rng) -> Part {
     [Part::Live, Part::More, Part::End, Part::EndForNow].get(rng.index(4)).copied().unwrap_or(Part::Live)
 }
 
-fn send(ground: &Ground<'_>, dag: DagId, sheets: &[Sheet], rng: &mut Rng) -> Vec<u8> {
+pub(super) fn send(ground: &Ground<'_>, dag: DagId, sheets: &[Sheet], rng: &mut Rng) -> Vec<u8> {
     let packed: Packed = chunk(sheets, 1, part(rng));
     let frame = if dag == DagId::from(ground.team) { Frame::Roster(packed) } else { Frame::Entries(dag, packed) };
     ground.frame(&frame)

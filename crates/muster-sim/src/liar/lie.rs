@@ -37,11 +37,20 @@ pub enum Lie {
     Misleading,
     /// No lie: what a newer version might write, entries of kinds that are not known here. Told only where it is asked for.
     Newer,
+    /// Decisions that are not the author's to take: roster entries of members, redactions of others' texts, admits and
+    /// declares of guests and observers, capabilities above their own. Told only where it is asked for, as are the next.
+    Unauthorised,
+    /// An admin removes and lowers the others, disowns what they wrote, and goes on after being removed, on old heads.
+    Deposing,
+    /// Entries written after the removal of their author on heads from before, different ones to different peers.
+    Removed,
+    /// One ticket for two, each vouched for where nobody knows of the other.
+    TicketTwice,
 }
 
 impl Lie {
     /// How many kinds there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 20;
 
     /// Those that a liar may come to by itself.
     pub const DRAWN: usize = 15;
@@ -64,6 +73,10 @@ impl Lie {
         (Self::Presence, "presence"),
         (Self::Misleading, "misleading"),
         (Self::Newer, "newer"),
+        (Self::Unauthorised, "unauthorised"),
+        (Self::Deposing, "deposing"),
+        (Self::Removed, "removed"),
+        (Self::TicketTwice, "ticket-twice"),
     ];
 
     /// The name.
@@ -79,6 +92,12 @@ impl Lie {
     /// Whether telling it adds entries to what everybody holds in the end.
     pub(crate) fn adds_entries(self) -> bool {
         matches!(self, Self::Misdated | Self::Forking | Self::Flooding | Self::Withheld | Self::Newer)
+            || self.is_about_trust()
+    }
+
+    /// Whether telling it changes who is in the team, or tries to.
+    pub(crate) fn is_about_trust(self) -> bool {
+        matches!(self, Self::Unauthorised | Self::Deposing | Self::Removed | Self::TicketTwice)
     }
 }
 
