@@ -207,3 +207,20 @@ fn who_is_removed_is_not_spoken_with_for_the_sake_of_an_old_ticket() {
     assert!(!bob.json(&["status", "--all"]).to_string().contains("After the theft"));
     drop((newcomer, stolen, node));
 }
+
+#[test]
+fn the_last_admin_steps_down_only_where_a_recovery_key_can_decide_after() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    alice.write(&["declare", "Checkout is down"]);
+    for how in ["--yes", "--dry-run"] {
+        for left in ["observer", "responder"] {
+            let refused = alice.muster(&["team", "set", "alice", left, how]);
+            refused.refused(&["the team's last admin", "no recovery key", "muster team set NAME admin"]);
+        }
+    }
+    assert_eq!(member(&alice, "alice").unwrap()["capability"], "admin");
+    bob.json(&["team", "create", "--recovery", "1"]);
+    let told = bob.muster(&["team", "set", "bob", "observer", "--yes"]).with_code(0).stdout;
+    assert!(told.contains("only a recovery key can decide after this"), "{told}");
+    assert_eq!(member(&bob, "bob").unwrap()["capability"], "observer");
+}

@@ -279,3 +279,31 @@ fn names_that_look_alike_are_told() {
     let found = check(&alice, "names", "warn", &["alice", "\u{410}lice", "muster team show"]);
     assert_eq!(found["detail"]["alike"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn the_key_of_a_device_that_was_removed_is_not_called_anothers() {
+    let home = with_incident();
+    home.json(&["team", "revoke", "alice", "--retired", "--yes"]);
+    check(&home, "team", "bad", &["this device was removed", "muster join TICKET"]);
+    check(&home, "key", "ok", &["the one this store belongs to"]);
+}
+
+#[test]
+fn entries_of_a_team_of_one_count_as_only_here_unless_they_went_along() {
+    let (alice, bob) = (with_incident(), Home::new("bob"));
+    bob.write(&["declare", "Search is slow"]);
+    let nodes = [alice.up(), bob.up()];
+    alice.lets_in(&bob);
+    until("what bob declared alone is at alice's too", || (state(&bob, "copies") == "ok").then_some(()));
+    bob.json(&["team", "create", "own"]);
+    bob.write(&["declare", "Mail is slow"]);
+    let found = check(&bob, "copies", "warn", &["2 entries of a team in which nobody else is would be lost"]);
+    assert_eq!(found["detail"]["alone"], 2, "{found}");
+    // It is counted whichever team is current.
+    let shared = bob.json(&["team", "list"]);
+    let shared = shared.as_array().unwrap().iter().find(|team| team["members"].as_array().unwrap().len() == 2).unwrap();
+    bob.json(&["team", "use", shared["team"].as_str().unwrap()]);
+    let found = check(&bob, "copies", "warn", &["2 entries of a team in which nobody else is would be lost"]);
+    assert_eq!((&found["detail"]["alone"], &found["detail"]["devices"]), (&json!(2), &json!(1)), "{found}");
+    drop(nodes);
+}

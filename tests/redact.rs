@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
+use muster_tests::privilege::{Mounted, or_skip};
 use muster_tests::{Home, until};
 use serde_json::Value;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const SECRETS: [&str; 4] = ["hunter2-title", "hunter2-said", "hunter2-done", "hunter2-alone"];
@@ -98,4 +100,45 @@ fn a_redacted_text_is_in_no_file_of_any_home() {
     alices.kill();
     bobs.kill();
     assert_eq!((holding(&alice), holding(&bob)), (Vec::new(), Vec::new()));
+}
+
+/// Takes up all of a disk but a little: enough for an entry, too little to write a store anew.
+fn leave_little(filler: &Path) {
+    let mut file = fs::File::create(filler).unwrap();
+    for size in [65_536, 4_096] {
+        while file.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
+    }
+    let taken = file.metadata().unwrap().len();
+    file.set_len(taken - 2 * 1024 * 1024).unwrap();
+}
+
+#[test]
+fn without_room_to_erase_nobody_is_told_that_the_text_is_gone() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = place.path().join("small");
+    let test = "without_room_to_erase_nobody_is_told_that_the_text_is_gone";
+    let Some(mounted) = or_skip(test, Mounted::memory(&disk, 48)) else { return };
+    let home = Home::at(&disk.join("alice"), "alice");
+    let incident = home.write(&["declare", "checkout is down"]);
+    let (first, second) = (home.write(&["say", "hunter2-title"]), home.write(&["say", "hunter2-said"]));
+    let filler = disk.join("filler");
+    let hidden = ["hidden", "NOT YET ERASED", "no room"];
+
+    leave_little(&filler);
+    let told = home.muster(&["redact", &first, "--reason", "a password", "--json"]).with_code(1).says(&hidden);
+    assert_eq!(told.json()["erasure"], "no-room");
+    assert!(!told.stderr.contains("is erased here"), "{}", told.stderr);
+    let node = home.up();
+    home.muster(&["redact", &second, "--reason", "a password"]).with_code(1).says(&hidden);
+    assert!(!holding(&home).is_empty());
+    assert!(!home.timeline().contains("hunter2"));
+
+    fs::remove_file(&filler).unwrap();
+    drop(node);
+    let third = home.write(&["say", "hunter2-done", "-i", &incident]);
+    let told = home.muster(&["redact", &third, "--reason", "a password", "--json"]).with_code(0);
+    assert_eq!(told.json()["erasure"], "done");
+    assert_eq!(holding(&home), Vec::<String>::new());
+    home.verified();
+    drop(mounted);
 }

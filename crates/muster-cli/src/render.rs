@@ -15,7 +15,7 @@ pub(crate) mod record;
 pub(crate) mod removal;
 pub(crate) mod roles;
 pub(crate) mod status;
-mod summary;
+pub(crate) mod summary;
 pub(crate) mod team;
 pub(crate) mod timeline;
 pub(crate) mod verify;

@@ -5,6 +5,9 @@ use crate::setting::Setting;
 use crate::size;
 use muster_node::request::{Act, Request, Write};
 
+/// What ends a line, or does so somewhere.
+const LINE_ENDS: [char; 7] = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+
 /// A text of one or more words; quotes may be forgotten. `-` alone means stdin.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Text {
@@ -25,6 +28,17 @@ impl Text {
     /// The text.
     pub(crate) fn read(&self, setting: &mut Setting) -> Result<String, Problem> {
         read(&self.words, setting)
+    }
+
+    /// The text where it is a title: shown in lists, where a second line would pass for a line of the list.
+    pub(crate) fn read_title(&self, setting: &mut Setting) -> Result<String, Problem> {
+        let text = self.read(setting)?;
+        let title = text.trim();
+        if title.contains(LINE_ENDS) {
+            let hint = "leave out the line feeds; `muster say` takes as many lines as there are";
+            return Err(Problem::usage("a title is one line", hint));
+        }
+        Ok(title.to_owned())
     }
 }
 

@@ -201,7 +201,15 @@ impl Client {
         }
         engine.replica.take_effects();
         opened.renew_lease(engine);
-        done
+        if !request.redacts() {
+            return done;
+        }
+        if engine.replica.owes_erasure()
+            && let Err(error) = engine.replica.erase_rest(now)
+        {
+            tracing::warn!(error = crate::engine::chain(&error), "redacted texts are erased later");
+        }
+        engine.tell_erasure(done)
     }
 
     /// Joining needs the network: a node runs for as long as it takes, then the store is opened again.

@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod forks;
 mod reads;
+mod redactions;
 mod resolve;
 mod status;
 mod summaries;

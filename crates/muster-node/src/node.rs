@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::lived::Lived;
 use crate::mailbox::{Mail, Mailbox};
 use crate::opening::Opened;
-use crate::request::{Act, Failure, Reply, Request, Write};
+use crate::request::{Failure, Reply, Request};
 use crate::running::Advanced;
 use crate::watchers::Watchers;
 use muster_log::DeviceKey;
@@ -196,7 +196,7 @@ impl Node {
                 self.commit();
                 self.with_engine(|engine| engine.execute(&request))
             }
-            request @ Request::Write(Write { act: Act::Redact { .. }, .. }) => {
+            request if request.redacts() => {
                 let done = self.with_engine(|engine| engine.execute(&request));
                 return self.answers.push(Answer::Redaction(reply, done));
             }

@@ -108,6 +108,11 @@ impl Request {
         }
     }
 
+    /// Whether a text is to go: the answer waits for the erasure.
+    pub(crate) fn redacts(&self) -> bool {
+        matches!(self, Self::Write(Write { act: Act::Redact { .. }, .. }))
+    }
+
     /// The request in a word, for the program's log: nothing that somebody typed.
     pub fn word(&self) -> &'static str {
         match self {

@@ -72,7 +72,7 @@ pub use people::people_of;
 pub use read::Peer;
 pub use record::Record;
 pub use recovery::Decision;
-pub use redaction::{ADMIN_WAIT_MS, Unerased};
+pub use redaction::{ADMIN_WAIT_MS, Erasure, Unerased};
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Now, Replica};
 pub use restored::CameBack;

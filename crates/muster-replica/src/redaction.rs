@@ -8,6 +8,7 @@ use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
 use crate::team::{Bodies, Team};
+use muster_log::fact::What;
 use muster_log::ledger::Ledger;
 use muster_log::{Body, BodyHash, DagId, Entry, EntryId, Fact, IncidentId, Kind, Redacted, TeamId, Timestamp};
 use muster_store::{ErasureStep, Storage, StoreError};
@@ -135,7 +136,41 @@ pub struct Unerased {
     pub due: usize,
 }
 
+/// What became of a text that was redacted, on this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// It is in no file any more.
+    Done,
+    /// One admin's word: hidden, and erased when its time comes.
+    Waits,
+    /// Hidden and still on the disk, which has no room to write the store anew; erased when it has.
+    NoRoom,
+    /// Hidden and still on the disk: erasing has not come to its end.
+    Due,
+}
+
 impl<S: Storage> Replica<S> {
+    /// What became of the text that a redaction is about.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub fn erasure_by(&self, redaction: &EntryId, now: Now) -> Result<Erasure, ReplicaError> {
+        let mut bodies = self.teams.values().filter_map(|state| {
+            let Ok(Fact::Incident(fact)) = state.ledger.entry(redaction)?.fact() else { return None };
+            let What::Redaction { target } = fact.what else { return None };
+            state.ledger.entry(&target)?.body()
+        });
+        let Some(body) = bodies.next() else { return Ok(Erasure::Done) };
+        let Erasing { fresh, going, is_full, .. } = &self.erasing;
+        let is_sought = fresh.contains(&body.hash) || going.as_ref().is_some_and(|going| going.contains(&body.hash));
+        Ok(match self.still_here(now)?.get(&body.hash) {
+            Some(at) if *at > now.wall => Erasure::Waits,
+            None if !is_sought => Erasure::Done,
+            _ if *is_full => Erasure::NoRoom,
+            _ => Erasure::Due,
+        })
+    }
+
     /// The redacted bodies that are still in the store.
     ///
     /// # Errors
@@ -203,14 +238,9 @@ impl<S: Storage> Replica<S> {
         if !person.is_some_and(|person| state.ledger.may_redact(&person, &target)) {
             return Err(ReplicaError::NotAllowed("only the author of an entry or an admin redacts it".into()));
         }
-        let redactors = |by: &[EntryId]| by.iter().filter_map(|id| state.ledger.person(id)).collect::<BTreeSet<_>>();
-        let others = redactors(&state.hidden.redacted_by(&incident.into(), &target));
-        let is_settled = state.ledger.person(&target) == person || others.iter().any(|other| Some(*other) != person);
-        let mut notes = vec![match is_settled {
-            true => "the text is erased here, and on every other node as soon as it hears of this".to_owned(),
-            false => "the text is hidden at once, on every node that hears of this; it is erased after 24 hours, or as soon as a second admin redacts it too".to_owned(),
-        }];
-        notes.push("copies that left muster before stay: exports, bundles, backups, a terminal's history".to_owned());
+        // What becomes of the text is told when that is known: [`Replica::erasure_by`].
+        let mut notes =
+            vec!["copies that left muster before stay: exports, bundles, backups, a terminal's history".to_owned()];
         let repeats = self.repeats(team, incident, target)?;
         if !repeats.is_empty() {
             let ids: Vec<String> = repeats.iter().map(|id| id.to_string()[..8].to_owned()).collect();

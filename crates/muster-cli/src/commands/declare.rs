@@ -32,7 +32,7 @@ pub(crate) struct Declare {
 
 impl Ask for Declare {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
-        let title = self.title.read(setting)?;
+        let title = self.title.read_title(setting)?;
         let (severity, drill, suspected) = (self.sev.and_then(|sev| sev.0), self.drill, self.suspected);
         self.aside.request(Act::Declare { title, severity, drill, suspected, private: self.private.clone() }, setting)
     }

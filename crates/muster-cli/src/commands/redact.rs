@@ -28,4 +28,9 @@ impl Ask for Redact {
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
         written("redaction", &answer, "entry")
     }
+
+    /// Whoever redacts wants the text gone: one that should be and is not is no success.
+    fn is_bad(&self, answer: &Value) -> bool {
+        matches!(answer.get("erasure").and_then(Value::as_str), Some("no-room" | "due"))
+    }
 }

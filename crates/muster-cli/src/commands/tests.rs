@@ -66,6 +66,15 @@ fn declaring_takes_a_title_and_what_is_fixed_at_birth() {
 }
 
 #[test]
+fn a_title_is_one_line_and_other_texts_may_be_several() {
+    for bad in ["declare 'a\nb'", "title 'a\r\nb'", "declare 'a\u{2028}b'"] {
+        assert!(usage_error(bad).contains("a title is one line"), "{bad}");
+    }
+    check_act("title 'ends with a line feed\n'", json!({"title": {"title": "ends with a line feed"}}));
+    check_act("say 'a\nb'", json!({"say": {"text": "a\nb"}}));
+}
+
+#[test]
 fn texts_are_words_or_stdin() {
     check_act("say nobody is here", json!({"say": {"text": "nobody is here"}}));
     check_act("say -", json!({"say": {"text": "from stdin"}}));
@@ -265,7 +274,9 @@ fn tickets_joins_choices_and_cuts_are_told_in_words() {
     the team's entries are still to come: keep `muster up` running, see `muster peers`
     ");
     check_shown("use 7f", json!({"incident": "7f".repeat(32), "title": "A\u{1b}"}), "chosen 7f7f7f7f  A\u{fffd}\n");
-    check_shown("use", json!({"incident": null, "title": null}), "none chosen; commands mean the only open incident\n");
+    check_shown("use 7f", json!({"incident": "7f".repeat(32), "title": "A\nB"}), "chosen 7f7f7f7f  A B\n");
+    let none = "none chosen; commands mean the open incident where there is only one, else `-i ID` says which\n";
+    check_shown("use", json!({"incident": null, "title": null}), none);
     check_shown("net cut", json!({"cut": ["everybody"]}), "links are CUT to everybody\n");
     check_shown("net heal", json!({"cut": []}), "no links are cut\n");
     check_shown("export md", json!({"text": "# x"}), "# x\n");

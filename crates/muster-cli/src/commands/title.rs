@@ -19,7 +19,7 @@ pub(crate) struct Title {
 
 impl Ask for Title {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
-        let title = self.title.read(setting)?;
+        let title = self.title.read_title(setting)?;
         self.aside.request(Act::Title { title }, setting)
     }
 

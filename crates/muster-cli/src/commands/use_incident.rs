@@ -2,6 +2,7 @@
 
 use super::{Ask, read};
 use crate::problem::Problem;
+use crate::render::summary::shortened;
 use crate::render::{Page, short};
 use crate::setting::Setting;
 use muster_node::request::Request;
@@ -30,8 +31,10 @@ impl Ask for Use {
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
         let chosen: Chosen = read(answer)?;
         Ok(match chosen.incident {
-            Some(id) => format!("chosen {}  {}\n", short(&id), chosen.title.unwrap_or_default()),
-            None => "none chosen; commands mean the only open incident\n".into(),
+            Some(id) => format!("chosen {}  {}\n", short(&id), shortened(&chosen.title.unwrap_or_default())),
+            None => {
+                "none chosen; commands mean the open incident where there is only one, else `-i ID` says which\n".into()
+            }
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::moment::{self, since};
 use super::wrap::{column, wrapped};
 use super::{Page, short};
+use muster_incident::printable;
 use serde::Deserialize;
 
 /// Columns of a state's word: `abandoned`.
@@ -42,7 +43,8 @@ impl Action {
         let columns = id.len() + 2 + STATE_COLUMNS + 2;
         let head = format!("{}  {}  ", page.paint.dim(id), column(&self.state, STATE_COLUMNS));
         let indent = " ".repeat(columns);
-        let mut drawn = wrapped(&head, columns, &format!("{}: {} (on {})", self.person, self.text, self.target));
+        let mut drawn =
+            wrapped(&head, columns, &format!("{}: {} (on {})", self.person, self.text, printable(&self.target)));
         for warning in self.warnings() {
             drawn.push_str(&page.paint.red(&wrapped(&indent, columns, &warning)));
         }
@@ -79,7 +81,7 @@ impl Action {
         }
         words.push(format!("undo: {}", self.undo.as_deref().unwrap_or("nobody said")));
         words.push(format!("tested: {}", self.tested.as_deref().unwrap_or("nobody said")));
-        words.join("; ")
+        printable(&words.join("; "))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The other members' nodes: who can be reached, who was last heard when, who lacks what.
 
 use super::Page;
-use super::wrap::{column, wrapped};
+use super::wrap::{column, name_column, wrapped};
 use muster_incident::printable;
 use muster_log::Timestamp;
 use muster_node::when;
@@ -69,7 +69,8 @@ pub(crate) fn show(peers: &[Peer], page: &Page) -> String {
 impl Peer {
     fn draw(&self, page: &Page) -> String {
         let columns = NAME_COLUMNS + 2 + DEVICE_DIGITS + 2;
-        let head = format!("{}  {}  ", column(&self.person, NAME_COLUMNS), column(&end(&self.device), DEVICE_DIGITS));
+        let head =
+            format!("{}  {}  ", name_column(&self.person, NAME_COLUMNS), column(&end(&self.device), DEVICE_DIGITS));
         let drawn = wrapped(&head, columns, &self.words(page));
         if self.cut { page.paint.red(&drawn) } else { drawn }
     }

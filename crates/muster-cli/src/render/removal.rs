@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
     #[serde(default)]
     admins_left: Vec<String>,
     #[serde(default)]
+    recovery_keys: usize,
+    #[serde(default)]
     changed_count: usize,
     #[serde(default)]
     changed: Vec<Changed>,
@@ -72,7 +74,10 @@ pub(crate) fn outcome(outcome: &Outcome, page: &Page) -> String {
         line("incidents", "this stops what comes after; what they were shown before they have".into());
     }
     match outcome.admins_left.as_slice() {
-        [] => line("admins left", "NOBODY: only a recovery key can decide after this".into()),
+        [] if outcome.recovery_keys > 0 => {
+            line("admins left", "NOBODY: only a recovery key can decide after this".into());
+        }
+        [] => line("admins left", "NOBODY, and no recovery key: nobody can decide after this".into()),
         admins => line("admins left", admins.join(", ")),
     }
     line(
@@ -133,10 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn a_recovery_key_is_named_only_where_the_team_has_one() {
+        let drawn = |keys: usize| {
+            let outlook: Outcome = from(json!({"signed": true, "takes": true, "counts": true, "recovery_keys": keys}));
+            fits(outcome(&outlook, &page()))
+        };
+        assert!(drawn(1).contains("only a recovery key can decide"), "{}", drawn(1));
+        assert!(drawn(0).contains("nobody can decide after this") && !drawn(0).contains("only a"), "{}", drawn(0));
+    }
+
+    #[test]
     fn a_removal_that_needs_a_second_or_leaves_no_admin_says_so_first() {
         let outlook: Outcome = from(json!({
             "signed": true, "takes": true, "counts": false, "devices": [], "gone": [], "lowered": [],
-            "admins_left": [], "changed_count": 0, "changed": [], "entries": ["7e".repeat(32)],
+            "admins_left": [], "recovery_keys": 2, "changed_count": 0, "changed": [], "entries": ["7e".repeat(32)],
         }));
         insta::assert_snapshot!(fits(outcome(&outlook, &page())), @r"
         not yet       it takes something from an admin while there are three: another

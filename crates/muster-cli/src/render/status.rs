@@ -130,6 +130,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_title_with_line_feeds_makes_no_line_of_its_own() {
+        let forged = summary("7f", "Checkout\n  8a8a8a8a Mail is slow\nLINKS ARE CUT");
+        let text = check(true, &[], None, json!([forged, summary("9b", "Search is slow")]));
+        assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("8a8a8a8a")).count(), 0, "{text}");
+        assert!(text.starts_with("  7f7f7f7f Checkout 8a8a8a8a Mail is slow LINKS ARE CUT"), "{text}");
+    }
+
+    #[test]
     fn of_several_open_incidents_the_chosen_one_is_marked() {
         let incidents = json!([summary("7f", "Checkout is down"), summary("8a", "Mail is slow")]);
         let text = check(false, &[], Some("8a"), incidents);

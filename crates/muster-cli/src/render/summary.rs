@@ -36,10 +36,11 @@ pub(crate) struct Summary {
 /// Bytes of a title that lists and the board show; the timeline has all of it.
 const TITLE_BYTES_MAX: usize = 256;
 
-/// A title that leaves room for what else there is to see.
-pub(super) fn shortened(title: &str) -> String {
+/// A title on one line, whatever a peer put into it, that leaves room for what else there is to see.
+pub(crate) fn shortened(title: &str) -> String {
+    let title = printable(title);
     if title.len() <= TITLE_BYTES_MAX {
-        return title.to_owned();
+        return title;
     }
     let mut end = TITLE_BYTES_MAX;
     while !title.is_char_boundary(end) {
@@ -78,7 +79,8 @@ impl Summary {
         if !self.contested.is_empty() {
             facts.push(format!("CONTESTED: {}", self.contested.join(", ")));
         }
-        facts.join(" · ")
+        // Roles and the like are words of peers too.
+        printable(&facts.join(" · "))
     }
 
     /// What is contested besides roles, each with the command that settles it. Roles say it themselves.
@@ -87,6 +89,7 @@ impl Summary {
         let several = |values: Vec<String>| format!("{}; settle it with", values.join(" and "));
         self.contested
             .iter()
+            .map(|what| printable(what))
             .filter_map(|what| match what.split_once(' ') {
                 None if what == "title" => Some(format!(
                     "title: {} `muster title TITLE`",
@@ -115,6 +118,7 @@ mod tests {
     #[test]
     fn a_title_as_long_as_a_book_is_shortened_between_two_characters() {
         assert_eq!(shortened("Checkout is down"), "Checkout is down");
+        assert_eq!(shortened("Checkout\nCONTESTED\r\nno"), "Checkout CONTESTED  no");
         let long = shortened(&"ä".repeat(8_000));
         assert_eq!((long.len(), long.ends_with("ä..")), (TITLE_BYTES_MAX + 2, true));
         assert_eq!(shortened(&("x".to_owned() + &"ä".repeat(200))).chars().count(), 1 + 127 + 2);

@@ -1,7 +1,7 @@
 //! The team: its members, what each may do, their devices.
 
 use super::peers::end;
-use super::wrap::{column, wrapped};
+use super::wrap::{column, name_column, wrapped};
 use super::{Page, short};
 use muster_incident::printable;
 use serde::Deserialize;
@@ -119,7 +119,7 @@ impl Member {
     fn draw(&self) -> String {
         let capability = self.capability.as_deref().unwrap_or("none");
         let devices: Vec<String> = self.devices.iter().map(|device| end(device)).collect();
-        let head = format!("{}  {}  ", column(&self.person, NAME_COLUMNS), column(capability, CAPABILITY_COLUMNS));
+        let head = format!("{}  {}  ", name_column(&self.person, NAME_COLUMNS), column(capability, CAPABILITY_COLUMNS));
         let me = if self.me { " (you)" } else { "" };
         let guest =
             self.guest_of.as_ref().map(|incident| format!(", guest in {}", short(incident))).unwrap_or_default();

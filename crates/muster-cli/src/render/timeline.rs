@@ -1,9 +1,9 @@
 //! The timeline as a table: id, time of day, author, what happened. Days are headings.
 
 use super::moment::{self, Moment};
-use super::wrap::{column, cut, width, wrapped};
+use super::wrap::{column, cut_name, name_column, width, wrapped};
 use super::{Page, short};
-use muster_incident::time_words;
+use muster_incident::{printable, time_words};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ pub(crate) fn show_record(rows: &mut [Row], page: &Page) -> String {
     let mut devices: Vec<(&str, &str)> = devices.into_iter().map(|(device, person)| (person, device)).collect();
     devices.sort_unstable();
     let name = |(person, device): &(&str, &str)| {
-        let head = format!("{}  ", column(person, AUTHOR_COLUMNS_MAX));
+        let head = format!("{}  ", name_column(person, AUTHOR_COLUMNS_MAX));
         wrapped(&head, width(&head), device)
     };
     let whose: String = devices.iter().map(name).collect();
@@ -140,7 +140,7 @@ impl Columns {
 
     fn draw(&self, row: &Row, page: &Page) -> String {
         let (id, time) = (short(&row.id), column(&row.moment.clock(page), self.time));
-        let author = column(&row.author.person, self.author);
+        let author = name_column(&row.author.person, self.author);
         let columns = width(id) + 2 + self.time + 2 + self.author + 2;
         wrapped(&format!("{}  {time}  {author}  ", page.paint.dim(id)), columns, &row.words(page))
     }
@@ -151,7 +151,7 @@ impl Row {
     pub(super) fn brief(&self, page: &Page) -> Vec<String> {
         let time = self.moment.start().map_or_else(|| "unknown".into(), |start| moment::day_and_clock(start, page));
         let head = format!("{}  {time}  ", short(&self.id));
-        let text = format!("{}: {}", cut(&self.author.person, AUTHOR_COLUMNS_MAX), self.text);
+        let text = format!("{}: {}", cut_name(&self.author.person, AUTHOR_COLUMNS_MAX), self.text);
         wrapped(&head, width(&head), &text).lines().map(str::to_owned).collect()
     }
 
@@ -160,10 +160,10 @@ impl Row {
         let text = if self.body_missing { "(the text is not on this device)" } else { self.text.as_str() };
         let mut words = self.fact(text);
         for remark in self.remarks(page) {
-            words.push_str(&format!(" [{remark}]"));
+            words.push_str(&format!(" [{}]", printable(&remark)));
         }
         if let Some(link) = &self.detail.link {
-            words.push_str(&format!("\n{link}"));
+            words.push_str(&format!("\n{}", printable(link)));
         }
         words
     }
@@ -181,7 +181,7 @@ impl Row {
     fn fact(&self, text: &str) -> String {
         let detail = &self.detail;
         let about = |id: &Option<String>| id.as_deref().map(short).unwrap_or_default().to_owned();
-        let on = detail.on.as_deref().map(|on| format!(" (on {on})")).unwrap_or_default();
+        let on = detail.on.as_deref().map(|on| format!(" (on {})", printable(on))).unwrap_or_default();
         match self.kind.as_str() {
             "declare" => format!("{}: {text}", detail.phase.as_deref().unwrap_or("declared")),
             "observation" => format!("saw: {text}"),

@@ -89,7 +89,7 @@ pub(crate) fn show(verify: &Verify, page: &Page) -> String {
     };
     for Found { entry, what } in problems {
         let entry = entry.as_deref().map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
-        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, what));
+        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, &printable(what)));
     }
     drawn + &besides(verify, page)
 }
@@ -98,7 +98,7 @@ pub(crate) fn show(verify: &Verify, page: &Page) -> String {
 fn besides(verify: &Verify, page: &Page) -> String {
     let mut drawn = String::new();
     let shorts = |ids: &[String]| ids.iter().map(|id| short(id)).collect::<Vec<_>>().join(", ");
-    let mut line = |head: &str, text: &str| drawn.push_str(&wrapped(&format!("{head:8}  "), 10, text));
+    let mut line = |head: &str, text: &str| drawn.push_str(&wrapped(&format!("{head:8}  "), 10, &printable(text)));
     if let Some(device) = &verify.device {
         let at = verify.written_ms.map(|ms| when::human(Timestamp(ms), page.now, &page.zone));
         let words = [verify.person.clone(), Some(format!("device {device}")), at];

@@ -92,6 +92,27 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
+/// Columns of a handle that stay at least where the team in brackets behind it is long.
+const HANDLE_COLUMNS_MIN: usize = 8;
+
+/// As [`cut`], for a name: of a guest's, `carol (network)`, the brackets stay, so that nobody passes for a member.
+pub(super) fn cut_name(name: &str, width: usize) -> String {
+    let guest = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+    let Some((handle, team)) = guest.filter(|_| name.width() > width && width > HANDLE_COLUMNS_MIN + 4) else {
+        return cut(name, width);
+    };
+    // Three for the brackets and the blank before them.
+    let room = width - 3;
+    let handle = cut(handle, room.saturating_sub(team.width()).max(HANDLE_COLUMNS_MIN));
+    let team = cut(team, room.saturating_sub(handle.width()));
+    format!("{handle} ({team})")
+}
+
+/// A name, cut or filled to exactly `width` columns.
+pub(super) fn name_column(name: &str, width: usize) -> String {
+    column(&cut_name(name, width), width)
+}
+
 /// Cut or filled to exactly `width` columns.
 pub(super) fn column(text: &str, width: usize) -> String {
     let cut = cut(text, width);
@@ -132,6 +153,19 @@ mod tests {
         assert_eq!(column("alice", 7), "alice  ");
         assert_eq!(column("alice", 4), "ali…");
         assert_eq!(column("日本語", 4), "日… ");
+    }
+
+    #[test]
+    fn a_guests_name_keeps_its_brackets_however_long_it_is() {
+        for (name, expected) in [
+            ("carol (network)", "carol (network)"),
+            ("a guest with a long name (network)", "a guest… (network)"),
+            ("carol (the network people of the north)", "carol (the netwo…)"),
+            ("a guest with a long name (the network people)", "a guest… (the ne…)"),
+            ("a member with a long name", "a member with a l…"),
+        ] {
+            assert_eq!(cut_name(name, 18), expected);
+        }
     }
 
     #[test]

@@ -135,6 +135,10 @@ impl<S: Storage> Engine<S> {
         let now = self.now();
         let before = self.replica.people(&team)?;
         let held = self.replica.ledger(&team)?.roster().clone();
+        if key.is_none() && matches!(removing, Removing::Capability { .. }) {
+            let would = self.replica.outlook(team, removing, now)?;
+            self.check_somebody_decides(&team, &would)?;
+        }
         let outlook = match (is_outlook, key) {
             (true, None) => self.replica.outlook(team, removing, now)?,
             (true, Some(key)) => self.replica.recovery_outlook(team, key, removing, now)?,
@@ -169,9 +173,22 @@ impl<S: Storage> Engine<S> {
             "gone": names(gone),
             "lowered": names(lowered),
             "admins_left": names(admins.collect()),
+            "recovery_keys": self.replica.ledger(&team)?.recovery_keys().len(),
             "changed_count": outlook.changed.len(),
             "changed": changed?,
         }))
+    }
+
+    /// Refuses to take from the last admin what nobody could give back. Devices go all the same: a stolen one must.
+    fn check_somebody_decides(&self, team: &TeamId, would: &Outlook) -> Result<(), Failure> {
+        let has_admin = would.roster.persons().any(|p| would.roster.capability(&p) == Some(Capability::Admin));
+        if has_admin || !would.counts || !self.replica.ledger(team)?.recovery_keys().is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "nobody could decide about members any more: this takes the team's last admin, and it has no recovery key",
+        )
+        .hint("make somebody else admin first: `muster team set NAME admin`"))
     }
 
     fn changed(&self, team: &TeamId, people: &People, changed: &muster_replica::Changed) -> Result<Value, Failure> {

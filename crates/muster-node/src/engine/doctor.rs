@@ -58,8 +58,10 @@ impl<S: Storage> Engine<S> {
     fn is_known(&self) -> Result<bool, Failure> {
         let mut known = self.replica.teams().is_empty();
         for team in self.replica.teams() {
-            known |=
-                self.replica.person_in(&team).is_some() || self.replica.ledger(&team)?.roster().members().is_empty();
+            // Whoever was removed is known by that, and by what they wrote.
+            known |= self.replica.person_in(&team).is_some()
+                || self.replica.was_removed_from(&team)
+                || self.replica.ledger(&team)?.roster().members().is_empty();
         }
         Ok(known)
     }
@@ -255,7 +257,7 @@ fn plural(number: u64, one: &str, many: &str) -> String {
 
 /// What would be lost if this device died now.
 fn copies_check(counted: OnlyHere, is_node: bool) -> Check {
-    let OnlyHere { entries, only_here, others, silent } = counted;
+    let OnlyHere { entries, only_here, others, silent, alone } = counted;
     let lost = plural(only_here as u64, "entry", "entries");
     let check = if only_here == 0 {
         Check::ok(
@@ -268,6 +270,13 @@ fn copies_check(counted: OnlyHere, is_node: bool) -> Check {
     } else if others == 0 {
         let next = "`muster invite` somebody whose device keeps a copy; until then copy the home";
         Check::warn("copies", format!("{lost} would be lost if this device died now: nobody else has them"), next)
+    } else if alone > 0 {
+        let (alone, whose) = (plural(alone as u64, "entry", "entries"), "of a team in which nobody else is");
+        let text =
+            format!("{alone} {whose} would be lost if this device died now; of all {lost} no other copy is known");
+        let next =
+            "`muster team list`, `muster team use` that team and `muster invite` somebody; until then copy the home";
+        Check::warn("copies", text, next)
     } else if silent > 0 && !is_node {
         // What others hold is news that a running node hears and keeps in memory.
         let text = format!("{lost} may be on this device alone: unknown, no node is running here that would hear it");
@@ -286,7 +295,7 @@ fn copies_check(counted: OnlyHere, is_node: bool) -> Check {
         let text = format!("{lost} would be lost if this device died now");
         Check::warn("copies", text, "leave the node up until a member is connected; `muster peers` tells who")
     };
-    check.with(json!({ "entries": entries, "only_here": only_here, "devices": others, "devices_silent": silent }))
+    check.with(json!({ "entries": entries, "only_here": only_here, "devices": others, "devices_silent": silent, "alone": alone }))
 }
 
 #[cfg(test)]
@@ -336,11 +345,13 @@ mod tests {
 
     #[test]
     fn what_may_be_elsewhere_is_not_called_lost() {
-        let counted = |only_here, others, silent| OnlyHere { entries: 9, only_here, others, silent };
+        let counted = |only_here, others, silent| OnlyHere { entries: 9, only_here, others, silent, alone: 0 };
         let told = |counted| copies_check(counted, true).text;
         assert!(told(counted(3, 2, 0)).contains("3 entries would be lost"));
         assert!(told(counted(1, 2, 1)).contains("unknown, 1 of 2 devices"));
         assert!(told(counted(9, 0, 0)).contains("nobody else has them"));
+        let with_a_team_of_one = counted(3, 1, 1).and(OnlyHere { alone: 2, ..counted(2, 0, 0) });
+        assert!(told(with_a_team_of_one).contains("2 entries of a team in which nobody else is would be lost"));
         assert_eq!(copies_check(counted(0, 2, 2), true).state, State::Ok);
         let next = |is_node| copies_check(counted(1, 2, 1), is_node).next.unwrap();
         assert!(next(false).contains("muster up") && !next(true).contains("muster up"));

@@ -28,9 +28,14 @@ impl Node {
                 Answer::Join(reply, bytes) => reply.send(bytes),
             }
         }
-        if !self.engine.as_ref().is_some_and(|engine| engine.replica.owes_erasure()) {
+        let engine = self.engine.as_ref();
+        if !engine.is_some_and(|engine| engine.replica.owes_erasure()) {
             for (reply, done) in std::mem::take(&mut self.until_erased) {
-                drop(reply.send(Reply::from(done)));
+                let told = match engine {
+                    Some(engine) => engine.tell_erasure(done),
+                    None => done,
+                };
+                drop(reply.send(Reply::from(told)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::full::pass;
 use super::{Room, declare, open, say};
-use crate::{ADMIN_WAIT_MS, ReplicaError};
+use crate::{ADMIN_WAIT_MS, Erasure, ReplicaError};
 use muster_incident::{Act, Aside, CommandError};
 use muster_log::fact::{RevokeMode, RosterFact};
 use muster_log::{BodyHash, EntryId, IncidentId, TeamId};
@@ -186,7 +186,8 @@ fn a_full_disk_hides_at_once_erases_later_and_says_so_meanwhile() {
     room.settle();
     let (id, hash) = room.secret(1, team, incident);
     let now = room.now();
-    room.desks[1].write(team, Some(incident), &redact(id), &Aside::default(), now).unwrap();
+    let redaction = room.desks[1].write(team, Some(incident), &redact(id), &Aside::default(), now).unwrap().entry;
+    assert_eq!(room.desks[1].erasure_by(&redaction, now).unwrap(), Erasure::Due);
     room.desks[1].store.commit().unwrap();
     room.desks[1].store.set_full(true);
     room.desks[1].dirty = false;
@@ -194,10 +195,13 @@ fn a_full_disk_hides_at_once_erases_later_and_says_so_meanwhile() {
     assert!(room.text(1, team, incident, id).starts_with("[redacted"));
     assert!(room.holds(1, &hash));
     assert_eq!(room.desks[1].unerased(now).unwrap().due, 1);
+    assert!(!room.desks[1].owes_erasure());
+    assert_eq!(room.desks[1].erasure_by(&redaction, now).unwrap(), Erasure::NoRoom);
     room.desks[1].store.set_full(false);
     let later = room.tick + 120_000;
     pass(&mut room, later);
     assert!((0..2).all(|desk| !room.holds(desk, &hash)));
+    assert_eq!(room.desks[1].erasure_by(&redaction, room.now()).unwrap(), Erasure::Done);
 }
 
 #[test]

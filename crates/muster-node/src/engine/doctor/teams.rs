@@ -9,7 +9,7 @@ use crate::when;
 use muster_incident::printable;
 use muster_log::fact::Capability;
 use muster_log::{TeamId, Timestamp};
-use muster_replica::{OnlyHere, Peer};
+use muster_replica::Peer;
 use muster_store::Storage;
 use serde_json::{Value, json};
 
@@ -33,13 +33,10 @@ impl<S: Storage> Engine<S> {
                 let of = if self.replica.is_guest_in(&team) { "guest of " } else { "" };
                 let prefix = format!("{of}{}: ", printable(&self.team_shown(&team)));
                 checks.push(self.peers_check(&team, &there, &prefix)?);
-                let more = self.replica.count_only_here(&team)?;
-                copies = OnlyHere {
-                    entries: copies.entries + more.entries,
-                    only_here: copies.only_here + more.only_here,
-                    others: copies.others + more.others,
-                    silent: copies.silent + more.silent,
-                };
+            }
+            // One whose incidents all went along to another team holds nothing that is not there too.
+            if !there.is_empty() || self.replica.has_what_stayed(&team)? {
+                copies = copies.and(self.replica.count_only_here(&team)?);
             }
             peers.extend(there);
         }
