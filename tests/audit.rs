@@ -422,7 +422,7 @@ fn a_file_by_a_device_that_nobody_let_in_is_bad_and_one_by_a_removed_device_is_t
     assert_eq!((&told["removal"]["what"], &told["removal"]["by"]), (&"stolen".into(), &"alice".into()), "{told}");
     let nobody = Home::at(Path::new("/nonexistent"), "nobody");
     let shown = nobody.muster(&["verify", by_bob.to_str().unwrap()]).with_code(0).stdout;
-    assert!(shown.contains("removed as stolen by") && shown.contains("alice at 20"), "{shown}");
+    assert!(shown.contains("removed as stolen by alice"), "{shown}");
     let (named, told) = by_muster(&by_stranger);
     assert_eq!((named, &told["writer"]), (Named::from(["file".into()]), &"never-let-in".into()), "{told}");
     let Some(python) = or_skip(test, python()) else { return };

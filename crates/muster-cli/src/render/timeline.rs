@@ -394,8 +394,8 @@ pub(super) mod tests {
                                   CONTRADICT: written between 12:30:00 and 12:20:00]
         3a1b2c3d  12:22  alice    fourth [recorded 12:22:00 on 3KooWabc] [CLOCKS
                                   CONTRADICT: says 12:22:00, written before a time out
-                                  of range by the clocks of others; so few people
-                                  cannot tell whose is wrong]
+                                  of range by the clocks of others; so few people cannot
+                                  tell whose is wrong]
         ");
     }
 

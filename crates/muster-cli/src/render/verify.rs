@@ -280,8 +280,8 @@ mod tests {
                 {"person": "bob", "device": "12D3KooWB", "label": "late-claimed", "entries": 2}]}]}));
         insta::assert_snapshot!(fits(show(&verify, &page())), @r"
         ok: 4 entries, 4 signatures checked
-        times     others' clocks hold 4 of 4 entries between two times, 0 on one side,
-                  0 not at all
+        times     others' clocks hold 4 of 4 entries between two times, 0 on one side, 0
+                  not at all
         clock     in abababab the clocks of bob and of others contradict each other
                   about 2 entries: so few people cannot tell whose is wrong (device
                   12D3KooWB)
