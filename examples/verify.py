@@ -4,9 +4,8 @@ Checked: canonical bytes, ids, signatures (own, and by run), logs, bindings, bod
 member of the team by the roster that the entry names. Left to `muster verify FILE`: what a member may do (capabilities, private
 incidents, guests, fields of each kind), removals and their frontiers, forks, statuses, time brackets. Prints a line a file, then
 `ID<tab>words` for each problem, and exits with 1 where there is any."""
-import base64, contextlib, hashlib, io, json, sys
+import base64, contextlib, hashlib, io, json, sys, cbor2
 from collections import namedtuple
-import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Entry = namedtuple("Entry", "v team incident key session seq backlink deps roster claimed kind fields body id dag")
@@ -40,8 +39,7 @@ def plain(value, depth=6):  # section 1: no maps, tags and floats; 64-bit intege
 def first(data):  # the first item, and its size; it must be canonical
     try:
         encoded = cbor2.dumps(value := cbor2.load(io.BytesIO(data)))
-    except Exception:
-        raise Bad("not canonical") from None
+    except Exception: raise Bad("not canonical") from None
     need(plain(value) and data.startswith(encoded), "not canonical")
     return value, len(encoded)
 
@@ -99,10 +97,8 @@ class Record:  # what was admitted so far
             need(all(self.past(up.roster)[0] <= past for up in above), "A5, the roster is behind")
             need(e.key in persons, "A5, not a member")
     def push(self, e, signature):
-        try:
-            self.judge(e, signature)
-        except (TypeError, IndexError, KeyError):
-            raise Bad("A1, fields") from None
+        try: self.judge(e, signature)
+        except (TypeError, IndexError, KeyError): raise Bad("A1, fields") from None
         self.entries[e.id] = e
         self.signed.update([e.id] if signature else [])
     def unproven(self):  # what no signature proves (section 2, proof by run), and what builds on such
@@ -134,14 +130,16 @@ def rows(data, at, problems):
         yield row
         at += size
 
-def check(data):  # section 14: what is wrong, as pairs of an id or None and words; and how many entries stand
+def check(data):  # section 14: what is wrong, as pairs of an id or None and words; and what else there is to say
     try:
-        (magic, team, device, now, dags), at = first(data)
-        need(magic == "muster/audit/1" and has(team, 32) and has(device, 32) and type(now) is int)
-        need(all(has(dag, 32) and ids(names, 2**32) for dag, names in dags))
+        (magic, team, device, now, dags, absent, gone), at = first(data)
+        need(magic == "muster/audit/1" and has(team, 32) and has(device, 32) and type(now) is int and number(gone, 0, 2**63))
+        need(all(has(dag, 32) and ids(names, 2**32) for dag, names in dags) and ids(absent, 2**32))
+        listed, absent_ids = {name for _, names in dags for name in names}, set(absent)
+        need(absent == sorted(absent_ids) and absent_ids <= listed)
     except (Bad, TypeError, ValueError):
-        return [(None, "the manifest is damaged")], 0
-    listed, record, seen = {name for _, names in dags for name in names}, Record(team), set()
+        return [(None, "the manifest is damaged")], "0 entries stand"
+    record, seen, textless = Record(team), set(), set()
     problems, end = [(None, "the manifest is not signed by its device")], at
     with contextlib.suppress(Bad, AttributeError, ValueError):
         text, size = first(data[at:at + 1024])
@@ -157,31 +155,34 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
             place = e.team, e.incident, e.key, e.session, e.seq.to_bytes(4, "big")
             if body is not None and e.body != [H("muster/body/1", *place, body), len(body)]:
                 problems.append((name, "its body is not the one that was signed"))
+            textless |= {name} if body is None and e.body is not None else set()
             record.push(e, signature)
         except Bad as why:
             problems.append((name, str(why)))
     lost = record.unproven()
+    problems += [(name, "its text is not in the file, nor listed as absent") for name in sorted(textless - absent_ids)]
     problems += [(name, "it is in the manifest and not in the file") for name in sorted(listed - seen)]
     problems += [(name, "A4, no signature proves it, or what it builds on") for name in sorted(lost)]
-    roster = [e for e in record.entries.values() if e.id not in lost and e.kind in (TEAM_CREATE, JOIN, ADD_DEVICE)]
-    if device not in [e.fields[0] if e.kind == ADD_DEVICE else e.key for e in roster]:
-        problems.append((None, "the roster does not know the device that signed the manifest"))
-    return problems, len(record.entries) - len(lost)
+    let_in = {}
+    with contextlib.suppress(TypeError, IndexError):
+        let_in = record.past([name for name, e in record.entries.items() if e.dag == team and name not in lost])[1]
+    if device not in let_in:
+        problems.append((None, "nobody in the file ever let in the device that signed the manifest"))
+    said = f", its writer had lost {gone} entries" if gone else ""
+    return problems, f"{len(record.entries) - len(lost)} entries stand, {len(textless)} texts are absent{said}"
 
 def look(path):
     try:
         data = open(path, "rb").read()
-    except OSError as why: return [(None, f"it cannot be read: {why.strerror}")], 0
-    return check(data) if data.startswith(b"\x85\x6emuster/audit/") else ([(None, "it is no audit file")], 0)
+    except OSError as why: return [(None, f"it cannot be read: {why.strerror}")], "nothing stands"
+    return check(data) if data.startswith(b"\x87\x6emuster/audit/") else ([(None, "it is no audit file")], "nothing stands")
 def vectors(folder):  # fails where a golden vector is judged otherwise than written
     golden, keys, bodies = (json.load(open(f"{folder}/{name}.json")) for name in ("entries", "keys", "bodies"))
     record = Record(bytes.fromhex(golden["team"]))
     for row in golden["entries"]:
         e, rule = entry(bytes.fromhex(row["bytes"])), None
-        try:
-            record.push(e, bytes.fromhex(row["signature"]))
-        except Bad as why:
-            rule = int(str(why)[1])
+        try: record.push(e, bytes.fromhex(row["signature"]))
+        except Bad as why: rule = int(str(why)[1])
         log = H("muster/log/1", e.dag, e.key, e.session).hex()
         assert (e.id.hex(), log, rule) == (row["id"], row["log"], row["code"] // 10 if "code" in row else None), row["what"]
     for row in bodies["bodies"]:
@@ -191,10 +192,9 @@ def vectors(folder):  # fails where a golden vector is judged otherwise than wri
         assert signed(*(bytes.fromhex(made[part]) for part in ("public", "message", "signature"))) == made["holds"], made["what"]
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--vectors"] and sys.argv[2:]:
-        sys.exit(vectors(sys.argv[2]))
+    if sys.argv[1:2] == ["--vectors"] and sys.argv[2:]: sys.exit(vectors(sys.argv[2]))
     found = [(path, *look(path)) for path in sys.argv[1:]] or sys.exit(__doc__)
-    for path, problems, standing in found:
-        print(f"{path}: {'NOT OK' if problems else 'ok'}, {standing} entries stand")
+    for path, problems, said in found:
+        print(f"{path}: {'NOT OK' if problems else 'ok'}, {said}")
         [print(f"{name.hex() if name else 'file'}\t{what}") for name, what in problems]
     sys.exit(1 if any(problems for _, problems, _ in found) else 0)

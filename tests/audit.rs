@@ -79,6 +79,9 @@ impl Form {
                 at += 34;
             }
         }
+        // What is absent, and how many entries the writer lost.
+        skip(bytes, &mut at);
+        skip(bytes, &mut at);
         let manifest = 0..at;
         skip(bytes, &mut at);
         let mut rows = Vec::new();
@@ -303,6 +306,129 @@ fn whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_sam
     }
 }
 
+/// A row without its body, where it has one.
+fn without_body(row: &[u8]) -> Option<Vec<u8>> {
+    let mut at = 1;
+    skip(row, &mut at);
+    skip(row, &mut at);
+    (row[at] != 0xf6).then(|| [&row[..at], &[0xf6]].concat())
+}
+
+#[test]
+fn a_text_that_somebody_takes_out_is_named_and_one_that_was_redacted_before_is_only_counted() {
+    let test = "a_text_that_somebody_takes_out_is_named_and_one_that_was_redacted_before_is_only_counted";
+    let record = Record::new();
+    let (form, dir) = (Form::of(&record.bytes), tempfile::tempdir().unwrap());
+    let (mut files, mut ids) = (Vec::new(), Vec::new());
+    for (row, (_, id)) in form.rows.iter().zip(&form.ids) {
+        let Some(bare) = without_body(&record.bytes[row.clone()]) else { continue };
+        let path = dir.path().join(format!("{id}.audit"));
+        fs::write(&path, [&record.bytes[..row.start], &bare, &record.bytes[row.end..]].concat()).unwrap();
+        ids.push(Named::from([id.clone()]));
+        files.push(path);
+    }
+    assert!(files.len() > 6, "names of people, the title and what was said");
+    assert_eq!(by_muster_each(&files), ids);
+    let (_, told) = by_muster(&files[3]);
+    assert_eq!(told["problems"][0]["what"], "its text is not in the file, nor listed as absent", "{told}");
+
+    let rows = record.alice.json(&["timeline"]);
+    let said = rows.as_array().unwrap().iter().find(|row| row["text"] == "who is on it?").unwrap()["id"].clone();
+    record.alice.write(&["redact", said.as_str().unwrap(), "--reason", "pasted a secret"]);
+    let after = dir.path().join("after.audit");
+    let account = record.alice.json(&["export", "audit", after.to_str().unwrap()]);
+    assert_eq!((&account["absent"], &account["lost"]), (&1.into(), &0.into()), "{account}");
+    let (named, told) = by_muster(&after);
+    assert_eq!((named, &told["bodies_absent"]), (Named::new(), &serde_json::json!([said])), "{told}");
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &files), ids);
+    let shown = String::from_utf8(script(&python).arg(&after).output().unwrap().stdout).unwrap();
+    assert!(shown.contains(": ok, ") && shown.contains("1 texts are absent"), "{shown}");
+}
+
+#[test]
+fn what_a_home_lost_is_told_when_it_writes_a_file_and_to_whoever_checks_it() {
+    let home = Home::new("alice");
+    home.write(&["declare", "Checkout is down"]);
+    for number in 0..20 {
+        home.write(&["say", &format!("line {number}")]);
+    }
+    let segment = home.path().join("store/journal/00000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    let place = bytes.len() * 2 / 3;
+    bytes[place] ^= 4;
+    fs::write(&segment, &bytes).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (name, repaired) in [("damaged", false), ("lossy", true)] {
+        if repaired {
+            home.muster(&["repair"]).with_code(0);
+        }
+        let (file, other) = (dir.path().join(name), dir.path().join(format!("{name}.again")));
+        let account = home.muster(&["export", "audit", file.to_str().unwrap(), "--all", "--json"]).with_code(1).json();
+        let lost = account["lost"].as_u64().unwrap();
+        assert!(lost > 0, "{account}");
+        let shown = home.muster(&["export", "audit", other.to_str().unwrap(), "--all"]).with_code(1).stdout;
+        assert!(shown.contains("this home lost ") && shown.contains("the file lacks them"), "{shown}");
+        let (named, told) = by_muster(&file);
+        assert_eq!((named, told["lost"].as_u64()), (Named::new(), Some(lost)), "{told}");
+        let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+        let shown = nobody.muster(&["verify", file.to_str().unwrap()]).with_code(0).stdout;
+        assert!(shown.contains("whoever wrote this had lost "), "{shown}");
+    }
+}
+
+/// The file as another device would have written it: its key in the manifest, and its signature by `ssh-keygen`.
+fn as_if_by(bytes: &[u8], form: &Form, key: &Path, dir: &Path) -> Vec<u8> {
+    let last = "ssh-keygen -y -f \"$1\" | cut -d' ' -f2 | base64 -d | tail -c 32";
+    let public = Command::new("sh").args(["-ec", last, "sh"]).arg(key).output().unwrap().stdout;
+    let mut manifest = bytes[form.manifest.clone()].to_vec();
+    let mut at = 1;
+    (0..2).for_each(|_| skip(&manifest, &mut at));
+    manifest[at + 2..at + 34].copy_from_slice(&public);
+    let signed = dir.join("to-sign");
+    fs::write(&signed, &manifest).unwrap();
+    let _ = fs::remove_file(dir.join("to-sign.sig"));
+    let run =
+        Command::new("ssh-keygen").args(["-Y", "sign", "-n", "muster-audit", "-f"]).arg(key).arg(&signed).output();
+    assert!(run.as_ref().unwrap().status.success(), "{run:?}");
+    let armour = fs::read(dir.join("to-sign.sig")).unwrap();
+    let head = [&[0x79][..], &u16::try_from(armour.len()).unwrap().to_be_bytes()].concat();
+    [&manifest, &head, &armour, &bytes[form.rows[0].start..]].concat()
+}
+
+#[test]
+fn a_file_by_a_device_that_nobody_let_in_is_bad_and_one_by_a_removed_device_is_told() {
+    let test = "a_file_by_a_device_that_nobody_let_in_is_bad_and_one_by_a_removed_device_is_told";
+    let there = Command::new("ssh-keygen").arg("-?").output().map(drop).map_err(|error| format!("ssh-keygen: {error}"));
+    let Some(()) = or_skip(test, there) else { return };
+    let record = Record::new();
+    assert_eq!(by_muster(&record.file).1["writer"], "member");
+    record.alice.json(&["team", "revoke", "bob", "--stolen", "--yes"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("whole.audit");
+    record.alice.muster(&["export", "audit", file.to_str().unwrap()]).with_code(0);
+    let bytes = fs::read(&file).unwrap();
+    let form = Form::of(&bytes);
+    let (bobs, strangers) = (dir.path().join("bob"), dir.path().join("stranger"));
+    record.bob.muster(&["key", "export", bobs.to_str().unwrap(), "--no-passphrase"]).with_code(0);
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&strangers).status();
+    assert!(made.unwrap().success());
+    let (by_bob, by_stranger) = (dir.path().join("bob.audit"), dir.path().join("stranger.audit"));
+    fs::write(&by_bob, as_if_by(&bytes, &form, &bobs, dir.path())).unwrap();
+    fs::write(&by_stranger, as_if_by(&bytes, &form, &strangers, dir.path())).unwrap();
+
+    let (named, told) = by_muster(&by_bob);
+    assert_eq!((named, &told["writer"], &told["person"]), (Named::new(), &"removed".into(), &Value::Null), "{told}");
+    assert_eq!((&told["removal"]["what"], &told["removal"]["by"]), (&"stolen".into(), &"alice".into()), "{told}");
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    let shown = nobody.muster(&["verify", by_bob.to_str().unwrap()]).with_code(0).stdout;
+    assert!(shown.contains("removed as stolen by alice"), "{shown}");
+    let (named, told) = by_muster(&by_stranger);
+    assert_eq!((named, &told["writer"]), (Named::from(["file".into()]), &"never-let-in".into()), "{told}");
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &[by_bob, by_stranger]), [Named::new(), Named::from(["file".into()])]);
+}
+
 #[test]
 fn the_manifest_is_checked_with_openssh_alone_as_the_export_says() {
     let test = "the_manifest_is_checked_with_openssh_alone_as_the_export_says";
@@ -353,6 +479,12 @@ fn a_store_an_incident_and_a_bundle_are_verified_too() {
     let unproven = nobody.muster(&["verify-proof", env!("CARGO_MANIFEST_PATH"), "--json"]).with_code(1);
     assert_eq!(unproven.json()["ok"], false, "{}", unproven.stdout);
     assert!(unproven.stderr.contains("nothing is proven"), "{}", unproven.stderr);
+    let piped =
+        nobody.command(&["verify", "-", "--json"]).stdin(fs::File::open(&record.file).unwrap()).output().unwrap();
+    let piped: Value = serde_json::from_slice(&piped.stdout).unwrap();
+    assert_eq!(piped, by_muster(&record.file).1, "through a pipe");
+    let taken_in = record.bob.muster(&["bundle", "read", record.file.to_str().unwrap()]);
+    taken_in.refused(&["this is an audit file", "muster verify FILE"]);
     for odd in ["/dev/null", env!("CARGO_MANIFEST_PATH")] {
         nobody.muster(&["verify", odd]).refused(&["neither an audit file nor a bundle"]);
     }
@@ -392,7 +524,7 @@ fn what_is_no_audit_file_is_told_so_by_the_script_and_not_by_its_insides() {
     let empty = dir.path().join("empty");
     fs::write(&empty, b"").unwrap();
     let cut = dir.path().join("cut");
-    fs::write(&cut, b"\x85\x6emuster/audit/1").unwrap();
+    fs::write(&cut, b"\x87\x6emuster/audit/1").unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors/record.audit");
     let files = [dir.path().join("missing"), dir.path().into(), empty, env!("CARGO_MANIFEST_PATH").into(), cut, golden];
     let output = script(&python).args(&files).output().unwrap();

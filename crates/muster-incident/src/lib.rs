@@ -34,7 +34,7 @@ pub use printable::{printable, printable_lines};
 pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{
-    ActionView, Board, Entries, MilestoneView, Newest, RoleView, Row, SUMMARY_VERSION, Summary, Times, View, actions,
-    board, commanders, incident_view, milestones, roles, status_line, summary, time_words, timeline, timeline_end,
-    timeline_of,
+    ActionView, Board, Entries, MilestoneView, Newest, OUT_OF_RANGE, RoleView, Row, SUMMARY_VERSION, Summary, Times,
+    View, actions, board, commanders, incident_view, milestones, roles, status_line, summary, time_words, timeline,
+    timeline_end, timeline_of,
 };

@@ -24,7 +24,7 @@ pub use roles::{HoldView, OfferView, RoleView, roles};
 pub use row::{Author, Detail, OriginView, Row};
 pub use summary::{SUMMARY_VERSION, Summary, commanders, status_line, summary};
 pub use timeline::{timeline, timeline_end, timeline_of};
-pub use times::{Times, time_words};
+pub use times::{OUT_OF_RANGE, Times, time_words};
 
 use crate::People;
 use crate::document::{Document, Node};

@@ -10,12 +10,13 @@ use crate::key::{DeviceKey, Signature};
 use crate::limits::{BODY_BYTES_MAX, ENTRY_BYTES_MAX};
 use crate::time::Timestamp;
 use crate::value::Value;
+use std::collections::BTreeSet;
 
 /// The first thing in a manifest. The number is the version of the form.
 const MAGIC: &str = "muster/audit/1";
 
-/// What an audit file of whatever version begins with: a list of five whose first item is such a text.
-const BEGINNING_OF_ANY: &[u8] = b"\x85\x6emuster/audit/";
+/// What an audit file of whatever version begins with: a list of seven whose first item is such a text.
+const BEGINNING_OF_ANY: &[u8] = b"\x87\x6emuster/audit/";
 
 /// What the manifest is signed for, in the sense of SSHSIG.
 pub const AUDIT_NAMESPACE: &str = "muster-audit";
@@ -45,13 +46,17 @@ pub struct Manifest {
     pub now: Timestamp,
     /// The roster, then incidents by id; of each the entries in causal order.
     pub dags: Vec<(DagId, Vec<EntryId>)>,
+    /// Of the entries that are listed, those that name a body which is not in the file: ascending.
+    pub absent: Vec<EntryId>,
+    /// How many entries the device knows that it had, of whatever team, and has no more.
+    pub lost: u64,
 }
 
 impl Manifest {
     /// The first item of the file, which is what is signed.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.list(5).text(MAGIC).bytes(self.team.as_bytes()).bytes(self.device.as_bytes()).int(self.now.0);
+        w.list(7).text(MAGIC).bytes(self.team.as_bytes()).bytes(self.device.as_bytes()).int(self.now.0);
         w.list(self.dags.len());
         for (dag, ids) in &self.dags {
             w.list(2).bytes(dag.as_bytes()).list(ids.len());
@@ -59,6 +64,12 @@ impl Manifest {
                 w.bytes(id.as_bytes());
             }
         }
+        w.list(self.absent.len());
+        for id in &self.absent {
+            w.bytes(id.as_bytes());
+        }
+        // More than that nobody can have lost, and readers take no more.
+        w.int(i64::try_from(self.lost).unwrap_or(i64::MAX));
         w.finish()
     }
 
@@ -78,7 +89,7 @@ impl Manifest {
     }
 
     fn read(value: &Value) -> Option<Self> {
-        let [magic, team, device, now, dags] = value.as_list()? else { return None };
+        let [magic, team, device, now, dags, absent, lost] = value.as_list()? else { return None };
         let id = |value: &Value| value.as_bytes()?.try_into().ok().map(EntryId::from_bytes);
         let dag = |value: &Value| {
             let [dag, ids] = value.as_list()? else { return None };
@@ -86,12 +97,17 @@ impl Manifest {
             Some((DagId::try_from(dag.as_bytes()?).ok()?, ids))
         };
         (magic.as_text()? == MAGIC).then_some(())?;
-        Some(Self {
+        let read = Self {
             team: team.as_bytes()?.try_into().ok()?,
             device: device.as_bytes()?.try_into().ok()?,
             now: Timestamp(now.as_int()?),
             dags: dags.as_list()?.iter().map(dag).collect::<Option<_>>()?,
-        })
+            absent: absent.as_list()?.iter().map(id).collect::<Option<_>>()?,
+            lost: u64::try_from(lost.as_int()?).ok()?,
+        };
+        let listed: BTreeSet<EntryId> = read.ids().collect();
+        let is_listed = read.absent.iter().all(|id| listed.contains(id));
+        (is_listed && read.absent.is_sorted_by(|a, b| a < b)).then_some(read)
     }
 }
 

@@ -4,8 +4,10 @@
 //! caller keeps entries and signatures on disk and brings them back with [`Ledger::restore`].
 
 mod holders;
+mod let_in;
 mod what_if;
 
+pub use let_in::LetIn;
 pub use what_if::Consequence;
 
 use crate::admission::{Court, Judged};

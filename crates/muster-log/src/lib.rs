@@ -49,7 +49,7 @@ pub use entry::{BodyRef, Draft, Entry, FormError};
 pub use fact::{Fact, Kind, Malformed};
 pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
 pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
-pub use ledger::{Consequence, Ledger, Outcome, Received};
+pub use ledger::{Consequence, Ledger, LetIn, Outcome, Received};
 pub use pending::PoolSize;
 pub use redaction::Redacted;
 pub use refusal::Refusal;

@@ -26,6 +26,9 @@ pub enum Fault {
     /// Its body is another.
     #[error("its body is not the one that was signed")]
     Body,
+    /// Its body is not there, and nobody said so.
+    #[error("its text is not in the file, nor listed as absent")]
+    BodyGone,
     /// It is listed and is not there.
     #[error("it is listed and is not there")]
     Absent,
@@ -79,6 +82,8 @@ pub struct Verifier {
     /// Each entry's place in the order in which they came.
     seen: BTreeMap<EntryId, usize>,
     listed: Option<BTreeSet<EntryId>>,
+    /// Whose bodies may be absent, where that was said.
+    lacking: Option<BTreeSet<EntryId>>,
     /// What nothing may build on.
     bad: BTreeSet<EntryId>,
     report: VerifyReport,
@@ -103,6 +108,7 @@ impl Verifier {
             rows: Vec::new(),
             seen: BTreeMap::new(),
             listed: None,
+            lacking: None,
             bad: BTreeSet::new(),
             report: VerifyReport::default(),
             faults: Vec::new(),
@@ -121,6 +127,13 @@ impl Verifier {
     #[must_use]
     pub fn expecting(mut self, ids: impl IntoIterator<Item = EntryId>) -> Self {
         self.listed = Some(ids.into_iter().collect());
+        self
+    }
+
+    /// Expects the body of every entry that names one, but of these.
+    #[must_use]
+    pub fn lacking(mut self, ids: impl IntoIterator<Item = EntryId>) -> Self {
+        self.lacking = Some(ids.into_iter().collect());
         self
     }
 
@@ -188,7 +201,12 @@ impl Verifier {
     fn check_body(&mut self, entry: &Entry, body: Option<&[u8]>) {
         match (entry.body(), body) {
             (None, None) => {}
-            (Some(_), None) => drop(self.report.bodies_absent.insert(entry.id())),
+            (Some(_), None) => {
+                self.report.bodies_absent.insert(entry.id());
+                if self.lacking.as_ref().is_some_and(|lacking| !lacking.contains(&entry.id())) {
+                    self.faults.push((entry.id(), Fault::BodyGone));
+                }
+            }
             (_, Some(body)) if Body::check(entry, body).is_ok() => self.report.bodies += 1,
             (_, Some(_)) => self.faults.push((entry.id(), Fault::Body)),
         }

@@ -54,6 +54,8 @@ pub(crate) struct Page {
     pub(crate) rows: Bytes,
     /// How many are written after these.
     pub(crate) next: usize,
+    /// Numbers of those among them that name a body which is not there.
+    pub(crate) absent: Vec<usize>,
 }
 
 /// What was written.
@@ -71,6 +73,10 @@ pub struct AuditAccount {
     pub bytes: u64,
     /// Private incidents that it does not hold.
     pub left_out: usize,
+    /// Texts in it that are absent.
+    pub absent: usize,
+    /// Entries that this home had, of whatever team, and has no more.
+    pub lost: u64,
     /// How to check who signed it, without muster.
     pub signed: Signed,
 }
@@ -141,6 +147,10 @@ pub fn write(
             if next <= from {
                 return Err(no_sense(&"it ends before the plan does"));
             }
+            let gone = page.absent.iter().filter_map(|at| ids.get(*at));
+            if gone.into_iter().any(|id| manifest.absent.binary_search(id).is_err()) {
+                return Err(Failure::new("a text was erased while the file was written").hint("write it again"));
+            }
             if next == page.next {
                 put(&page.rows.0)?;
             } else {
@@ -160,6 +170,8 @@ pub fn write(
         entries: total,
         bytes,
         left_out: planned.left_out,
+        absent: manifest.absent.len(),
+        lost: manifest.lost,
         signed,
     })
 }

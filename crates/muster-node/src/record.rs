@@ -4,9 +4,9 @@
 //! The views come from `muster-replica`'s record; what the file is worth is found in [`crate::verify_file`].
 
 use crate::request::Failure;
-use crate::when::rfc3339;
+use crate::when::{is_in_range, rfc3339};
 use jiff::tz::TimeZone;
-use muster_incident::{Times, View, export_markdown_with_times};
+use muster_incident::{OUT_OF_RANGE, Times, View, export_markdown_with_times};
 use muster_log::ledger::Ledger;
 use muster_log::{BodyHash, EntryId, IncidentId};
 use muster_replica::TimeAudit;
@@ -54,9 +54,9 @@ impl Record {
 fn times(view: &View, audit: &TimeAudit, zone: &TimeZone) -> BTreeMap<String, Times> {
     let one = |row: &muster_incident::Row| {
         let found = audit.findings.get(&row.id.parse::<EntryId>().ok()?)?;
-        let text = |at| rfc3339(at, zone);
+        let text = |at| if is_in_range(at) { rfc3339(at, zone) } else { OUT_OF_RANGE.to_owned() };
         let (lower, upper) = (found.bracket.lower.map(text), found.bracket.upper.map(text));
-        Some((row.id.clone(), Times { label: found.label.word(), lower, upper }))
+        Some((row.id.clone(), Times { label: found.label.word(), lower, upper, spare: audit.spare }))
     };
     view.timeline.iter().filter_map(one).collect()
 }

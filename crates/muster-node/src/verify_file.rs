@@ -9,9 +9,9 @@ use crate::request::Failure;
 use crate::sshsig;
 use muster_incident::People;
 use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
-use muster_log::fact::RosterFact;
+use muster_log::fact::RevokeMode;
 use muster_log::{
-    Body, BodyHash, Clocks, DeviceKey, Entry, EntryId, Fact, IncidentId, Kind, Ledger, Verifier, VerifyReport,
+    Body, BodyHash, Clocks, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Removal, Taken, Verifier, VerifyReport,
 };
 use muster_replica::people_of;
 use muster_sync::bundle::{BundleReader, Found, Header, Kind as BundleKind, open_chunk};
@@ -76,14 +76,20 @@ impl Reading {
     }
 }
 
-/// Checks a file and tells what was found, as `verify` of a store does; `is_read` asks for the record too.
+/// Checks a file, or stdin where it is `-`, and tells what was found, as `verify` of a store does; `is_read` asks for the
+/// record too.
 ///
 /// # Errors
 /// Where it cannot be read or is no file of ours. What is wrong in it is in the answer.
 pub fn verify_file(path: &Path, is_read: bool, progress: Progress<'_>) -> Result<Verified, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
+    let (mut file, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
+        (Box::new(std::io::stdin().lock()), None)
+    } else {
+        let file = File::open(path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        (Box::new(file), about.is_file().then_some(about.len()))
+    };
     let mut start = vec![0; 32];
     let mut have = 0;
     while have < start.len() {
@@ -94,7 +100,6 @@ pub fn verify_file(path: &Path, is_read: bool, progress: Progress<'_>) -> Result
     }
     start.truncate(have);
     if start.starts_with(b"muster/bundle/") {
-        let size = about.is_file().then_some(about.len());
         return verify_bundle(&mut start.as_slice().chain(file), size, is_read, progress);
     }
     if start.starts_with(b"muster/proof/") {
@@ -130,10 +135,12 @@ pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Resu
     let manifest = &file.manifest;
     let mut others = Vec::new();
     let text = file.signature.as_deref().unwrap_or_default();
-    if !sshsig::is_signed_by(&manifest.device, text, file.signed) {
+    let is_signed = sshsig::is_signed_by(&manifest.device, text, file.signed);
+    if !is_signed {
         others.push(format!("the manifest is not signed by {}", manifest.device));
     }
-    let mut verifier = Verifier::new(manifest.team).every().expecting(manifest.ids());
+    let mut verifier =
+        Verifier::new(manifest.team).every().expecting(manifest.ids()).lacking(manifest.absent.iter().copied());
     let mut reading = Reading::new(is_read);
     let mut rows = file.rows();
     let mut count = 0;
@@ -152,16 +159,23 @@ pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Resu
         }
     }
     let (report, ledger) = verifier.finish();
-    if !names_device(&ledger, &manifest.device) {
-        others.push(format!("the manifest is signed by {}, which the roster does not know", manifest.device));
+    let writer = ledger.let_in(&manifest.device);
+    if writer == LetIn::Never {
+        others
+            .push(format!("the manifest is of {}, which nobody in this file ever let into the team", manifest.device));
     }
     let people = reading.people(&ledger);
+    let (writer, removal) = tell_writer(&writer, &ledger, &people);
     let person = ledger.roster().person_of(&manifest.device).map(|person| people.name(&person));
     let mut told = told_of("audit", &[Team { report: &report, people }], &others);
     if let Some(told) = told.as_object_mut() {
         told.insert("team".into(), json!(manifest.team.to_string()));
         told.insert("device".into(), json!(manifest.device.to_string()));
         told.insert("person".into(), json!(person));
+        told.insert("writer".into(), writer);
+        told.insert("removal".into(), removal);
+        told.insert("is_signed".into(), json!(is_signed));
+        told.insert("lost".into(), json!(manifest.lost));
         told.insert("written_ms".into(), json!(manifest.now.0));
         told.insert("incidents".into(), json!(manifest.dags.len().saturating_sub(1)));
         told.insert("signature".into(), json!(Signed::of(&manifest.device, file.signed.len(), text)));
@@ -169,18 +183,25 @@ pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Resu
     Ok(Verified { told, record: reading.record(&ledger)? })
 }
 
-/// Whether an entry of the roster says whose the device is or was.
-fn names_device(ledger: &Ledger, device: &DeviceKey) -> bool {
-    let roster = ledger.dag(&ledger.team().into());
-    roster.is_some_and(|roster| {
-        roster.entries().any(|entry| match entry.kind() {
-            Kind::TEAM_CREATE | Kind::JOIN => entry.key() == *device,
-            Kind::ADD_DEVICE => {
-                matches!(entry.fact(), Ok(Fact::Roster(RosterFact::AddDevice { device: named, .. })) if named == *device)
-            }
-            _ => false,
+/// Whether the device that wrote a file is in the team, was removed or never was let in; and what removed it.
+fn tell_writer(writer: &LetIn, ledger: &Ledger, people: &People) -> (Value, Value) {
+    let told = |removal: &Removal| {
+        let mode = match &removal.taken {
+            Taken::Devices { mode: RevokeMode::Compromise, .. } => "stolen",
+            _ => "retired",
+        };
+        json!({
+            "id": removal.id.to_string(),
+            "what": mode,
+            "by": if removal.by_recovery { "a recovery key".to_owned() } else { people.name(&removal.by) },
+            "recorded_ms": ledger.entry(&removal.id).map(|entry| entry.claimed().time.0),
         })
-    })
+    };
+    match writer {
+        LetIn::Member => (json!("member"), Value::Null),
+        LetIn::Removed(removal) => (json!("removed"), json!(removal.as_ref().map(told))),
+        LetIn::Never => (json!("never-let-in"), Value::Null),
+    }
 }
 
 /// A whole bundle is judged as a record. One that goes on from another cannot be: its past is elsewhere.
@@ -242,14 +263,19 @@ fn verify_bundle(
         ));
     }
     let (report, ledger) = verifier.finish();
-    if !names_device(&ledger, &header.writer) {
-        others.push(format!("it was written by {}, which the roster does not know", header.writer));
+    let writer = ledger.let_in(&header.writer);
+    if writer == LetIn::Never {
+        others.push(format!("it was written by {}, which nobody in it ever let into the team", header.writer));
     }
     let people = reading.people(&ledger);
+    let (writer, removal) = tell_writer(&writer, &ledger, &people);
     let mut told = told_of("bundle", &[Team { report: &report, people }], &others);
     if let Some(told) = told.as_object_mut() {
         told.insert("team".into(), json!(header.team.to_string()));
         told.insert("device".into(), json!(header.writer.to_string()));
+        told.insert("writer".into(), writer);
+        told.insert("removal".into(), removal);
+        told.insert("is_signed".into(), json!(summary.states.is_some()));
         told.insert("written_ms".into(), json!(header.now.0));
         told.insert("incidents".into(), json!(ledger.incidents().count()));
     }

@@ -7,7 +7,7 @@
 mod grammar;
 mod human;
 
-pub use human::{ago, human, human_full, human_when, rfc3339};
+pub use human::{ago, human, human_full, human_when, is_in_range, rfc3339, to_the_minute};
 
 use crate::clock::offset_minutes;
 use grammar::{Day, Moment, Read, Unit, part, read_moment, read_span, split_tolerance};

@@ -29,12 +29,30 @@ pub struct AuditPlan {
     pub left_out: usize,
 }
 
+/// Rows of an audit file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRows {
+    /// One after another.
+    pub bytes: Vec<u8>,
+    /// The number of the entry after these.
+    pub next: usize,
+    /// The numbers of those that name a body which is not there.
+    pub absent: Vec<usize>,
+}
+
 impl<S: Storage> Replica<S> {
-    /// Plans and signs an audit file. What is staged and not committed must not get into it: commit first.
+    /// Plans and signs an audit file. What is staged and not committed must not get into it: commit first. `damaged` is how
+    /// many places of the store cannot be read.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`].
-    pub fn plan_audit(&self, team: &TeamId, order: &AuditOrder, now: Now) -> Result<AuditPlan, ReplicaError> {
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`].
+    pub fn plan_audit(
+        &self,
+        team: &TeamId,
+        order: &AuditOrder,
+        damaged: u64,
+        now: Now,
+    ) -> Result<AuditPlan, ReplicaError> {
         let ledger = self.ledger(team)?;
         let mut incidents: Vec<IncidentId> = Vec::new();
         let mut left_out = 0;
@@ -47,17 +65,33 @@ impl<S: Storage> Replica<S> {
             }
         }
         let mut dags: Vec<(DagId, Vec<EntryId>)> = Vec::new();
+        let mut absent: Vec<EntryId> = Vec::new();
         for dag in [DagId::from(*team)].into_iter().chain(incidents.into_iter().map(DagId::from)) {
             let incident = || ReplicaError::NoSuchIncident(IncidentId::of_genesis(dag.genesis()));
-            dags.push((dag, ledger.dag(&dag).ok_or_else(incident)?.order().to_vec()));
+            let found = ledger.dag(&dag).ok_or_else(incident)?;
+            for entry in found.entries() {
+                if let Some(reference) = entry.body()
+                    && (self.is_redacted(team, &entry.id()) || !self.store.contains_body(&reference.hash)?)
+                {
+                    absent.push(entry.id());
+                }
+            }
+            dags.push((dag, found.order().to_vec()));
         }
-        let manifest = Manifest { team: *team, device: self.device(), now: now.wall, dags };
+        absent.sort_unstable();
+        let lost = self.count_lost(damaged)?;
+        let manifest = Manifest { team: *team, device: self.device(), now: now.wall, dags, absent, lost };
         let signature = self.secret.sign_file(AUDIT_NAMESPACE, &manifest.encode());
         Ok(AuditPlan { manifest, signature, left_out })
     }
 
-    /// The rows of a DAG from the `from`-th entry on, in the order of its manifest, as many as begin within so many bytes;
-    /// with the number of the next one.
+    /// Entries that are known to have been here and are no more, or do not stand without what is damaged.
+    fn count_lost(&self, damaged: u64) -> Result<u64, ReplicaError> {
+        let gone = self.store.lost()?.map_or(0, |lost| lost.missing.saturating_add(lost.unnamed));
+        Ok(gone.saturating_add(damaged).saturating_add(self.left_out().len() as u64))
+    }
+
+    /// The rows of a DAG from the `from`-th entry on, in the order of its manifest, as many as begin within so many bytes.
     ///
     /// # Errors
     /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`]; [`ReplicaError::Damaged`] where the store lacks an entry.
@@ -67,22 +101,26 @@ impl<S: Storage> Replica<S> {
         dag: &DagId,
         from: usize,
         bytes_max: usize,
-    ) -> Result<(Vec<u8>, usize), ReplicaError> {
+    ) -> Result<AuditRows, ReplicaError> {
         let order = self.ledger(team)?.dag(dag).map(|dag| dag.order()).unwrap_or_default();
-        let (mut rows, mut next) = (Vec::new(), from);
+        let mut page = AuditRows { bytes: Vec::new(), next: from, absent: Vec::new() };
         for id in order.iter().skip(from) {
-            if rows.len() >= bytes_max {
+            if page.bytes.len() >= bytes_max {
                 break;
             }
             let gone = || ReplicaError::Damaged { id: *id, what: "it is not in the store".into() };
             let stored = self.store.entry(id)?.ok_or_else(gone)?;
-            let body = match self.ledger(team)?.entry(id).and_then(|entry| entry.body()) {
+            let reference = self.ledger(team)?.entry(id).and_then(|entry| entry.body());
+            let body = match reference {
                 Some(reference) if !self.is_redacted(team, id) => self.store.body(&reference.hash)?,
                 _ => None,
             };
-            rows.extend(Row { entry: stored.bytes, signature: stored.signature, body }.encode());
-            next += 1;
+            if reference.is_some() && body.is_none() {
+                page.absent.push(page.next);
+            }
+            page.bytes.extend(Row { entry: stored.bytes, signature: stored.signature, body }.encode());
+            page.next += 1;
         }
-        Ok((rows, next))
+        Ok(page)
     }
 }

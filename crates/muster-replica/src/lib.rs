@@ -56,7 +56,7 @@ mod told;
 mod verify;
 mod write;
 
-pub use audit::{AuditOrder, AuditPlan};
+pub use audit::{AuditOrder, AuditPlan, AuditRows};
 pub use bundle::{BundleError, BundleOrder, BundlePlan, TakenChunk};
 pub use effect::Effect;
 pub use entropy::Entropy;

@@ -91,20 +91,19 @@ impl Export {
         bar.end();
         let value = serde_json::to_value(&account).map_err(|error| Failure::new(error.to_string()))?;
         match (session.json, target == Target::Stdout) {
-            (true, false) => output::print_json(&value),
-            (true, true) => {
-                note(&value.to_string());
-                Ok(())
-            }
+            (true, false) => output::print_json(&value)?,
+            (true, true) => note(&value.to_string()),
             (false, is_stdout_taken) => {
                 let told = audit::written(&read(made_printable(value))?);
                 if is_stdout_taken {
                     told.lines().for_each(note);
-                    return Ok(());
+                } else {
+                    output::print(&told)?;
                 }
-                output::print(&told)
             }
         }
+        // The file is written; whoever hands it over must know that it is not all.
+        if account.lost > 0 { Err(Problem::Told) } else { Ok(()) }
     }
 
     /// Whether the text is JSON by itself, so that `--json` asks for nothing more.

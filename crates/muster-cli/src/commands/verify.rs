@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// What `verify` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
-    /// An audit file or a bundle, which needs no home; without one, all that is stored here or one incident (-i)
+    /// An audit file or a bundle (`-`: from stdin), which needs no home; without one, all that is stored here or one incident (-i)
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Check each signature that is here, not only those that prove the ones before; of a file each is checked always
@@ -85,6 +85,8 @@ impl Verify {
                     (Some(Form::Md), record) => report_markdown(&read, record, session)?,
                     (Some(_), Some(record)) => report_text(&read, record, session)?,
                     (Some(_), None) => output::print(&read)?,
+                    // What came through a pipe is gone.
+                    (None, _) if path == Path::new("-") => output::print(&read)?,
                     (None, _) => output::print(&(read + &verify::how_to_read(path)))?,
                 }
             }

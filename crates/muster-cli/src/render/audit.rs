@@ -15,6 +15,14 @@ pub(crate) fn written(account: &AuditAccount) -> String {
     if *left_out > 0 {
         drawn.push_str(&format!("left out: {}\n", plural(*left_out as u64, "private incident", "private incidents")));
     }
+    if account.absent > 0 {
+        let absent = plural(account.absent as u64, "text is", "texts are");
+        drawn.push_str(&format!("{absent} absent: redacted, or not on this device\n"));
+    }
+    if account.lost > 0 {
+        let lost = plural(account.lost, "entry", "entries");
+        drawn.push_str(&format!("this home lost {lost}: the file lacks them\n"));
+    }
     drawn.push_str(&format!("anybody can check it, without a home or a team: muster verify {}\n", quoted(file)));
     drawn.push_str("with OpenSSH alone, that this device says that it is all:\n");
     drawn + &by_ssh_keygen(account, file)

@@ -3,7 +3,7 @@
 use super::moment::{self, Moment};
 use super::wrap::{column, cut_name, name_column, width, wrapped};
 use super::{Page, short};
-use muster_incident::{printable, time_words};
+use muster_incident::{OUT_OF_RANGE, printable, time_words};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -46,6 +46,9 @@ pub(crate) struct Row {
     time_label: Option<String>,
     time_lower: Option<String>,
     time_upper: Option<String>,
+    /// How many persons' clocks may be wrong without moving them.
+    #[serde(default)]
+    time_spare: usize,
     /// Whether the device that wrote it is told too.
     #[serde(skip)]
     names_device: bool,
@@ -232,11 +235,12 @@ impl Row {
     /// Between which times it was written, by the clocks of others, and whether that contradicts the author's.
     fn bracket(&self, page: &Page) -> Option<String> {
         let label = self.time_label.as_deref()?;
-        let at =
-            |time: &Option<String>| time.as_deref().and_then(moment::read).map(|at| moment::to_the_second(at, page));
+        let shown =
+            |time: &str| moment::read(time).map_or_else(|| OUT_OF_RANGE.into(), |at| moment::to_the_second(at, page));
+        let at = |time: &Option<String>| time.as_deref().map(shown);
         let (lower, upper) = (at(&self.time_lower), at(&self.time_upper));
         let recorded = read_recorded(&self.recorded_time, page);
-        Some(time_words(label, lower.as_deref(), upper.as_deref(), &recorded))
+        Some(time_words(label, lower.as_deref(), upper.as_deref(), &recorded, self.time_spare))
     }
 
     /// On which device it was written, and what its clock said.
@@ -351,7 +355,7 @@ pub(super) mod tests {
     #[test]
     fn a_record_tells_whose_clock_said_what_on_which_device_and_between_which_times() {
         let timed = |row: Value, label: &str, lower: Value, upper: Value| {
-            with(row, json!({"time_label": label, "time_lower": lower, "time_upper": upper}))
+            with(row, json!({"time_label": label, "time_lower": lower, "time_upper": upper, "time_spare": 1}))
         };
         let at = |time: &str| json!(format!("2023-07-20T{time}.250+00:00"));
         let mut rows: Vec<Row> = from(json!([
@@ -367,6 +371,15 @@ pub(super) mod tests {
                 at("12:19:00")
             ),
             timed(row("2a1b2c3d", "12:21", "alice", "note", "third"), "contradictory", at("12:30:00"), at("12:20:00")),
+            with(
+                timed(
+                    row("3a1b2c3d", "12:22", "alice", "note", "fourth"),
+                    "late-claimed",
+                    Value::Null,
+                    json!("-999999999999999 ms since 1970")
+                ),
+                json!({"time_spare": 0})
+            ),
         ]));
         insta::assert_snapshot!(fits(show_record(&mut rows, &page())), @r"
         alice               12D3KooWabc
@@ -379,6 +392,10 @@ pub(super) mod tests {
                                   03:04:05, written between 12:17:10 and 12:19:00]
         2a1b2c3d  12:21  alice    third [recorded 12:21:00 on 3KooWabc] [CLOCKS
                                   CONTRADICT: written between 12:30:00 and 12:20:00]
+        3a1b2c3d  12:22  alice    fourth [recorded 12:22:00 on 3KooWabc] [CLOCKS
+                                  CONTRADICT: says 12:22:00, written before a time out
+                                  of range by the clocks of others; so few people cannot
+                                  tell whose is wrong]
         ");
     }
 

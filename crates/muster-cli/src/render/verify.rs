@@ -41,10 +41,33 @@ pub(crate) struct Verify {
     person: Option<String>,
     #[serde(default)]
     written_ms: Option<i64>,
+    /// Whether the device that is said to have written it signed it.
+    #[serde(default = "yes")]
+    is_signed: bool,
+    /// Of a file: whether its writer is in the team, was removed, or never was let in.
+    #[serde(default)]
+    writer: Option<String>,
+    #[serde(default)]
+    removal: Option<Removal>,
+    /// Entries that the writer had lost.
+    #[serde(default)]
+    lost: u64,
     /// Between which times others' clocks hold what stands, incident by incident.
     #[serde(default)]
     times: Vec<Times>,
     problems: Vec<Found>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Removal {
+    id: String,
+    what: String,
+    by: String,
+    recorded_ms: Option<i64>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,6 +76,9 @@ struct Times {
     entries: u64,
     both: u64,
     one: u64,
+    /// How many persons' clocks may be wrong without moving these times.
+    #[serde(default)]
+    spare: u64,
     doubts: Vec<Doubt>,
 }
 
@@ -100,9 +126,28 @@ fn besides(verify: &Verify, page: &Page) -> String {
     let shorts = |ids: &[String]| ids.iter().map(|id| short(id)).collect::<Vec<_>>().join(", ");
     let mut line = |head: &str, text: &str| drawn.push_str(&wrapped(&format!("{head:8}  "), 10, &printable(text)));
     if let Some(device) = &verify.device {
-        let at = verify.written_ms.map(|ms| when::human(Timestamp(ms), page.now, &page.zone));
-        let words = [verify.person.clone(), Some(format!("device {device}")), at];
-        line("written", &format!("by {}", words.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+        let at = |ms| when::to_the_minute(Timestamp(ms), &page.zone);
+        let words = [verify.person.clone(), Some(format!("device {device}")), verify.written_ms.map(at)];
+        let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        line(
+            "written",
+            &if verify.is_signed { format!("by {words}") } else { format!("claims to be written by {words}") },
+        );
+        match (verify.writer.as_deref(), &verify.removal) {
+            (Some("removed"), Some(Removal { id, what, by, recorded_ms })) => {
+                let at = recorded_ms.map(|ms| format!(" at {} by that clock", at(ms))).unwrap_or_default();
+                let text = format!("written by a device that was removed as {what} by {by}{at} (entry {})", short(id));
+                line("writer", &text);
+            }
+            (Some("removed"), None) => {
+                line("writer", "written by a device that is not in the team any more: what let it in counts no more");
+            }
+            _ => {}
+        }
+    }
+    if verify.lost > 0 {
+        let lost = plural(verify.lost, "entry", "entries");
+        line("lost", &format!("whoever wrote this had lost {lost}: what of them belongs in it is not there"));
     }
     if verify.statuses.keys().any(|status| status != "active") {
         let counts = verify.statuses.iter().map(|(status, count)| format!("{count} {status}"));
@@ -134,11 +179,15 @@ fn clocks(times: &[Times], line: &mut dyn FnMut(&str, &str)) {
         "others' clocks hold {both} of {entries} entries between two times, {one} on one side, {none} not at all"
     );
     line("times", &text);
-    let doubts: Vec<(&str, &Doubt)> =
-        times.iter().flat_map(|times| times.doubts.iter().map(|doubt| (short(&times.incident), doubt))).collect();
-    for (incident, Doubt { person, device, label, entries }) in doubts.iter().take(DOUBTS_SHOWN_MAX) {
+    let doubts: Vec<(&Times, &Doubt)> =
+        times.iter().flat_map(|times| times.doubts.iter().map(move |doubt| (times, doubt))).collect();
+    for (times, Doubt { person, device, label, entries }) in doubts.iter().take(DOUBTS_SHOWN_MAX) {
+        let incident = short(&times.incident);
         let (of, claim) = (plural(*entries, "entry", "entries"), if *entries == 1 { "claims" } else { "claim" });
         let what = match label.as_str() {
+            _ if times.spare == 0 => format!(
+                "the clocks of {person} and of others contradict each other about {of}: so few people cannot tell whose is wrong"
+            ),
             "early" => format!("{of} of {person} {claim} to be earlier than what was there before"),
             "late-claimed" => format!("{of} of {person} {claim} to be later than what came after"),
             _ => format!("others' clocks contradict each other about {of} of {person}"),
@@ -188,8 +237,7 @@ mod tests {
     #[test]
     fn what_others_clocks_say_is_told_and_does_not_make_it_bad() {
         let doubt = |label: &str, entries: u64| json!({"person": "bob", "device": "12D3KooWB", "label": label, "entries": entries});
-        let times =
-            |doubts: Value| json!({"incident": "ab".repeat(32), "entries": 6, "both": 3, "one": 2, "doubts": doubts});
+        let times = |doubts: Value| json!({"incident": "ab".repeat(32), "entries": 6, "both": 3, "one": 2, "spare": 1, "doubts": doubts});
         let all = json!([doubt("early", 2), doubt("late-claimed", 1), doubt("contradictory", 3)]);
         let verify: Verify = from(json!({"ok": true, "entries": 14, "signatures_checked": 14, "problems": [],
             "times": [times(all), times(json!([]))]}));
@@ -223,5 +271,44 @@ mod tests {
         fork      one device wrote under one number: abababab, efefefef
         texts     1 text is not there, of cdcdcdcd
         ");
+    }
+
+    #[test]
+    fn among_so_few_that_nobody_can_tell_no_clock_is_called_wrong() {
+        let verify: Verify = from(json!({"ok": true, "entries": 4, "signatures_checked": 4, "problems": [],
+            "times": [{"incident": "ab".repeat(32), "entries": 4, "both": 4, "one": 0, "spare": 0, "doubts": [
+                {"person": "bob", "device": "12D3KooWB", "label": "late-claimed", "entries": 2}]}]}));
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        ok: 4 entries, 4 signatures checked
+        times     others' clocks hold 4 of 4 entries between two times, 0 on one side, 0
+                  not at all
+        clock     in abababab the clocks of bob and of others contradict each other
+                  about 2 entries: so few people cannot tell whose is wrong (device
+                  12D3KooWB)
+        ");
+    }
+
+    #[test]
+    fn of_a_file_is_told_in_full_when_and_by_whom_and_what_its_writer_had_lost() {
+        let removal =
+            json!({"id": "cd".repeat(32), "what": "stolen", "by": "alice", "recorded_ms": 1_689_855_420_000_i64});
+        let told = |more: Value| -> Verify {
+            let mut told = json!({"ok": true, "entries": 4, "signatures_checked": 4, "problems": [], "person": null,
+                "device": "12D3KooWA", "written_ms": 1_689_855_480_000_i64, "writer": "member"});
+            told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            from(told)
+        };
+        let shown = fits(show(&told(json!({"writer": "removed", "removal": removal, "lost": 3})), &page()));
+        insta::assert_snapshot!(shown, @r"
+        ok: 4 entries, 4 signatures checked
+        written   by device 12D3KooWA, 2023-07-20T12:18+00:00
+        writer    written by a device that was removed as stolen by alice at
+                  2023-07-20T12:17+00:00 by that clock (entry cdcdcdcd)
+        lost      whoever wrote this had lost 3 entries: what of them belongs in it is
+                  not there
+        ");
+        let shown = show(&told(json!({"is_signed": false})), &page());
+        assert!(shown.contains("claims to be written by device 12D3KooWA, 2023-07-20T12:18+00:00"), "{shown}");
+        assert!(!shown.contains("writer"), "{shown}");
     }
 }

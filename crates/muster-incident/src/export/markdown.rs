@@ -123,8 +123,9 @@ fn write_row(out: &mut String, row: &Row, audit: ForAudit<'_>) -> std::fmt::Resu
         write!(out, " (amended by {})", amendment.get(..8).unwrap_or(amendment))?;
     }
     let Some(times) = audit else { return writeln!(out, " `{}`", row.short_id()) };
-    if let Some(Times { label, lower, upper }) = times.get(&row.id) {
-        write!(out, " ({})", time_words(label, lower.as_deref(), upper.as_deref(), &row.recorded_time))?;
+    if let Some(Times { label, lower, upper, spare }) = times.get(&row.id) {
+        let words = time_words(label, lower.as_deref(), upper.as_deref(), &row.recorded_time, *spare);
+        write!(out, " ({words})")?;
     }
     writeln!(out, " (device `{}`) `{}`", row.author.device, row.id)
 }

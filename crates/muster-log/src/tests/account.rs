@@ -3,6 +3,7 @@
 use super::world::{Deed, View, Way, World, key};
 use crate::fact::{Capability, RevokeMode, RosterFact};
 use crate::ids::EntryId;
+use crate::ledger::LetIn;
 use crate::roster::{Standing, Taken};
 use std::collections::BTreeSet;
 
@@ -64,4 +65,20 @@ fn who_came_by_one_ticket_are_rivals_until_one_is_confirmed() {
     w.sync("A1", "B1");
     w.write("A1", Deed::Roster(RosterFact::Confirm { join: joins[0] }));
     assert!(w.ledger.rivals().is_empty());
+}
+
+#[test]
+fn of_a_device_is_told_whether_it_was_ever_let_in_and_what_took_it_out() {
+    let (mut w, _) = World::small("B");
+    assert_eq!(w.ledger.let_in(&key("A1")), LetIn::Member);
+    assert_eq!(w.ledger.let_in(&key("Z1")), LetIn::Never);
+    let invite = w.write("A1", w.invite(Capability::Responder));
+    let join = w.write("J1", Deed::Join(invite));
+    assert!(w.is_admitted(&join));
+    assert_eq!(w.ledger.let_in(&key("J1")), LetIn::Never, "nobody vouched for it");
+    let removal = w.write("A1", w.out("B1"));
+    match w.ledger.let_in(&key("B1")) {
+        LetIn::Removed(Some(told)) => assert_eq!(told.id, removal),
+        other => panic!("{other:?}"),
+    }
 }

@@ -143,6 +143,19 @@ fn a_body_must_be_the_one_that_was_signed_and_may_be_absent() {
     assert_eq!((whole.problems.as_slice(), whole.bodies), (&[][..], 1));
     let absent = with(None, None);
     assert!(absent.is_ok() && absent.bodies_absent.contains(&id));
+    let lacking = |ids: &[EntryId]| {
+        let mut verifier = Verifier::new(w.team).every().lacking(ids.iter().copied());
+        let incidents = w.ledger.incidents().map(DagId::from);
+        for dag in [DagId::from(w.team)].into_iter().chain(incidents) {
+            for entry in w.ledger.dag(&dag).unwrap().entries() {
+                let signature = w.written.iter().find(|(other, _)| other == entry).map(|(_, signature)| *signature);
+                verifier.push(None, entry.bytes(), signature, None);
+            }
+        }
+        verifier.finish().0
+    };
+    assert_eq!(lacking(&[]).problems, [(id, Fault::BodyGone)]);
+    assert!(lacking(&[id]).is_ok() && lacking(&[id]).bodies_absent.contains(&id));
     assert_eq!(with(Some(other.bytes()), None).problems, [(id, Fault::Body)]);
     let everywhere = with(Some(body.bytes()), Some(body.bytes()));
     assert!(everywhere.problems.iter().all(|(named, fault)| *named != id && *fault == Fault::Body));
@@ -159,7 +172,9 @@ fn audit_file() -> (Manifest, Vec<Row>, Vec<u8>) {
             None => dags.push((entry.dag(), vec![entry.id()])),
         }
     }
-    let manifest = Manifest { team, device: key("A1"), now: Timestamp(1_000), dags };
+    let mut absent: Vec<EntryId> = kept.iter().take(2).map(|(entry, _)| entry.id()).collect();
+    absent.sort_unstable();
+    let manifest = Manifest { team, device: key("A1"), now: Timestamp(1_000), dags, absent, lost: 300 };
     let row = |(entry, signature): &(Entry, Option<Signature>)| Row {
         entry: entry.bytes().to_vec(),
         signature: *signature,
@@ -184,6 +199,17 @@ fn an_audit_file_reads_back_as_it_was_written() {
     assert_eq!(AuditFile::open(&later), Err(BadAudit::Version));
     assert_eq!(AuditFile::open(&bytes[..100]), Err(BadAudit::Manifest));
     assert!(manifest.dags[1].0 == DagId::from(IncidentId::of_genesis(manifest.dags[1].1[0])));
+}
+
+#[test]
+fn what_is_absent_must_be_listed_and_in_order() {
+    let (manifest, ..) = audit_file();
+    let is_read = |absent: Vec<EntryId>| AuditFile::open(&Manifest { absent, ..manifest.clone() }.encode()).is_ok();
+    let (one, other) = (manifest.absent[0], manifest.absent[1]);
+    assert!(is_read(vec![]) && is_read(vec![other]) && is_read(vec![one, other]));
+    for absent in [vec![other, one], vec![one, one], vec![EntryId::from_bytes([7; 32])]] {
+        assert!(!is_read(absent.clone()), "{absent:?}");
+    }
 }
 
 proptest! {

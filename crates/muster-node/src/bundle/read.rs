@@ -177,6 +177,10 @@ impl Reading {
                     break;
                 }
             };
+            if done == 0 && muster_log::audit::is_audit_file(&piece[..taken]) {
+                return Err(Failure::new("this is an audit file, which is to be checked and not taken in")
+                    .hint("`muster verify FILE` checks it; for another home: `muster bundle write`"));
+            }
             reader.push(&piece[..taken]);
             done += taken as u64;
             while let Some(found) = reader.poll().map_err(not_a_bundle)? {

@@ -7,7 +7,7 @@ use super::reads::to_value;
 use crate::audit::{Ask, PAGE_BYTES, Page, Planned};
 use crate::bundle::Bytes;
 use crate::request::Failure;
-use muster_replica::AuditOrder;
+use muster_replica::{AuditOrder, AuditRows};
 use muster_store::Storage;
 use serde_json::Value;
 
@@ -16,8 +16,8 @@ impl<S: Storage> Engine<S> {
         match ask {
             Ask::Plan { incident, all } => self.plan_audit(incident.as_deref(), *all).map(|planned| to_value(&planned)),
             Ask::Rows { team, dag, from } => {
-                let (rows, next) = self.replica.audit_rows(&team.0, &dag.0, *from, PAGE_BYTES)?;
-                Ok(to_value(&Page { rows: Bytes(rows), next }))
+                let AuditRows { bytes, next, absent } = self.replica.audit_rows(&team.0, &dag.0, *from, PAGE_BYTES)?;
+                Ok(to_value(&Page { rows: Bytes(bytes), next, absent }))
             }
         }
     }
@@ -32,7 +32,7 @@ impl<S: Storage> Engine<S> {
             })?;
             (team, AuditOrder::One(incident))
         };
-        let plan = self.replica.plan_audit(&team, &order, self.now())?;
+        let plan = self.replica.plan_audit(&team, &order, self.around.damage.len() as u64, self.now())?;
         Ok(Planned {
             manifest: Bytes(plan.manifest.encode()),
             signature: Bytes(plan.signature.as_bytes().to_vec()),

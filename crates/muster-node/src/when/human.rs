@@ -12,6 +12,19 @@ pub fn rfc3339(time: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// RFC 3339 to the minute with the offset of `zone`: the same whatever today is.
+pub fn to_the_minute(time: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(time.0) {
+        Ok(at) => at.to_zoned(zone.clone()).strftime("%FT%H:%M%:z").to_string(),
+        Err(_) => "a time out of range".into(),
+    }
+}
+
+/// Whether the calendar has this time.
+pub fn is_in_range(time: Timestamp) -> bool {
+    jiff::Timestamp::from_millisecond(time.0).is_ok()
+}
+
 /// A time for a narrow column: `12:17` today, `Jul 20 12:17` otherwise.
 pub fn human(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let today = jiff::Timestamp::from_millisecond(now.0).map(|now| zone.to_datetime(now).date()).ok();
@@ -96,6 +109,8 @@ mod tests {
         assert_eq!(human(at("2023-07-20T10:17:00Z"), now, &berlin()), "Jul 20 12:17");
         assert_eq!(human_full(at("2023-07-20T10:17:05Z"), &berlin()), "2023-07-20 12:17:05 +02:00");
         assert_eq!(human(Timestamp(i64::MIN), now, &berlin()), "out of range");
+        assert_eq!(to_the_minute(at("2026-11-22T08:05:59Z"), &berlin()), "2026-11-22T09:05+01:00");
+        assert_eq!(to_the_minute(Timestamp(i64::MAX), &berlin()), "a time out of range");
         for (ms, expected) in [
             (0, "just now"),
             (12_000, "12 s ago"),

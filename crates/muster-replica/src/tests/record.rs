@@ -24,13 +24,15 @@ impl Room {
 /// What a file of this desk's would hold, verified without a home.
 fn handed_over(room: &Room, desk: usize, team: TeamId) -> Record {
     let replica = &room.desks[desk];
-    let plan = replica.plan_audit(&team, &AuditOrder::All, room.now()).unwrap();
-    let mut verifier = Verifier::new(team).every().expecting(plan.manifest.ids());
+    let plan = replica.plan_audit(&team, &AuditOrder::All, 0, room.now()).unwrap();
+    assert_eq!(plan.manifest.lost, 0);
+    let mut verifier = Verifier::new(team).every().expecting(plan.manifest.ids()).lacking(plan.manifest.absent.clone());
     let mut bodies: BTreeMap<BodyHash, Vec<u8>> = BTreeMap::new();
     for (dag, ids) in &plan.manifest.dags {
-        let (rows, next) = replica.audit_rows(&team, dag, 0, usize::MAX).unwrap();
-        assert_eq!(next, ids.len());
-        for row in Rows::of(&rows).map(Result::unwrap) {
+        let page = replica.audit_rows(&team, dag, 0, usize::MAX).unwrap();
+        assert_eq!(page.next, ids.len());
+        assert!(page.absent.iter().all(|at| plan.manifest.absent.contains(&ids[*at])));
+        for row in Rows::of(&page.bytes).map(Result::unwrap) {
             let entry = verifier.read(None, &row.entry).unwrap();
             bodies.extend(entry.body().map(|body| body.hash).zip(row.body.clone()));
             verifier.judge(entry, row.signature, row.body.as_deref());
