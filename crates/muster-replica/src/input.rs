@@ -37,7 +37,7 @@ pub enum Input {
         /// Whether it does.
         is: bool,
     },
-    /// A gossip message, answered with [`Effect::Judge`].
+    /// A gossip message, answered with [`crate::Effect::Judge`].
     Gossip {
         /// Which team's.
         team: TeamId,
@@ -48,6 +48,6 @@ pub enum Input {
         /// As it came.
         bytes: Vec<u8>,
     },
-    /// The time that [`Replica::deadline`] named has come.
+    /// The time that [`crate::Replica::deadline`] named has come.
     Timeout,
 }

@@ -203,16 +203,20 @@ impl<S: Storage> Replica<S> {
     /// As [`Replica::commit`].
     pub fn erase_rest(&mut self, now: Now) -> Result<(), ReplicaError> {
         self.erasing.is_asked |= self.erasing.next_at.is_some();
-        self.erasing.is_urgent = true;
-        self.erase_due(now)?;
-        while self.erasing.going.is_some() {
-            self.step_erasing(now)?;
-            // What was redacted meanwhile.
-            if self.erasing.going.is_none() && self.erasing.is_asked {
+        if self.erasing.going.is_some() {
+            self.stop_what_is_wanted_again(now)?;
+        }
+        loop {
+            if self.erasing.going.is_some() {
+                self.step_erasing(now)?;
+            } else if self.erasing.is_asked {
+                // Also what was redacted while another erasure was under way. This asks no more, whatever comes of it.
+                self.erasing.is_urgent = true;
                 self.erase_due(now)?;
+            } else {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Whether an erasure is under way, for whomever.

@@ -325,17 +325,21 @@ fn between_the_steps_of_an_erasure_a_node_does_its_work_and_who_redacted_is_told
 
 #[test]
 fn what_is_redacted_while_an_erasure_is_under_way_goes_next_and_a_process_that_ends_leaves_nothing() {
-    let mut room = Room::new(1);
-    let team = room.team();
-    let incident = room.write(0, team, None, &declare("checkout is down"));
-    room.desks[0].store.set_erasure(3, Duration::from_millis(100));
-    let first = room.say_and_redact(0, team, incident, "the first secret");
-    let second = room.say_and_redact(0, team, incident, "the second secret");
-    assert!(room.holds(0, &first) && room.holds(0, &second));
-    let now = room.now();
-    room.desks[0].erase_rest(now).unwrap();
-    assert!(!room.holds(0, &first) && !room.holds(0, &second));
-    assert!(!room.desks[0].owes_erasure());
+    // Also where the first erasure has but one step to go, and it is time for that.
+    for (steps, later_ms) in [(3, 0), (1, 0), (1, 10_000), (3, 10_000)] {
+        let mut room = Room::new(1);
+        let team = room.team();
+        let incident = room.write(0, team, None, &declare("checkout is down"));
+        room.desks[0].store.set_erasure(steps, Duration::from_millis(100));
+        let first = room.say_and_redact(0, team, incident, "the first secret");
+        let second = room.say_and_redact(0, team, incident, "the second secret");
+        assert!(room.holds(0, &first) && room.holds(0, &second));
+        room.tick += later_ms;
+        let now = room.now();
+        room.desks[0].erase_rest(now).unwrap();
+        assert!(!room.holds(0, &first) && !room.holds(0, &second), "{steps} steps, {later_ms} ms later");
+        assert!(!room.desks[0].owes_erasure());
+    }
 }
 
 #[test]
