@@ -31,6 +31,20 @@ impl AddressBook {
         }
         may
     }
+
+    /// What a device's own word by gossip comes to, beside what is known: its addresses, where they are news and not the
+    /// fifth news within an hour. Each news is dialled at once, and whoever says others all the time would have the whole
+    /// team dial for them.
+    pub(crate) fn hear(
+        &mut self,
+        device: DeviceKey,
+        said: Vec<String>,
+        known: &[String],
+        now: Tick,
+    ) -> Option<Vec<String>> {
+        let all = merged(said, known);
+        (!are_same(&all, known) && self.may_write(device, now)).then_some(all)
+    }
 }
 
 /// What a device says of itself now, then what was known before (typed by hand, from a ticket, from last time).
@@ -88,6 +102,16 @@ mod tests {
             of(&["/ip4/127.0.0.1/tcp/9", "/ip4/0.0.0.0/tcp/9", "/dns4/example.org/tcp/9", "", "/ip4/192.0.2.9/tcp/9"]);
         assert_eq!((believed(&said, &abroad), believed(&said, &[])), (said[4..].to_vec(), said[4..].to_vec()));
         assert_eq!(believed(&said, &here), [said[0].clone(), said[4].clone()]);
+    }
+
+    #[test]
+    fn whoever_says_another_address_every_second_has_nobody_dial_them_all() {
+        let (mut book, device) = (AddressBook::default(), DeviceKey::from_bytes([1; 32]));
+        let known = texts(0..2);
+        assert_eq!(book.hear(device, known.clone(), &known, Tick(0)), None, "no news");
+        let believed =
+            (10..200).filter(|n| book.hear(device, texts(*n..n + 1), &known, Tick(*n as u64 * 1_000)).is_some());
+        assert_eq!(believed.count(), WRITES_MAX);
     }
 
     #[test]

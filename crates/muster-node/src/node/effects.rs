@@ -89,7 +89,7 @@ impl Node {
             }
         }
         for (device, addresses) in whereabouts.into_iter().filter(|(_, addresses)| !addresses.is_empty()) {
-            self.note_addresses(device, addresses);
+            self.hear_addresses(device, addresses);
         }
     }
 }

@@ -91,6 +91,20 @@ impl Node {
         self.tell_net(self.net.set_addresses(peer, addrs));
     }
 
+    /// A member says by gossip where it listens: news are dialled at once and written down, a few times an hour.
+    pub(super) fn hear_addresses(&mut self, peer: DeviceKey, said: Vec<String>) {
+        let Some(engine) = &mut self.engine else { return };
+        let (now, known) = (engine.now().tick, engine.replica.addresses(&peer).unwrap_or_default());
+        let Some(all) = self.book.hear(peer, said, &known, now) else { return };
+        if engine.replica.check_room().is_ok()
+            && let Err(error) = engine.replica.save_addresses(&peer, &all)
+        {
+            tracing::warn!(%error, "addresses not saved");
+        }
+        let addrs = all.iter().filter_map(|text| parse_address(text).ok()).collect();
+        self.tell_net(self.net.set_addresses(peer, addrs));
+    }
+
     /// Gives the network task the addresses that were just saved.
     pub(super) fn try_addresses(&self, added: &Value) {
         let device = added["device"].as_str().and_then(|device| device.parse().ok());
