@@ -72,6 +72,8 @@ pub(crate) struct Surroundings {
     pub(crate) cut: BTreeSet<Option<DeviceKey>>,
     /// How the links go, of those peers that are linked.
     pub(crate) paths: BTreeMap<DeviceKey, muster_net::Path>,
+    /// Who answers and does not know this device as a member.
+    pub(crate) refusing: BTreeSet<DeviceKey>,
 }
 
 /// A replica and its surroundings.

@@ -1,7 +1,7 @@
 //! What reaches the engine's thread, in order: requests, network events, results of joins, the word to stop.
 
 use crate::request::{Reply, Request};
-use muster_log::Ticket;
+use muster_log::{DeviceKey, Ticket};
 use muster_net::{JoinError, NetEvent};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +28,13 @@ pub(crate) enum Mail {
         answer: Result<Vec<u8>, JoinError>,
         /// Who waits for it.
         reply: oneshot::Sender<Reply>,
+    },
+    /// A member that does not let this device sync answered when it was shown the roster, or did not.
+    Appealed {
+        /// Who.
+        peer: DeviceKey,
+        /// The answer.
+        answer: Result<Vec<u8>, JoinError>,
     },
     /// The node has to stop.
     Stop,

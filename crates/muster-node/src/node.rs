@@ -3,6 +3,7 @@
 //! One thread owns the replica, so there is nothing to lock. What it decides is decided in the crates below; here
 //! letters are sorted. What follows from them is in the files beside: effects, joining, addresses, cuts, a failed store.
 
+mod appeals;
 mod cuts;
 mod effects;
 mod gossip;
@@ -173,6 +174,7 @@ impl Node {
             Mail::Request { request, reply } => self.take_request(*request, reply),
             Mail::Net(event) => self.take_event(event),
             Mail::Joined { ticket, answer, reply } => self.take_joined(ticket, answer, reply),
+            Mail::Appealed { peer, answer } => self.take_appealed(peer, answer),
             Mail::Stop => {}
         }
     }
@@ -226,6 +228,7 @@ impl Node {
             NetEvent::Connected { peer, addr, link } => {
                 tracing::info!(%peer, %addr, path = %link.path(), "connected");
                 self.note_path(peer, Some(link.path()));
+                self.note_refusing(peer, false);
                 let path = link.path();
                 self.links.insert(peer, link);
                 self.input(Input::Connected { peer });
@@ -247,10 +250,7 @@ impl Node {
                 let claimed = addrs.iter().map(ToString::to_string).collect();
                 self.note_addresses(peer, claimed);
             }
-            NetEvent::Unreachable { peer, faults } => {
-                let faults: Vec<String> = faults.iter().map(|(addr, fault)| format!("{addr}: {fault}")).collect();
-                tracing::debug!(%peer, ?faults, "unreachable");
-            }
+            NetEvent::Unreachable { peer, faults } => self.note_unreachable(peer, &faults),
             NetEvent::Rtt { peer, .. } => {
                 if let Some(engine) = &mut self.engine {
                     let now = engine.now();

@@ -48,6 +48,8 @@ pub(crate) struct Opened {
     pub(crate) cut: BTreeSet<Option<DeviceKey>>,
     /// How the links go; outlives a store that must be opened again.
     pub(crate) paths: BTreeMap<DeviceKey, muster_net::Path>,
+    /// Who answers and does not know this device as a member; outlives a store that must be opened again.
+    pub(crate) refusing: BTreeSet<DeviceKey>,
     setup: Setup,
     secret_file: PathBuf,
     is_node: bool,
@@ -84,6 +86,7 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
         listening: Vec::new(),
         cut: BTreeSet::new(),
         paths: BTreeMap::new(),
+        refusing: BTreeSet::new(),
         setup: setup.clone(),
         secret_file: setup.home.key_file(),
         is_node,
@@ -156,6 +159,7 @@ pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> 
         listening: opened.listening.clone(),
         cut: opened.cut.clone(),
         paths: opened.paths.clone(),
+        refusing: opened.refusing.clone(),
     };
     Ok(Engine::new(replica, around))
 }
@@ -178,6 +182,7 @@ pub(crate) fn engine_to_read(
         listening: Vec::new(),
         cut: BTreeSet::new(),
         paths: BTreeMap::new(),
+        refusing: BTreeSet::new(),
     };
     Ok(Engine::new(open_replica(store, &around.report, secret, session)?, around))
 }

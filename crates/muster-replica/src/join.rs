@@ -101,11 +101,15 @@ impl<S: Storage> Replica<S> {
         Ok(())
     }
 
-    /// Answers a newcomer who asks to join, and vouches if all is well. Staged: commit before answering.
+    /// Answers a newcomer who asks to join, and vouches if all is well; or a device that shows the roster because it is not
+    /// let sync ([`Replica::appeal`]). Staged: commit before answering.
     ///
     /// # Errors
     /// [`ReplicaError::Store`]. Whatever is wrong with the request is an answer, not an error.
     pub fn answer_join(&mut self, peer: &DeviceKey, request: &[u8], now: Now) -> Result<JoinAnswer, ReplicaError> {
+        if let Some(answer) = self.answer_appeal(peer, request, now)? {
+            return Ok(answer);
+        }
         match self.try_vouch(peer, request, now) {
             Ok(()) => Ok(JoinAnswer::Welcome),
             Err(ReplicaError::Store(error)) => Err(error.into()),
@@ -161,23 +165,17 @@ impl<S: Storage> Replica<S> {
         body: Option<Body>,
         now: Now,
     ) -> Result<(), ReplicaError> {
-        let id = entry.id();
-        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
-        let known = state.ledger.entry(&id).is_some();
-        let received = Received { entry: entry.clone(), signature: Some(signature) };
-        let outcome = state.ledger.receive(Some(entry.key()), vec![received]);
-        if !known && !outcome.admitted.contains(&id) {
-            let in_words = |(_, refusal): &(EntryId, Refusal)| state.refusal_in_words(refusal, &entry.key());
-            let why = outcome.refused.first().map_or("it is not complete".into(), in_words);
-            return Err(ReplicaError::NotAllowed(why));
+        let (id, author) = (entry.id(), entry.key());
+        let bodies = body.into_iter().map(|body| (id, body)).collect();
+        let received = Received { entry, signature: Some(signature) };
+        // With it comes what waited for it, such as another member's vouch.
+        let outcome = self.take_in(team, Some(author), vec![received], bodies, now)?;
+        let state = self.teams.get(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        if state.ledger.contains(&id) {
+            return Ok(());
         }
-        if !known {
-            self.stage_entry(team, &entry, Some(signature), now)?;
-        }
-        match body {
-            Some(body) => self.stage_body(team, &crate::write::Place::of(&entry), body.bytes().to_vec()),
-            None => Ok(()),
-        }
+        let in_words = |(_, refusal): &(EntryId, Refusal)| state.refusal_in_words(refusal, &author);
+        Err(ReplicaError::NotAllowed(outcome.refused.first().map_or("it is not complete".into(), in_words)))
     }
 }
 

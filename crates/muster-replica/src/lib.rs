@@ -15,6 +15,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
+mod appeal;
 mod audit;
 mod bundle;
 mod carry;

@@ -1,5 +1,6 @@
 //! One team on this device: its ledger, its replicator, its people and its documents.
 
+use crate::appeal::ShownTo;
 use crate::documents::Documents;
 use crate::error::ReplicaError;
 use crate::left_out::LeftOut;
@@ -63,6 +64,8 @@ pub(crate) struct Team {
     pub(crate) late: BTreeMap<DagId, Vec<EntryId>>,
     /// When each peer was last heard, and how far its clock was off.
     pub(crate) heard: BTreeMap<DeviceKey, Heard>,
+    /// Who was shown the roster, having not let this device sync.
+    pub(crate) shown_to: ShownTo,
 }
 
 /// The last sign of life of a peer.
@@ -103,6 +106,7 @@ impl Team {
             sent_waiting: BTreeMap::new(),
             late: BTreeMap::new(),
             heard: BTreeMap::new(),
+            shown_to: ShownTo::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Replicas in memory, joined by plain function calls: the order of commit and effects, joining, and coming along.
 
+mod appeal;
 mod audience;
 mod back_again;
 mod bundle;
@@ -654,4 +655,29 @@ fn a_burst_of_a_thousand_entries_costs_a_handful_of_updates_and_redraws_and_a_lo
     assert!((4..=9).contains(&redraws) && after - updates <= redraws as u64, "{redraws} redraws, {updates} to {after}");
     assert_eq!(room.desks[0].view(team, incident).unwrap().timeline.len(), 1_002);
     assert_eq!(room.desks[0].document_updates(), after, "all of it was shown by the last redraw");
+}
+
+/// Two members were asked, and the second heard the first's vouch before the join itself.
+#[test]
+fn what_waited_for_a_join_is_on_disk_once_the_join_is_brought_as_a_request() {
+    let mut room = Room::new(2);
+    let team = room.team();
+    room.desks.push(open(2, MemoryStore::new()));
+    let (ticket, now) = (room.ticket(team, HOUR_MS), room.now());
+    room.settle();
+    room.disconnect_all();
+    let request = room.desks[2].join_request(&ticket, "desk 2", now).unwrap();
+    let (peer, key) = (room.key(0), room.key(2));
+    assert_eq!(room.desks[0].answer_join(&key, &request, now).unwrap(), JoinAnswer::Welcome);
+    room.desks[0].commit(now).unwrap();
+    let vouch = room.desks[0].ledger(&team).unwrap().roster_heads()[0];
+    let entry = room.desks[0].ledger(&team).unwrap().entry(&vouch).unwrap().clone();
+    let signature = room.desks[0].store().entry(&vouch).unwrap().unwrap().signature;
+    let waiting = Received { entry, signature };
+    let outcome = room.desks[1].take_in(team, Some(peer), vec![waiting], Vec::new(), now).unwrap();
+    assert_eq!(outcome.pending, [vouch]);
+    assert_eq!(room.desks[1].answer_join(&key, &request, now).unwrap(), JoinAnswer::Welcome);
+    room.desks[1].commit(now).unwrap();
+    assert!(room.desks[1].ledger(&team).unwrap().contains(&vouch));
+    assert!(room.desks[1].store().contains(&vouch).unwrap(), "what is told to peers is on disk");
 }

@@ -41,6 +41,10 @@ pub struct Decisions {
     pub returns: u64,
     /// Two who decided against each other while apart.
     pub feuds: u64,
+    /// Times that somebody was let sync for what their roster showed.
+    pub heard: u64,
+    /// Times that it showed nothing that lets them in.
+    pub unheard: u64,
     /// Removals that counted in the end, on any node.
     pub counted: u64,
     /// Removals that others outranked in the end, on any node.
@@ -63,6 +67,8 @@ impl Decisions {
         self.recoveries += other.recoveries;
         self.returns += other.returns;
         self.feuds += other.feuds;
+        self.heard += other.heard;
+        self.unheard += other.unheard;
         self.counted += other.counted;
         self.overruled += other.overruled;
         self.discounted += other.discounted;
@@ -78,8 +84,8 @@ impl fmt::Display for Decisions {
             f,
             "decisions: {removals} removals, {grants} grants, {seconds} seconds, {confirms} confirms, {devices} devices, \
              {recoveries} recoveries, {returns} returns, {feuds} feuds; {} counted, {} overruled, {} entries discounted, \
-             {} nodes out, {} orders compared",
-            self.counted, self.overruled, self.discounted, self.outsiders, self.orders
+             {} nodes out, {} heard and {} not when they showed the roster, {} orders compared",
+            self.counted, self.overruled, self.discounted, self.outsiders, self.heard, self.unheard, self.orders
         )
     }
 }

@@ -14,13 +14,14 @@
 //!
 //! A failure names its seed and the command that replays it. Reading order: `world` is the loop, `shell` what stands around
 //! each replica, `network` and `power` what is around that, `people` and `acts` who writes what, `faults` and `link` what
-//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `decisions` who removes whom, `check`
+//! goes wrong, `gossip` how neighbours pass on messages, `joining` how newcomers get in, `decisions` who removes whom, `appeals` who shows the roster to whom, `check`
 //! and `record` what must hold; `liar` and `weather` what comes on top where members lie. `on_disk` stands apart: two replicas over the
 //! store on disk, which fails.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a panic is a failed test
 
 mod acts;
+mod appeals;
 mod broken;
 mod check;
 mod decisions;

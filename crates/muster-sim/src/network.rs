@@ -125,6 +125,7 @@ impl World {
     }
 
     pub(crate) fn dial(&mut self) -> Result<(), Wrong> {
+        self.appeal_all()?;
         if !self.is_full_mesh() {
             return self.dial_some();
         }

@@ -65,6 +65,9 @@ impl World {
                 return Some(format!("incident {incident} of node {n} did not come along"));
             }
         }
+        if let Some(turned_away) = self.wrongly_turned_away(team) {
+            return Some(turned_away);
+        }
         for a in self.honest() {
             for b in self.honest().filter(|b| *b != a && self.are_together(a, *b, team)) {
                 if let Some(difference) = self.difference_of(a, b, team) {

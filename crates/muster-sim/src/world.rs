@@ -67,6 +67,12 @@ pub(crate) enum Event {
         to: usize,
         answer: JoinAnswer,
     },
+    /// Who was turned away shows the roster.
+    Appealed {
+        from: usize,
+        to: usize,
+        request: Vec<u8>,
+    },
     Look,
     /// A liar lies.
     Lie(usize),
@@ -282,6 +288,7 @@ impl World {
             Event::Join(n) => self.join(n)?,
             Event::JoinAsked { from, to, request } => self.join_asked(from, to, &request)?,
             Event::JoinAnswered { by, to, answer } => self.join_answered(by, to, answer)?,
+            Event::Appealed { from, to, request } => self.appealed(from, to, &request)?,
             Event::Look => {
                 self.look()?;
                 if self.now < self.faults.span_ms {

@@ -39,6 +39,7 @@ fn check_half(half: u64) {
     assert!(told.returns > 0 && told.recoveries > 0 && told.feuds > 0, "too calm: {tally}");
     assert!(told.counted > 0 && told.overruled > 0 && told.discounted > 0 && told.outsiders > 0, "too calm: {tally}");
     assert!(told.orders > 0 && tally.compared > 0, "too calm: {tally}");
+    assert!(told.heard > 0 && told.unheard > 0, "nobody showed the roster: {tally}");
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub(crate) struct Peer {
     pub(super) node: bool,
     #[serde(default)]
     cut: bool,
+    /// Whether it answers and does not let this device sync.
+    #[serde(default)]
+    refuses: bool,
     #[serde(default)]
     looks_like: Vec<String>,
 }
@@ -80,6 +83,7 @@ impl Peer {
             (true, _) => "link CUT by `muster net cut`".to_owned(),
             (_, true) if self.path.as_deref() == Some("relayed") => "connected through another member".to_owned(),
             (_, true) => "connected".to_owned(),
+            (_, false) if self.refuses => "NOT CONNECTED: it does not take this device for a member".to_owned(),
             (_, false) => "NOT CONNECTED".to_owned(),
         }];
         if !self.connected {

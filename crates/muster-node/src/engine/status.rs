@@ -100,6 +100,7 @@ impl<S: Storage> Engine<S> {
                 "connected": peer.connected,
                 "node": self.around.is_node,
                 "path": self.around.paths.get(&peer.device).map(ToString::to_string),
+                "refuses": self.around.refusing.contains(&peer.device),
                 "last_heard_ms": peer.last_heard.map(|at| at.0),
                 "missing_here": peer.missing_here,
                 "missing_there": peer.missing_there,

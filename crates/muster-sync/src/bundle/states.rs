@@ -5,7 +5,7 @@
 
 use crate::frame::{Frame, Have, ShortTip, TeamPrefix};
 use crate::replica::Replica;
-use muster_log::{DagId, EntryId, ShortLog, TeamId};
+use muster_log::{DagId, Entry, EntryId, ShortLog, TeamId, Tip};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,17 @@ impl States {
     pub fn of(replica: &dyn Replica, dags: &[DagId]) -> Self {
         let tips = |dag: &DagId| replica.tips(dag).into_iter().map(ShortTip::from).collect();
         Self(dags.iter().map(|dag| (*dag, tips(dag))).collect())
+    }
+
+    /// What of a DAG somebody has who holds these entries and what is in their past.
+    pub fn up_to<'a>(replica: &dyn Replica, dag: &DagId, held: impl IntoIterator<Item = &'a EntryId>) -> Self {
+        let held: Vec<EntryId> = held.into_iter().copied().collect();
+        let all: BTreeSet<EntryId> = replica.order(dag).iter().copied().collect();
+        let past = replica.covered(dag, &all, &held);
+        let continued: BTreeSet<EntryId> = past.iter().filter_map(|id| replica.entry(id)?.backlink()).collect();
+        let tips = past.iter().filter(|id| !continued.contains(id)).filter_map(|id| replica.entry(id));
+        let tip = |entry: &Entry| Tip { log: entry.log().short(), seq: entry.items().seq, id: entry.id() };
+        Self([(*dag, tips.map(|entry| tip(entry).into()).collect())].into())
     }
 
     /// Adds a page.

@@ -55,6 +55,10 @@ impl Peer {
         if is_ready && want.page.is_some() {
             self.send_have(want.dag, want.page, cx);
         }
+        if !is_ready {
+            // They are here and may not go yet.
+            self.owe(&want.bodies, view);
+        }
         let (due, is_part) = self.due(want, view);
         let budget = usize::try_from(want.budget_bytes.min(WANT_BUDGET_BYTES)).unwrap_or(usize::MAX);
         self.serving = Some(Serving { dag: want.dag, due, is_part, budget, chunks: WANT_CHUNKS });

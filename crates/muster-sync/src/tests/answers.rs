@@ -2,12 +2,13 @@
 
 use super::desk::Desk;
 use super::mesh::Mesh;
-use crate::frame::{Ack, Frame, Packed, Part, Range, Want};
+use crate::frame::{Ack, Frame, Heads, Packed, Part, Range, Want};
 use crate::limits::{CREDIT_CHUNKS, SERVED_AT_ONCE, SERVED_IDS_MAX};
 use crate::replica::Replica;
 use crate::unpack::unpack;
 use crate::{CloseReason, Config, Input, Output, Replicator, Tick};
-use muster_log::{DagId, EntryId, Timestamp};
+use muster_log::fact::{Capability, RosterFact};
+use muster_log::{DagId, DeviceSecret, EntryId, Timestamp};
 
 /// Lines of the incident that is asked for, each so long that a chunk takes a few dozen.
 const LINES: usize = 900;
@@ -122,4 +123,31 @@ fn an_answer_ends_for_now_where_its_budget_does() {
     let number = server.chunks[0].number;
     server.acknowledge(&mesh, dag, number);
     assert_eq!(server.chunks.len(), 1, "the rest is for another question");
+}
+
+#[test]
+fn a_body_that_may_not_go_before_the_roster_goes_when_the_peer_has_that() {
+    let (mut server, mesh, dag) = Server::with_long_incident();
+    let fact = RosterFact::Invite {
+        ticket_key: DeviceSecret::from_seed(&[91; 32]).public(),
+        capability: Capability::Responder,
+        expires: Timestamp(0),
+        incident: None,
+    };
+    server.desk.roster_fact(&fact); // not on its way yet
+    let body = server.desk.order(&dag)[7];
+    let (ranges, ids, bodies) = (Vec::new(), Vec::new(), vec![body]);
+    server.frame(&mesh, &Frame::Want(Want { dag, ranges, ids, before: 0, bodies, page: None, budget_bytes: u64::MAX }));
+    let sent = |server: &Server| -> Vec<EntryId> {
+        let unpacked = server.chunks.iter().map(|packed| unpack(packed, server.desk.team(), dag).unwrap());
+        unpacked.flat_map(|chunk| chunk.loose).map(|(id, _)| id).collect()
+    };
+    assert_eq!((sent(&server), server.chunks.len()), (Vec::new(), 1));
+    let number = server.chunks[0].number;
+    server.acknowledge(&mesh, dag, number);
+    let roster = DagId::from(server.desk.team());
+    let heads = Heads::new(roster, server.desk.len(&roster), server.desk.heads(&roster));
+    server.frame(&mesh, &Frame::Heads(heads));
+    assert_eq!(sent(&server), [body], "who asked does not ask again");
+    assert_eq!(server.closed, []);
 }

@@ -124,6 +124,22 @@ fn a_burst_travels_in_few_messages_and_a_catching_up_in_none() {
     assert_eq!(burst(&mut mesh, 1_000), 0);
 }
 
+/// As a bundle brings them: a run with one signature at its end.
+#[test]
+fn what_was_brought_by_hand_without_a_signature_of_its_own_is_sent_in_chunks() {
+    let (mut mesh, incident) = mesh(3, 1);
+    let entries: Vec<EntryId> = (0..3).map(|note| mesh.desks[0].say(incident, &format!("note {note}"))).collect();
+    for unsigned in &entries[..2] {
+        mesh.desks[0].signatures.remove(unsigned);
+    }
+    mesh.verdicts.clear();
+    mesh.input(0, Input::Advanced { entries });
+    mesh.run_for(2 * GOSSIP_PATIENCE_MS);
+    mesh.assert_agreed();
+    let verdicts: Vec<Verdict> = mesh.verdicts.iter().map(|(_, _, verdict)| *verdict).collect();
+    assert!(!verdicts.contains(&Verdict::Reject), "{verdicts:?}");
+}
+
 #[test]
 fn an_announced_entry_is_fetched_and_then_passed_on() {
     let (mut mesh, incident) = mesh(4, 2);

@@ -12,6 +12,7 @@ use muster_log::{TeamId, Timestamp};
 use muster_replica::Peer;
 use muster_store::Storage;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 impl<S: Storage> Engine<S> {
     /// The checks that need a team, `current` first.
@@ -21,6 +22,7 @@ impl<S: Storage> Engine<S> {
         checks.extend(self.names_check(&current)?);
         checks.push(self.tickets_check(&current));
         checks.push(self.peers_check(&current, &peers, "")?);
+        checks.extend(self.refused_check(&peers));
         let mut copies = self.replica.count_only_here(&current)?;
         for team in self.replica.teams().into_iter().filter(|team| *team != current) {
             // Of a team that this device left nothing is reached, and nothing need be.
@@ -33,6 +35,7 @@ impl<S: Storage> Engine<S> {
                 let of = if self.replica.is_guest_in(&team) { "guest of " } else { "" };
                 let prefix = format!("{of}{}: ", printable(&self.team_shown(&team)));
                 checks.push(self.peers_check(&team, &there, &prefix)?);
+                checks.extend(self.refused_check(&there));
             }
             // One whose incidents all went along to another team holds nothing that is not there too.
             if !there.is_empty() || self.replica.has_what_stayed(&team)? {
@@ -127,6 +130,7 @@ impl<S: Storage> Engine<S> {
                     "person": peer.person,
                     "device": peer.device.to_string(),
                     "path": self.path(peer),
+                    "refuses": self.around.refusing.contains(&peer.device),
                     "last_heard_ms": peer.last_heard.map(|at| at.0),
                 })
             })
@@ -164,6 +168,22 @@ impl<S: Storage> Engine<S> {
         let check = Check { text: format!("{prefix}{}", check.text), ..check };
         let team = team.to_string();
         Ok(check.with(json!({ "team": team, "peers": listed, "connected": connected, "ever_reached": ever })))
+    }
+
+    /// Said only where a peer answers and turns this device away, having been shown the roster.
+    fn refused_check(&self, peers: &[Peer]) -> Option<Check> {
+        let refusing: Vec<&Peer> = peers.iter().filter(|peer| self.around.refusing.contains(&peer.device)).collect();
+        if refusing.is_empty() {
+            return None;
+        }
+        let names: BTreeSet<&str> = refusing.iter().map(|peer| peer.person.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let text =
+            format!("turned away by the node of {}, which does not take this device for a member", names.join(", "));
+        let next = "ask an admin what `muster team show` says there: was this device removed? a new ticket lets it in again; \
+                    where they only lack news, `muster bundle write` carries them";
+        let devices: Vec<String> = refusing.iter().map(|peer| peer.device.to_string()).collect();
+        Some(Check::warn("refused", text, next).with(json!({ "by": devices })))
     }
 
     /// By which way a peer is reached.
