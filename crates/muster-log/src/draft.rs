@@ -5,7 +5,7 @@
 use crate::dag::Dag;
 use crate::entry::Draft;
 use crate::fact::{Kind, PersonKind, RosterFact};
-use crate::ids::{DagId, IncidentId, SessionId, TeamId};
+use crate::ids::{DagId, EntryId, IncidentId, SessionId, TeamId};
 use crate::key::{DeviceKey, DeviceSecret, Signature};
 use crate::ledger::Ledger;
 use crate::limits::{DEPS_MAX, ROSTER_HEADS_MAX};
@@ -184,6 +184,33 @@ impl Ledger {
             check_heads(roster.id(), draft.roster_heads.len(), ROSTER_HEADS_MAX)?;
         }
         Ok(Some(draft))
+    }
+}
+
+impl Ledger {
+    /// A draft of a `merge` in an incident that builds on `heads`, at most [`DEPS_MAX`] of them, and says nothing else: its author
+    /// has them.
+    ///
+    /// # Errors
+    /// [`DraftError::UnknownDag`], [`DraftError::NoRoster`]; [`DraftError::TooManyHeads`] of the roster; [`DraftError::LogFull`].
+    pub fn draft_join_heads(
+        &self,
+        dag: DagId,
+        heads: &[EntryId],
+        author: DeviceKey,
+        session: SessionId,
+        claimed: Claimed,
+    ) -> Result<Draft, DraftError> {
+        let roster = self.dag(&self.team().into()).ok_or(DraftError::NoRoster)?;
+        let here = self.dag(&dag).ok_or(DraftError::UnknownDag(dag))?;
+        let fields = crate::fact::IncidentFact::now(crate::fact::What::JoinHeads).fields();
+        let mut draft = unplaced(self.team(), author, session, claimed, Kind::JOIN_HEADS, fields);
+        place(&mut draft, here)?;
+        draft.deps = heads.iter().copied().filter(|head| Some(*head) != draft.backlink).take(DEPS_MAX).collect();
+        draft.deps.sort_unstable();
+        draft.roster_heads = roster.heads();
+        check_heads(roster.id(), draft.roster_heads.len(), ROSTER_HEADS_MAX)?;
+        Ok(draft)
     }
 }
 

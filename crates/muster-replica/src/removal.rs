@@ -5,9 +5,10 @@
 
 use crate::error::ReplicaError;
 use crate::replica::{Now, Replica};
+use crate::team::person_may_see;
 use muster_log::draft::DraftError;
 use muster_log::fact::{Capability, Frontier, RevokeMode, RosterFact};
-use muster_log::limits::REVOKED_DEVICES_MAX;
+use muster_log::limits::{DEPS_MAX, REVOKED_DEVICES_MAX};
 use muster_log::{
     BodyText, Consequence, DagId, DeviceKey, Draft, Entry, EntryId, IncidentId, Ledger, PersonId, Roster, SessionId,
     Status, TeamId, Timestamp,
@@ -81,6 +82,9 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// As [`Replica::outlook`].
     pub fn remove(&mut self, team: TeamId, removing: &Removing, now: Now) -> Result<Outlook, ReplicaError> {
+        // Refused before anything is written.
+        self.outlook(team, removing, now)?;
+        self.build_on_in_private(team, removing, now)?;
         let entries = self.removal_entries(team, (self.device(), self.session), removing, now)?;
         let outlook = self.weigh(team, &entries)?;
         for entry in &entries {
@@ -140,7 +144,7 @@ impl<S: Storage> Replica<S> {
             Removing::Devices { devices, mode, until } => {
                 let devices: Vec<DeviceKey> = devices.iter().copied().collect();
                 for some in devices.chunks(REVOKED_DEVICES_MAX) {
-                    let mut parts = parts(self.frontier(team, some, *until)?).into_iter();
+                    let mut parts = parts(self.frontier(team, hand.0, some, *until)?).into_iter();
                     let frontier = parts.next().unwrap_or_default();
                     let revoke = chain.add(&RosterFact::Revoke { devices: some.to_vec(), mode: *mode, frontier })?;
                     for frontier in parts {
@@ -152,10 +156,33 @@ impl<S: Storage> Replica<S> {
         Ok(chain.entries)
     }
 
-    /// The newest entries of these devices in each incident: of each log the last one, or the last that came here before.
+    /// In private incidents, says by entries there what of the devices still counts: what the remover has built on does. The
+    /// removal itself is in the roster, which people read whom such an incident must not be named to.
+    fn build_on_in_private(&mut self, team: TeamId, removing: &Removing, now: Now) -> Result<(), ReplicaError> {
+        let Removing::Devices { devices, until, .. } = removing else { return Ok(()) };
+        let devices: Vec<DeviceKey> = devices.iter().copied().collect();
+        let (me, session) = (self.device(), self.session);
+        for (incident, heads) in self.frontier(team, me, &devices, *until)? {
+            if !self.ledger(&team)?.is_private(&incident) {
+                continue;
+            }
+            for some in heads.chunks(DEPS_MAX) {
+                let draft = self.ledger(&team)?.draft_join_heads(incident.into(), some, me, session, now.claimed());
+                let draft = draft.map_err(|error| ReplicaError::NotAllowed(error.to_string()))?;
+                let (entry, body) = self.seal(draft, &BodyText::default())?;
+                self.admit_own(team, &entry, body, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest entries of these devices in each incident: of each log the last one, or the last that came here before. Of
+    /// private incidents only what `remover` has not built on, which counts anyway, and nothing where this device's person may
+    /// not hold it.
     fn frontier(
         &self,
         team: TeamId,
+        remover: DeviceKey,
         devices: &[DeviceKey],
         until: Option<Timestamp>,
     ) -> Result<Frontier, ReplicaError> {
@@ -163,6 +190,10 @@ impl<S: Storage> Replica<S> {
         let mut frontier = Frontier::new();
         for incident in ledger.incidents() {
             let dag_id = DagId::from(incident);
+            let is_private = ledger.is_private(&incident);
+            if is_private && !person_may_see(ledger, &dag_id, &self.device()) {
+                continue;
+            }
             let Some(dag) = ledger.dag(&dag_id) else { continue };
             let mut of_devices: BTreeSet<EntryId> =
                 dag.entries().filter(|entry| devices.contains(&entry.key())).map(Entry::id).collect();
@@ -177,6 +208,11 @@ impl<S: Storage> Replica<S> {
                 if !heads.iter().any(|head| dag.is_past(id, head)) {
                     heads.push(*id);
                 }
+            }
+            if is_private {
+                let is_by = |id: &EntryId| dag.entry(id).is_some_and(|entry| entry.key() == remover);
+                let built: Vec<EntryId> = dag.tips().map(|tip| tip.id).filter(is_by).collect();
+                heads.retain(|head| !built.iter().any(|own| dag.is_past(head, own)));
             }
             if !heads.is_empty() {
                 heads.sort_unstable();

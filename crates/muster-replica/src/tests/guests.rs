@@ -255,6 +255,43 @@ fn whoever_is_admitted_later_gets_the_history_and_whoever_is_removed_nothing_mor
     assert_eq!((scene.holds(CAROL, shared), scene.holds(CAROL, own)), had);
 }
 
+/// The roster says how far the log of a removed device counts, and the roster is everybody's.
+#[test]
+fn a_removal_names_no_private_incident_and_what_was_written_there_counts_as_everywhere() {
+    let mut scene = Scene::new();
+    scene.invite_carol();
+    let (team, own, private) = (scene.team, scene.own, scene.private);
+    for incident in [own, private] {
+        scene.say(BOB, incident, "early");
+    }
+    scene.room.tick += 1;
+    let theft = scene.room.now().wall;
+    for incident in [own, private] {
+        scene.say(BOB, incident, "by the thief");
+    }
+    let devices = BTreeSet::from([scene.room.key(BOB)]);
+    let stolen = Removing::Devices { devices, mode: RevokeMode::Compromise, until: Some(theft) };
+    let now = scene.room.now();
+    let outlook = scene.room.desks[ALICE].outlook(team, &stolen, now).unwrap();
+    let done = scene.room.desks[ALICE].remove(team, &stolen, now).unwrap();
+    assert_eq!(done.changed, outlook.changed, "what was foretold is what is done");
+    assert_eq!(done.changed.len(), 2);
+    scene.room.desks[ALICE].commit(now).unwrap();
+    scene.settle();
+    let alice = scene.room.desks[ALICE].view(team, private).unwrap();
+    let shown: Vec<(&str, &str)> = alice.timeline.iter().map(|row| (row.text.as_str(), row.status)).collect();
+    assert_eq!(shown, [("somebody is inside", "active"), ("early", "active"), ("by the thief", "revoked")]);
+    for desk in [CAROL, DAVE] {
+        let ledger = scene.room.desks[desk].ledger(&team).unwrap();
+        assert!(ledger.removals().len() == 1, "desk {desk} knows of the removal");
+        for entry in ledger.dag(&team.into()).unwrap().entries() {
+            assert!(!scene.tap.names(entry.bytes(), &private.into()), "{:?} names it", entry.kind());
+        }
+    }
+    let names_own = |entry: &Entry| scene.tap.names(entry.bytes(), &own.into());
+    assert!(scene.room.desks[DAVE].ledger(&team).unwrap().dag(&team.into()).unwrap().entries().any(names_own));
+}
+
 #[test]
 fn a_bundle_holds_what_its_reader_may_hold() {
     let mut scene = Scene::new();
