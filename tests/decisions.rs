@@ -153,10 +153,88 @@ fn among_three_admins_one_removes_nobody_alone() {
         removals.as_array().unwrap().iter().any(|removal| removal["state"] == "needs-second").then_some(())
     });
     bob.muster(&["team", "second", "dave"]).refused(&["no removal"]);
-    let seconded = bob.json(&["team", "second", "carol"]);
-    assert_eq!(seconded["counts"], true, "{seconded}");
+    let outlook = bob.json(&["team", "second", "carol", "--dry-run"]);
+    assert_eq!((&outlook["signed"], &outlook["counts"]), (&json!(false), &json!(true)), "{outlook}");
+    assert_eq!(outlook["gone"], json!(["carol"]));
+    bob.muster(&["team", "second", "carol"]).refused(&["nobody is there to be asked"]);
+    assert!(member(&bob, "carol").is_some(), "nothing was signed");
+    let seconded = bob.json(&["team", "second", "carol", "--yes"]);
+    assert_eq!((&seconded["signed"], &seconded["counts"]), (&json!(true), &json!(true)), "{seconded}");
     assert!(member(&bob, "carol").is_none());
     until("the second to come to alice", || member(&alice, "carol").is_none().then_some(()));
+}
+
+#[test]
+fn of_a_device_that_turns_out_to_be_stolen_earlier_less_counts() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    alice.write(&["declare", "Checkout is down"]);
+    let node = alice.up();
+    alice.lets_in(&bob);
+    let stolen = bob.up();
+    until("the incident to come to bob", || line(&bob, "Checkout is down"));
+    bob.write(&["say", "restarting db-1"]);
+    until("what bob said", || line(&alice, "restarting db-1"));
+    let theft = format!("{:.3}", jiff::Timestamp::now());
+    bob.write(&["say", "nothing to see here"]);
+    until("what the thief said", || line(&alice, "nothing to see here"));
+    let shown = alice.muster(&["team", "revoke", "bob", "--stolen", "--dry-run"]).with_code(0).stdout;
+    assert!(shown.contains("2 of theirs go on counting") && shown.contains("--until"), "{shown}");
+    alice.json(&["team", "revoke", "bob", "--stolen", "--yes"]);
+    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "active");
+    let again = ["team", "revoke", "bob", "--stolen", "--until", &theft];
+    let shown = alice.muster(&[&again[..], &["--dry-run"]].concat()).with_code(0).stdout;
+    assert!(shown.contains("nothing to see here") && shown.contains("1 of theirs goes on counting"), "{shown}");
+    let outlook = alice.json(&[&again[..], &["--yes"]].concat());
+    assert_eq!((&outlook["counts"], &outlook["changed_count"]), (&json!(true), &json!(1)), "{outlook}");
+    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "revoked");
+    assert_eq!(line(&alice, "restarting db-1").unwrap()["status"], "active");
+    drop((stolen, node));
+}
+
+#[test]
+fn the_last_admin_neither_steps_down_nor_leaves_and_a_guest_is_no_admin() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let incident = alice.write(&["declare", "Checkout is down"]);
+    let _node = alice.up();
+    for leaving in
+        [&["team", "revoke", "alice", "--retired", "--yes"][..], &["team", "set", "alice", "observer", "--yes"]]
+    {
+        alice.muster(leaving).refused(&["nobody could decide", "admin first"]);
+    }
+    let ticket = alice.json(&["invite", "--incident", &incident])["ticket"].as_str().unwrap().to_owned();
+    bob.muster(&["join", &ticket]).with_code(0);
+    let guest = member_like(&alice, "bob");
+    alice.muster(&["team", "set", &guest, "admin"]).refused(&["guest", "--retired"]);
+    alice.muster(&["team", "set", &guest, "admin", "--dry-run"]).refused(&["guest"]);
+}
+
+/// The whole name of the member whose name begins so.
+fn member_like(home: &Home, name: &str) -> String {
+    let team = home.json(&["team", "show"]);
+    let mut names =
+        team["members"].as_array().unwrap().iter().map(|member| member["person"].as_str().unwrap().to_owned());
+    names.find(|person| person.starts_with(name)).unwrap()
+}
+
+#[test]
+fn who_leaves_and_comes_back_goes_by_the_same_name() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    alice.write(&["declare", "Checkout is down"]);
+    let _node = alice.up();
+    alice.lets_in(&bob);
+    let node = bob.up();
+    until("the incident to come to bob", || line(&bob, "Checkout is down"));
+    bob.json(&["team", "revoke", "bob", "--retired", "--yes"]);
+    until("alice to hear of it", || member(&alice, "bob").is_none().then_some(()));
+    node.kill();
+    let ticket = alice.ticket();
+    // Without `--as`, where the login name would be the last resort.
+    let join = bob.command(&["join", &ticket]);
+    let words: Vec<_> = join.get_args().filter(|word| *word != "--as" && *word != "bob").collect();
+    let mut unnamed = std::process::Command::new(join.get_program());
+    unnamed.args(words).env("MUSTER_MDNS", "false").env_remove("MUSTER_AS");
+    assert!(unnamed.status().unwrap().success());
+    assert!(member(&alice, "bob").is_some(), "{}", alice.json(&["team", "show"]));
 }
 
 fn files(below: &std::path::Path) -> Vec<std::path::PathBuf> {

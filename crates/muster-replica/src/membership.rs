@@ -10,7 +10,8 @@ use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ticket::Ticket;
 use muster_log::{
-    BodyText, Dag, DagId, DeviceKey, DeviceSecret, Entry, EntryId, Fact, IncidentId, Part, PersonId, TeamId, Timestamp,
+    BodyText, Dag, DagId, DeviceKey, DeviceSecret, Entry, EntryId, Fact, IncidentId, Kind, Part, PersonId, TeamId,
+    Timestamp,
 };
 use muster_store::Storage;
 use std::collections::BTreeMap;
@@ -171,10 +172,15 @@ impl<S: Storage> Replica<S> {
         Ok(String::from_utf8_lossy(&saved).lines().map(str::to_owned).collect())
     }
 
-    /// The handle that this device's person gave in a team.
+    /// The handle that this device's person gave in a team, or had given when they were removed.
     pub fn own_handle(&self, team: &TeamId) -> Option<String> {
-        let state = self.teams.get(team)?;
-        state.handles.given(&state.person_of(&self.device())?)
+        let (state, me) = (self.teams.get(team)?, self.device());
+        let former = || {
+            let entries = state.ledger.dag(&DagId::from(*team))?.entries();
+            let comings = entries.filter(|it| it.key() == me && matches!(it.kind(), Kind::JOIN | Kind::TEAM_CREATE));
+            comings.last().map(|coming| PersonId::of_genesis(coming.id()))
+        };
+        state.handles.given(&state.person_of(&me).or_else(former)?)
     }
 
     /// What its founder called a team, where it has a name and that is here.

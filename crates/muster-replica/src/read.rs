@@ -6,7 +6,7 @@ use crate::replica::{Now, Replica};
 use crate::source::LedgerSource;
 use crate::team::{Bodies, Held, Team, speaks_of};
 use muster_incident::{Document, People, View, incident_view};
-use muster_log::{Dag, DagId, DeviceKey, EntryId, IncidentId, Kind, TeamId, Timestamp};
+use muster_log::{Body, Dag, DagId, DeviceKey, Entry, EntryId, IncidentId, Kind, TeamId, Timestamp};
 use muster_store::Storage;
 use std::collections::BTreeSet;
 
@@ -158,6 +158,17 @@ impl<S: Storage> Replica<S> {
             },
         };
         Ok(devices.into_iter().map(peer).collect())
+    }
+
+    /// What somebody typed into an entry, where it is here and not redacted.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`].
+    pub fn text(&self, team: &TeamId, id: &EntryId) -> Result<Option<String>, ReplicaError> {
+        let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
+        let Some(reference) = state.ledger.entry(id).and_then(Entry::body) else { return Ok(None) };
+        let bodies = Bodies { store: &self.store, hidden: &state.hidden, staged: &self.staged_bodies };
+        Ok(bodies.get(&reference.hash)?.map(|bytes| Body::read(&bytes).text().to_owned()))
     }
 
     /// What is kept in memory because of one peer, in one team.

@@ -11,7 +11,7 @@ use muster_log::fact::{Capability, Frontier, RevokeMode, RosterFact};
 use muster_log::limits::{DEPS_MAX, REVOKED_DEVICES_MAX};
 use muster_log::{
     BodyText, Consequence, DagId, DeviceKey, Draft, Entry, EntryId, IncidentId, Ledger, PersonId, Roster, SessionId,
-    Status, TeamId, Timestamp,
+    Status, Taken, TeamId, Timestamp,
 };
 use muster_store::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +99,23 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::NotAllowed`] where this device may not, [`ReplicaError::Store`].
     pub fn second(&mut self, team: TeamId, removal: EntryId, now: Now) -> Result<EntryId, ReplicaError> {
         self.decide(team, &RosterFact::Second { removal }, now)
+    }
+
+    /// What agreeing to a removal would do. Nothing is kept of it.
+    ///
+    /// # Errors
+    /// As [`Replica::second`].
+    pub fn second_outlook(&mut self, team: TeamId, removal: EntryId, now: Now) -> Result<Outlook, ReplicaError> {
+        let mut chain = Chain::begin(self.ledger(&team)?, (self.device(), self.session), now)?;
+        chain.add(&RosterFact::Second { removal })?;
+        let told = self.ledger(&team)?.removals().into_iter().find(|told| told.id == removal);
+        let outlook = self.weigh(team, &chain.entries)?;
+        let is_done = |roster: &Roster| match told.as_ref().map(|told| (&told.taken, &told.of)) {
+            Some((Taken::Devices { devices, .. }, _)) => devices.iter().all(|it| roster.person_of(it).is_none()),
+            Some((Taken::Capability { left, .. }, of)) => of.iter().all(|it| roster.capability(it) <= Some(*left)),
+            None => false,
+        };
+        Ok(Outlook { counts: is_done(&outlook.roster), ..outlook })
     }
 
     /// Writes one fact about who is in the team: a grant that takes nothing, a `confirm`.

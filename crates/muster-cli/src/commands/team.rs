@@ -58,6 +58,8 @@ enum Step {
         /// The removal's id, or the name of whom it is about
         #[arg(value_name = "REMOVAL")]
         removal: String,
+        #[command(flatten)]
+        asking: decide::Asking,
     },
     /// Decide with an offline recovery key, where no admin can
     Recover(decide::Recover),
@@ -85,16 +87,10 @@ struct Chosen {
     members: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Seconded {
-    removal: String,
-    counts: bool,
-}
-
 impl Team {
     /// Whether the command shows what it would do before it does it.
     pub(crate) fn asks_first(&self) -> bool {
-        matches!(self.step, Step::Set(_) | Step::Revoke(_) | Step::Recover(_))
+        matches!(self.step, Step::Set(_) | Step::Revoke(_) | Step::Second { .. } | Step::Recover(_))
     }
 
     /// Carries out what [`Team::asks_first`].
@@ -102,6 +98,9 @@ impl Team {
         match &self.step {
             Step::Set(set) => decide::run(&set.deciding(), None, &set.asking, session),
             Step::Revoke(revoke) => decide::run(&revoke.deciding(&mut session.setting)?, None, &revoke.asking, session),
+            Step::Second { removal, asking } => {
+                decide::run(&Deciding::Second { removal: removal.clone() }, None, asking, session)
+            }
             Step::Recover(recover) => recover.run(session),
             _ => Ok(()),
         }
@@ -121,7 +120,7 @@ impl Ask for Team {
             Step::Invite(invite) => invite.request(setting),
             Step::Join(join) => join.request(setting),
             Step::Confirm(confirm) => decide(confirm.deciding()),
-            Step::Second { removal } => decide(Deciding::Second { removal: removal.clone() }),
+            Step::Second { removal, .. } => decide(Deciding::Second { removal: removal.clone() }),
             Step::Devices(devices) => devices.request(setting),
             Step::Set(set) => decide(set.deciding()),
             Step::Revoke(revoke) => decide(revoke.deciding(setting)?),
@@ -142,13 +141,8 @@ impl Ask for Team {
             Step::Invite(invite) => invite.show(answer, page),
             Step::Join(join) => join.show(answer, page),
             Step::Confirm(_) => decide::confirmed(answer),
-            Step::Second { .. } => {
-                let Seconded { removal, counts } = read(answer)?;
-                let now = if counts { "counts now" } else { "does not count all the same: see `muster team show`" };
-                Ok(format!("seconded: removal {} {now}\n", short(&removal)))
-            }
             Step::Devices(devices) => devices.show(answer, page),
-            Step::Set(_) | Step::Revoke(_) | Step::Recover(_) => decide::done(answer, page),
+            Step::Set(_) | Step::Revoke(_) | Step::Second { .. } | Step::Recover(_) => decide::done(answer, page),
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Outcome {
     admins_left: Vec<String>,
     #[serde(default)]
     recovery_keys: usize,
+    /// Entries of the devices that go and go on counting.
+    #[serde(default)]
+    kept_count: Option<usize>,
     #[serde(default)]
     changed_count: usize,
     #[serde(default)]
@@ -44,6 +47,8 @@ struct Changed {
     entry: String,
     kind: Option<String>,
     author: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
     recorded_ms: Option<i64>,
     before: String,
     after: String,
@@ -91,6 +96,13 @@ pub(crate) fn outcome(outcome: &Outcome, page: &Page) -> String {
     for changed in outcome.changed.iter().take(LISTED_MAX) {
         drawn.push_str(&changed.draw(page));
     }
+    if let Some(kept) = outcome.kept_count.filter(|kept| *kept > 0) {
+        let theirs =
+            if kept == 1 { "1 of theirs goes on counting".into() } else { format!("{kept} of theirs go on counting") };
+        let hint = "; was the device stolen earlier? `--stolen --until TIME`";
+        let hint = if outcome.signed || outcome.changed_count > 0 { "" } else { hint };
+        drawn.push_str(&wrapped("              ", 14, &(theirs + hint)));
+    }
     let rest = outcome.changed_count.saturating_sub(outcome.changed.len().min(LISTED_MAX));
     if rest > 0 {
         drawn.push_str(&format!("  and {rest} more: --dry-run --json lists the first of them\n"));
@@ -108,7 +120,11 @@ impl Changed {
         let kind = self.kind.as_deref().unwrap_or("entry");
         let author = self.author.as_deref().unwrap_or("somebody");
         let head = format!("  {}  ", short(&self.entry));
-        wrapped(&head, 12, &format!("{time} {author}, {kind}: {} becomes {}", self.before, self.after))
+        let said = self.text.as_deref().filter(|text| !text.trim().is_empty());
+        let said = said.map_or_else(String::new, |text| {
+            format!(": \"{}\"", text.split_whitespace().collect::<Vec<_>>().join(" "))
+        });
+        wrapped(&head, 12, &format!("{time} {author}, {kind}: {} becomes {}{said}", self.before, self.after))
     }
 }
 

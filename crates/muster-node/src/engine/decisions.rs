@@ -7,14 +7,22 @@ use crate::decision::{Deciding, Decision};
 use crate::request::Failure;
 use muster_incident::{People, printable};
 use muster_log::fact::{Capability, RevokeMode, RosterFact};
-use muster_log::{DeviceKey, DeviceSecret, EntryId, PersonId, Removal, Standing, Taken, TeamId, Timestamp};
+use muster_log::{
+    DeviceKey, DeviceSecret, EntryId, IncidentId, PersonId, Removal, Roster, Standing, Status, Taken, TeamId, Timestamp,
+};
 use muster_replica::{Decision as ByRecovery, Outlook, Removing};
 use muster_store::Storage;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries that are listed of those that will count for something else; all are counted.
 const CHANGED_LISTED_MAX: usize = 50;
+
+/// Characters of the text of an entry that is listed.
+const TEXT_SHOWN: usize = 60;
+
+/// The characters of a device's end that are shown for it.
+const END_SHOWN: usize = 6;
 
 /// The fewest characters of a device's end, or of an id's beginning, that stand for it.
 const PART_MIN: usize = 4;
@@ -36,7 +44,15 @@ impl<S: Storage> Engine<S> {
             Deciding::Capability { person, capability } => {
                 let person = found(&people, person)?;
                 let capability = capability_typed(capability)?;
-                let held = self.replica.ledger(&team)?.roster().capability(&person);
+                let roster = self.replica.ledger(&team)?.roster();
+                let held = roster.capability(&person);
+                if capability == Capability::Admin && roster.guest_of(&person).is_some() {
+                    let guest = people.name(&person);
+                    return Err(Failure::new(format!(
+                        "{guest} is a guest of one incident, and guests decide nothing here"
+                    ))
+                    .hint("`muster team revoke NAME --retired`, then a ticket for a member: `muster invite`"));
+                }
                 match held {
                     Some(held) if held == capability => {
                         Err(Failure::new(format!("{} is {} already", people.name(&person), with_article(capability)))
@@ -57,19 +73,21 @@ impl<S: Storage> Engine<S> {
             }
             Deciding::Second { removal } => {
                 let removal = self.removal_typed(&team, &people, removal)?;
-                let now = self.now();
-                let entry = self.replica.second(team, removal, now)?;
-                // Somebody more senior may have removed its author meanwhile: then a second does not help.
-                let told = self.replica.ledger(&team)?.removals();
-                let counts = told.iter().any(|told| told.id == removal && told.standing == Standing::Counts);
-                Ok(json!({
-                    "entry": entry.to_string(),
-                    "removal": removal.to_string(),
-                    "counts": counts,
-                    "signed": true,
-                }))
+                self.second(team, removal, decision.outlook)
             }
         }
+    }
+
+    fn second(&mut self, team: TeamId, removal: EntryId, is_outlook: bool) -> Result<Value, Failure> {
+        let now = self.now();
+        let before = self.replica.people(&team)?;
+        let held = self.replica.ledger(&team)?.roster().clone();
+        let outlook = self.replica.second_outlook(team, removal, now)?;
+        let entries = if is_outlook { Vec::new() } else { vec![self.replica.second(team, removal, now)?] };
+        let mut told =
+            self.outcome(&team, &before, &held, &Outlook { entries, ..outlook }, &BTreeSet::new(), is_outlook)?;
+        told["removal"] = json!(removal.to_string());
+        Ok(told)
     }
 
     fn confirm(
@@ -135,7 +153,8 @@ impl<S: Storage> Engine<S> {
         let now = self.now();
         let before = self.replica.people(&team)?;
         let held = self.replica.ledger(&team)?.roster().clone();
-        if key.is_none() && matches!(removing, Removing::Capability { .. }) {
+        let is_stolen = matches!(removing, Removing::Devices { mode: RevokeMode::Compromise, .. });
+        if key.is_none() && !is_stolen {
             let would = self.replica.outlook(team, removing, now)?;
             self.check_somebody_decides(&team, &would)?;
         }
@@ -149,6 +168,23 @@ impl<S: Storage> Engine<S> {
                 Outlook { entries, ..outlook }
             }
         };
+        let taken = match removing {
+            Removing::Devices { devices, .. } => devices.clone(),
+            Removing::Capability { .. } => BTreeSet::new(),
+        };
+        self.outcome(&team, &before, &held, &outlook, &taken, is_outlook)
+    }
+
+    /// What a decision that takes something has done, or would do; `taken` are the devices that it names.
+    fn outcome(
+        &self,
+        team: &TeamId,
+        before: &People,
+        held: &Roster,
+        outlook: &Outlook,
+        taken: &BTreeSet<DeviceKey>,
+        is_outlook: bool,
+    ) -> Result<Value, Failure> {
         let names = |persons: BTreeSet<PersonId>| persons.iter().map(|p| before.name(p)).collect::<Vec<_>>();
         let gone = held.persons().filter(|person| outlook.roster.capability(person).is_none()).collect();
         let admins = outlook.roster.persons().filter(|p| outlook.roster.capability(p) == Some(Capability::Admin));
@@ -162,7 +198,7 @@ impl<S: Storage> Engine<S> {
             .changed
             .iter()
             .take(CHANGED_LISTED_MAX)
-            .map(|changed| self.changed(&team, &before, changed))
+            .map(|changed| self.changed(team, before, changed))
             .collect();
         Ok(json!({
             "entries": if is_outlook { vec![] } else { outlook.entries.iter().map(EntryId::to_string).collect() },
@@ -173,13 +209,26 @@ impl<S: Storage> Engine<S> {
             "gone": names(gone),
             "lowered": names(lowered),
             "admins_left": names(admins.collect()),
-            "recovery_keys": self.replica.ledger(&team)?.recovery_keys().len(),
+            "recovery_keys": self.replica.ledger(team)?.recovery_keys().len(),
+            "kept_count": self.kept(team, &devices.iter().chain(taken).copied().collect(), outlook)?,
             "changed_count": outlook.changed.len(),
             "changed": changed?,
         }))
     }
 
-    /// Refuses to take from the last admin what nobody could give back. Devices go all the same: a stolen one must.
+    /// How many entries of devices that go are here and go on counting.
+    fn kept(&self, team: &TeamId, devices: &BTreeSet<DeviceKey>, outlook: &Outlook) -> Result<usize, Failure> {
+        let ledger = self.replica.ledger(team)?;
+        let is_theirs = |id: &EntryId| ledger.entry(id).is_some_and(|entry| devices.contains(&entry.key()));
+        let lost: BTreeSet<EntryId> = outlook.changed.iter().map(|changed| changed.entry).collect();
+        let active = |incident: IncidentId| -> usize {
+            let all = ledger.statuses(&incident);
+            all.iter().filter(|(id, status)| **status == Status::Active && is_theirs(id) && !lost.contains(*id)).count()
+        };
+        Ok(ledger.incidents().map(active).sum())
+    }
+
+    /// Refuses to take from the last admin what nobody could give back. A stolen device goes all the same: it must.
     fn check_somebody_decides(&self, team: &TeamId, would: &Outlook) -> Result<(), Failure> {
         let has_admin = would.roster.persons().any(|p| would.roster.capability(&p) == Some(Capability::Admin));
         if has_admin || !would.counts || !self.replica.ledger(team)?.recovery_keys().is_empty() {
@@ -200,10 +249,17 @@ impl<S: Storage> Engine<S> {
             "incident": changed.incident.to_string(),
             "kind": entry.map(|entry| entry.kind().to_string()),
             "author": author,
+            "text": self.text_of(team, changed),
             "recorded_ms": entry.map(|entry| entry.claimed().time.0),
             "before": changed.before.word(),
             "after": changed.after.word(),
         }))
+    }
+
+    /// The beginning of what an entry says.
+    fn text_of(&self, team: &TeamId, changed: &muster_replica::Changed) -> Option<String> {
+        let text = self.replica.text(team, &changed.entry).ok()??;
+        Some(text.chars().take(TEXT_SHOWN).collect())
     }
 
     /// All removals that were ever written, for `team show`.
@@ -256,9 +312,35 @@ impl<S: Storage> Engine<S> {
         }
     }
 
+    /// The devices that are out, by name, id and end: of one that turns out to have been stolen earlier less may count.
+    fn removed_devices(
+        &self,
+        team: &TeamId,
+        people: &People,
+    ) -> Result<BTreeMap<String, BTreeSet<DeviceKey>>, Failure> {
+        let ledger = self.replica.ledger(team)?;
+        let mut out: BTreeMap<String, BTreeSet<DeviceKey>> = BTreeMap::new();
+        for removal in ledger.removals() {
+            let Taken::Devices { devices, .. } = &removal.taken else { continue };
+            let gone = || devices.iter().copied().filter(|device| ledger.roster().person_of(device).is_none());
+            // Of several persons at once it is not known here whose each device was.
+            if let (1, Some(person)) = (removal.of.len(), removal.of.first()) {
+                out.entry(people.name(person)).or_default().extend(gone());
+            }
+            for device in gone() {
+                let id = device.to_string();
+                let end: String = id.chars().skip(id.chars().count().saturating_sub(END_SHOWN)).collect();
+                out.entry(end).or_default().insert(device);
+                out.entry(id).or_default().insert(device);
+            }
+        }
+        Ok(out)
+    }
+
     /// The devices that names and devices mean; of a device its end will do, as `team show` prints it.
     fn devices_typed(&self, team: &TeamId, people: &People, typed: &[String]) -> Result<BTreeSet<DeviceKey>, Failure> {
         let members = self.replica.ledger(team)?.roster().members();
+        let out = self.removed_devices(team, people)?;
         let mut devices = BTreeSet::new();
         for word in typed {
             if let Ok(person) = people.find(word) {
@@ -276,6 +358,7 @@ impl<S: Storage> Engine<S> {
                 .collect();
             match ends.as_slice() {
                 [one] => drop(devices.insert(*one)),
+                [] if out.contains_key(word) => devices.extend(&out[word]),
                 [] => drop(found(people, word)?),
                 _ => return Err(Failure::new(format!("several devices end with `{}`", printable(word)))),
             }

@@ -61,7 +61,7 @@ pub(crate) struct Revoke {
 
 /// Whether and how to ask before signing.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Asking {
+pub(super) struct Asking {
     /// Sign without asking
     #[arg(long)]
     yes: bool,
