@@ -1,104 +1,201 @@
-//! The fold of a set that has one head, from the fold of all the rest: what a roster that grows entry by entry costs.
+//! What is decided of a set, from what was decided of a part of it: entry by entry, as long as an entry decides nothing but
+//! itself. What a roster costs that grows entry by entry, whoever makes it grow.
 //!
-//! A shortcut and no rule: wherever it answers, the answer is the one of [`Graph::work_out_fold`], which decides every
-//! removal again and so takes the cube of their number and more. That a head comes last is what makes it short: the rest
-//! is in its past, so nothing is concurrent with it, and none of the rest was decided by what it says.
+//! A shortcut and no rule: wherever it answers, the answer is the one of [`Graph::work_out`], which decides everything again.
+//! What makes it short: the entry that is added is in nobody's past, so what stands of the others' pasts stays as it is. It
+//! changes what they come to only as a removal of somebody who wrote besides, as a second that lets such a removal count, as
+//! a new sibling of an entry, or as a witness of one.
 
-use super::fold::{Aside, Counted, Fold};
 use super::graph::Graph;
 use super::mask::Mask;
-use crate::fact::RosterFact;
+use super::turn::Turn;
+use super::verdict::Verdict;
+use crate::fact::{Kind, RosterFact};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Heads of a set that are looked at for one whose past was decided: more are merged, or a flood.
+const HEADS_LOOKED_AT: usize = 64;
+
+/// What forks an entry makes or witnesses, added to a set.
+enum ForkNews {
+    None,
+    /// It is set aside itself.
+    Forked,
+    /// Others may be set aside, or no longer.
+    Others,
+}
+
 impl Graph {
-    /// The fold of a closed set, from the nearest fold below it that is kept, as long as each set on the way has one head.
-    pub(super) fn fold_from_below(&self, set: &Mask) -> Arc<Fold> {
-        let mut heads = Vec::new();
-        let mut at = set.clone();
-        let mut fold = loop {
-            if let Some(fold) = self.kept_fold(&at) {
-                break fold;
+    /// What is decided of a closed set.
+    pub(super) fn verdict(&self, set: &Mask) -> Verdict {
+        if self.is_quiet(set) {
+            return self.work_out(set);
+        }
+        let (mut part, mut verdict) = self.decided_part(set);
+        for x in set.without(&part).iter() {
+            if !self.extend(&part, &mut verdict, x) {
+                return self.work_out(set);
             }
-            match self.one_head(&at).filter(|_| !self.is_quiet(&at)) {
-                Some(head) => {
-                    heads.push(head);
-                    at.clone_from(&self.node(head).past);
+            part.insert(x);
+        }
+        verdict
+    }
+
+    /// A large part of a closed set that is decided, closed too.
+    fn decided_part(&self, set: &Mask) -> (Mask, Verdict) {
+        let mut rest = set.clone();
+        let mut most: Option<(usize, u32)> = None;
+        // A head's own past was decided when it came.
+        for _ in 0..HEADS_LOOKED_AT {
+            let Some(head) = rest.last() else { break };
+            let node = self.node(head);
+            most = most.max(Some((node.past.count(), head)));
+            rest = rest.without(&node.past);
+            rest.remove(head);
+        }
+        let (count, head) = most.map_or((0, None), |(count, head)| (count, Some(head)));
+        if let Some(kept) = self.kept_part(set, count) {
+            return kept;
+        }
+        head.map_or_else(Default::default, |head| {
+            let node = self.node(head);
+            (node.past.clone(), node.own.verdict.clone())
+        })
+    }
+
+    /// Adds an entry whose past is in the set. `false` where it may change what was decided of others.
+    fn extend(&self, set: &Mask, verdict: &mut Verdict, x: u32) -> bool {
+        let own = &self.node(x).own;
+        let is_forked = match self.fork_news(set, verdict, x) {
+            ForkNews::None => false,
+            ForkNews::Forked => true,
+            ForkNews::Others => return false,
+        };
+        if is_forked {
+            Arc::make_mut(&mut verdict.aside).forked.insert(x);
+        } else if own.is_removal && !own.is_void && !own.needs_second {
+            let turn = Turn::of(self, &verdict.aside.forked, &verdict.counted, x);
+            if self.is_upheld(x, &turn, set, &verdict.aside.forked, &verdict.counted) {
+                if !self.leaves_all(x, set) {
+                    return false;
                 }
-                None => break Arc::new(self.work_out_fold(&at)),
+                let counted = Arc::make_mut(&mut verdict.counted);
+                counted.removals.insert(x);
+                counted.places.insert(x);
+                verdict.standing.insert(x);
+                return true;
             }
-        };
-        for head in heads.into_iter().rev() {
-            fold = Arc::new(self.extended(&fold, head).unwrap_or_else(|| self.work_out_fold(&self.closed([head]))));
+        } else if let Some(removal) = self.seconded(x).filter(|removal| !verdict.aside.forked.contains(*removal)) {
+            let turn = Turn::of(self, &verdict.aside.forked, &verdict.counted, removal);
+            let counts = verdict.counted.removals.contains(removal);
+            if turn.is_able(x)
+                && turn.is_free(x)
+                && (counts || self.is_upheld(removal, &turn, set, &verdict.aside.forked, &verdict.counted))
+            {
+                if !counts && (!self.leaves_all(removal, set) || self.lowers_a_rival(removal)) {
+                    return false;
+                }
+                let counted = Arc::make_mut(&mut verdict.counted);
+                counted.removals.insert(removal);
+                counted.places.insert(x);
+                verdict.standing.insert(removal);
+                Arc::make_mut(&mut verdict.aside).taken.remove(removal);
+                if self.able_within(x, &verdict.standing, &verdict.counted) {
+                    verdict.standing.insert(x);
+                }
+                return true;
+            }
         }
-        fold
+        if self.takers(x, &verdict.counted).next().is_some() {
+            Arc::make_mut(&mut verdict.aside).taken.insert(x);
+        } else if !is_forked
+            && !own.is_void
+            && !own.is_removal
+            && self.able_within(x, &verdict.standing, &verdict.counted)
+        {
+            verdict.standing.insert(x);
+        }
+        true
     }
 
-    /// The entry of a closed set that builds on all others, if one does.
-    fn one_head(&self, set: &Mask) -> Option<u32> {
-        let last = self.last_in_order(set)?;
-        (self.node(last).past.count() + 1 == set.count()).then_some(last)
+    /// The removal that an entry seconds.
+    fn seconded(&self, x: u32) -> Option<u32> {
+        let node = self.node(x);
+        self.target(x).filter(|_| node.kind == Kind::SECOND && !node.own.is_void)
     }
 
-    /// The fold of an entry and its past, given that of its past. `None` where the entry can change what the past comes to: a
-    /// second, which lets a removal count, or one that is forked or witnesses a fork.
-    fn extended(&self, below: &Fold, head: u32) -> Option<Fold> {
-        let node = self.node(head);
-        if matches!(node.fact, Some(RosterFact::Second { .. })) {
-            return None;
+    /// Whether a removal lowers somebody who came by one ticket with others: that a grant names him settles that.
+    fn lowers_a_rival(&self, removal: u32) -> bool {
+        match &self.node(removal).fact {
+            Some(RosterFact::SetCapability { person, .. }) => {
+                self.number(&person.genesis()).is_some_and(|genesis| self.has_rivals(genesis))
+            }
+            _ => false,
         }
-        let forked = self.set_aside_forks(&self.closed([head]));
-        let forked_below = below.aside.iter().filter(|(_, why)| why.is_forked).map(|(x, _)| x);
-        if !forked.keys().eq(forked_below) {
-            return None;
-        }
-        let stands = match (node.own.is_void, node.own.is_removal) {
-            (true, _) => false,
-            // The author had the capability when it was admitted, by this very fold.
-            (false, false) => true,
-            // Without its second it counts for nothing, and there is none yet.
-            (false, true) => !node.own.needs_second && self.counts_at_the_end(below, head),
-        };
-        let (mut counted, mut standing) = (below.counted.clone(), below.standing.clone());
-        if stands {
-            standing.insert(head);
-        }
-        if stands && node.own.is_removal {
-            counted.insert(head, Mask::of(head));
-        }
-        let roster = if stands { self.roster(&standing, &counted) } else { Arc::clone(&below.roster) };
-        Some(Fold { aside: below.aside.clone(), counted, standing, roster })
     }
 
-    /// Whether a removal counts that builds on everything else: it is judged when only what is more senior has been.
-    fn counts_at_the_end(&self, below: &Fold, removal: u32) -> bool {
-        let rank = self.seniority(removal);
-        let is_senior = |x: &u32| self.seniority(*x) < rank;
-        let before: Counted =
-            below.counted.iter().filter(|(x, _)| is_senior(x)).map(|(x, places)| (*x, places.clone())).collect();
-        if before.len() == below.counted.len() {
-            return true;
+    fn fork_news(&self, set: &Mask, verdict: &Verdict, x: u32) -> ForkNews {
+        if !self.has_forks() {
+            return ForkNews::None;
         }
-        let mut aside: Aside = below.aside.clone();
-        aside.retain(|_, why| {
-            why.removals.retain(|x| before.contains_key(x));
-            why.is_forked || !why.removals.is_empty()
-        });
-        let standing = self.standing(&self.node(removal).past, &aside, &before);
-        self.able_within(removal, &standing, &before)
+        let node = self.node(x);
+        // What comes last has nobody who builds on it.
+        if self.first_fork(node.log, set).is_some_and(|fork| fork <= node.seq) {
+            return ForkNews::Forked;
+        }
+        if self.siblings(x).any(|sibling| set.contains(sibling)) {
+            return ForkNews::Others;
+        }
+        if node.kind == Kind::JOIN || !self.may_witness_anew(set, verdict, x) {
+            return ForkNews::None;
+        }
+        let mut with = set.clone();
+        with.insert(x);
+        if self.set_aside_forks(&with) == verdict.aside.forked { ForkNews::None } else { ForkNews::Others }
+    }
+
+    /// Whether an entry builds on one that is set aside for a fork, of another person, and not on its siblings.
+    fn may_witness_anew(&self, set: &Mask, verdict: &Verdict, x: u32) -> bool {
+        let node = self.node(x);
+        let mut logs = BTreeSet::new();
+        verdict.aside.forked.and(&node.past).iter().any(|y| {
+            let other = self.node(y);
+            other.own.person != node.own.person
+                && logs.insert(other.log)
+                && self.first_fork(other.log, set).is_some_and(|fork| {
+                    self.numbered(other.log, fork).iter().filter(|z| node.past.contains(**z)).count() == 1
+                })
+        })
     }
 }
 
 #[cfg(test)]
 impl Graph {
-    /// Compares the fold of every entry with its past, as it is had from the one below, with that worked out as a whole.
-    /// Answers in how many of them removals count.
-    pub(crate) fn check_folds_from_below(&self) -> usize {
-        let sets: Vec<Mask> = self.numbers().map(|x| self.closed([x])).chain([self.all()]).collect();
-        let with_removals = |set: &Mask| {
-            let whole = self.work_out_fold(set);
-            assert_eq!(*self.fold_from_below(set), whole);
-            !whole.counted.is_empty()
-        };
-        sets.iter().filter(|set| with_removals(set)).count()
+    /// Compares what is decided of every entry's past, of several together and of all, with what the book says, whatever part
+    /// it was had from. Answers in how many of these sets removals count.
+    pub(crate) fn check_folds(&self) -> usize {
+        let all = self.numbers().count() as u32;
+        let pair = |x: u32| self.closed([x, x.wrapping_mul(7).wrapping_add(3) % all]);
+        let triple = |x: u32| self.closed([x, x.wrapping_mul(5).wrapping_add(1) % all, x.wrapping_mul(11) % all]);
+        let sets = self.numbers().flat_map(|x| [self.closed([x]), pair(x), triple(x)]).chain([self.all()]);
+        sets.filter(|set| {
+            self.check_from_nothing(set);
+            self.check_fold(set)
+        })
+        .count()
+    }
+
+    /// Entry by entry from the first on, as far as that goes.
+    fn check_from_nothing(&self, set: &Mask) {
+        let (mut part, mut verdict) = (Mask::default(), Verdict::default());
+        for x in set.iter() {
+            let is_extended = self.extend(&part, &mut verdict, x);
+            part.insert(x);
+            if !is_extended {
+                verdict = self.work_out(&part);
+            }
+        }
+        assert_eq!(verdict, self.work_out(set));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Forks in incidents are judged in `status`, on another graph and with another idea of who may witness.
 
-use super::fold::{Aside, Fold};
+use super::fold::Fold;
 use super::graph::Graph;
 use super::mask::Mask;
 use crate::fact::Kind;
@@ -26,8 +26,9 @@ impl Numbered for Graph {
 }
 
 impl Graph {
-    pub(super) fn set_aside_forks(&self, set: &Mask) -> Aside {
-        let mut aside = Aside::new();
+    /// What is set aside of a closed set for forks.
+    pub(super) fn set_aside_forks(&self, set: &Mask) -> Mask {
+        let mut aside = Mask::default();
         if !self.has_forks() {
             return aside;
         }
@@ -41,18 +42,19 @@ impl Graph {
         for (fork, entries) in logs.values() {
             let may_witness = |w: u32| is_straight(w) && self.node(w).kind != Kind::JOIN;
             let witnessed = witnessed(self, &children, entries, *fork, may_witness);
-            for (_, x) in entries.iter().filter(|(seq, x)| seq >= fork && !witnessed.contains(x)) {
-                aside.entry(*x).or_default().is_forked = true;
-            }
+            let forked = entries.iter().filter(|(seq, x)| seq >= fork && !witnessed.contains(x));
+            forked.for_each(|(_, x)| aside.insert(*x));
         }
         aside
     }
 
     /// What set an entry aside in the fold of everything: removals, or siblings of it and of those before it in its log.
     pub(crate) fn set_aside_by(&self, x: u32, whole: &Fold) -> BTreeSet<u32> {
-        let Some(aside) = whole.aside.get(&x) else { return BTreeSet::new() };
-        let mut by = aside.removals.clone();
-        if aside.is_forked {
+        let mut by = BTreeSet::new();
+        if whole.aside.taken.contains(x) {
+            by.extend(self.takers(x, &whole.counted));
+        }
+        if whole.aside.forked.contains(x) {
             by.extend(self.siblings_up_to(x));
         }
         by

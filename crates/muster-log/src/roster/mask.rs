@@ -59,11 +59,6 @@ impl Mask {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Bytes that it takes in memory, but for a constant.
-    pub(crate) fn weight(&self) -> usize {
-        8 * self.words.len()
-    }
-
     pub(crate) fn remove_from(&mut self, number: u32) {
         self.words.truncate((number as usize).div_ceil(64));
         if let Some(last) = self.words.get_mut(number as usize / 64) {
@@ -72,6 +67,42 @@ impl Mask {
         while self.words.last() == Some(&0) {
             self.words.pop();
         }
+    }
+
+    /// 64 numbers from 64 times `i` on, as bits.
+    pub(super) fn word(&self, i: usize) -> u64 {
+        self.words.get(i).copied().unwrap_or_default()
+    }
+
+    /// The greatest number in it. Numbers are causal, so nothing in it builds on that.
+    pub(super) fn last(&self) -> Option<u32> {
+        let last = self.words.last()?;
+        Some(64 * self.words.len() as u32 - 1 - last.leading_zeros())
+    }
+
+    pub(super) fn remove(&mut self, number: u32) {
+        if let Some(word) = self.words.get_mut(number as usize / 64) {
+            *word &= !(1 << (number % 64));
+        }
+        while self.words.last() == Some(&0) {
+            self.words.pop();
+        }
+    }
+
+    /// What is in one of both and not in the other.
+    pub(super) fn differing(&self, other: &Self) -> Self {
+        let words = self.words.len().max(other.words.len());
+        let mut words: Vec<u64> = (0..words).map(|i| self.word(i) ^ other.word(i)).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self { words }
+    }
+
+    /// In how many numbers two sets differ.
+    pub(super) fn distance(&self, other: &Self) -> usize {
+        let words = self.words.len().max(other.words.len());
+        (0..words).map(|i| (self.word(i) ^ other.word(i)).count_ones() as usize).sum()
     }
 
     pub(crate) fn meets(&self, other: &Self) -> bool {

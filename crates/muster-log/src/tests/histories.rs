@@ -54,12 +54,12 @@ pub(super) fn derived(ledger: &Ledger) -> Derived {
         redacted: ledger.incidents().flat_map(|incident| ledger.redacted(&incident)).collect(),
         brackets: ledger.incidents().flat_map(|incident| brackets(ledger, &incident)).collect(),
         heads: ledger.roster_heads(),
-        counted: whole.counted.keys().map(|x| ids[x]).collect(),
+        counted: whole.counted.keys().map(|x| ids[&x]).collect(),
         standing: whole.standing.iter().map(|x| ids[&x]).collect(),
         aside: whole
             .aside
             .keys()
-            .map(|x| (ids[x], graph.set_aside_by(*x, whole).iter().map(|y| ids[y]).collect()))
+            .map(|x| (ids[&x], graph.set_aside_by(x, whole).iter().map(|y| ids[y]).collect()))
             .collect(),
         person_of: roster.bindings().collect(),
         capability: roster.persons().map(|person| (person, roster.capability(&person).unwrap())).collect(),
@@ -406,7 +406,7 @@ fn what_is_redacted_and_every_bracket_is_as_the_protocol_says() {
 
 #[test]
 fn a_fold_had_from_the_one_below_is_that_worked_out_as_a_whole() {
-    let with_removals: usize = (0..4 * SEEDS).map(|seed| history(seed).0.ledger.graph().check_folds_from_below()).sum();
+    let with_removals: usize = (0..4 * SEEDS).map(|seed| history(seed).0.ledger.graph().check_folds()).sum();
     assert!(with_removals > 500, "{with_removals}");
 }
 
