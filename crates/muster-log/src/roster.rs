@@ -16,6 +16,7 @@ mod index;
 mod mask;
 mod people;
 mod removals;
+mod repair;
 mod sight;
 mod sparse;
 mod turn;

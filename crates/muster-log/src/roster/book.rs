@@ -10,6 +10,7 @@ use super::people::Roster;
 use crate::fact::{Capability, Kind, RosterFact};
 use crate::ids::{EntryId, PersonId};
 use crate::key::DeviceKey;
+use crate::witness::{Children, witnessed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Counted removals and the entries at which each stands: itself, or its seconds.
@@ -62,8 +63,47 @@ impl Graph {
     }
 
     fn book_forks(&self, set: &Mask) -> Aside {
-        let forked = |x| (x, SetAside { is_forked: true, removals: BTreeSet::new() });
-        self.set_aside_forks(set).iter().map(forked).collect()
+        let mut aside = Aside::new();
+        if !self.has_forks() {
+            return aside;
+        }
+        let logs = self.book_forked_logs(set);
+        if logs.is_empty() {
+            return aside;
+        }
+        let fork_of: BTreeMap<u32, u32> = logs.iter().map(|(log, (fork, _))| (*log, *fork)).collect();
+        let is_straight = |x: u32| fork_of.get(&self.node(x).log).is_none_or(|fork| self.node(x).seq < *fork);
+        let children = Children::of(self, set.iter());
+        for (fork, entries) in logs.values() {
+            let may_witness = |w: u32| is_straight(w) && self.node(w).kind != Kind::JOIN;
+            let witnessed = witnessed(self, &children, entries, *fork, may_witness);
+            for (_, x) in entries.iter().filter(|(seq, x)| seq >= fork && !witnessed.contains(x)) {
+                aside.entry(*x).or_default().is_forked = true;
+            }
+        }
+        aside
+    }
+
+    /// The forked logs of a set: least sequence number that two entries of the set have, and its entries by number.
+    fn book_forked_logs(&self, set: &Mask) -> BTreeMap<u32, (u32, Vec<(u32, u32)>)> {
+        let (mut seen, mut first) = (BTreeSet::new(), BTreeMap::new());
+        for x in set.iter() {
+            let node = self.node(x);
+            if !seen.insert((node.log, node.seq)) {
+                let least = first.entry(node.log).or_insert(node.seq);
+                *least = node.seq.min(*least);
+            }
+        }
+        let mut logs: BTreeMap<u32, (u32, Vec<(u32, u32)>)> =
+            first.into_iter().map(|(log, fork)| (log, (fork, Vec::new()))).collect();
+        for x in set.iter() {
+            let node = self.node(x);
+            if let Some((_, entries)) = logs.get_mut(&node.log) {
+                entries.push((node.seq, x));
+            }
+        }
+        logs.values_mut().for_each(|(_, entries)| entries.sort_unstable());
+        logs
     }
 
     fn book_removals(&self, set: &Mask, aside: &mut Aside) -> Counted {

@@ -17,13 +17,16 @@ use std::sync::Arc;
 /// Heads of a set that are looked at for one whose past was decided: more are merged, or a flood.
 const HEADS_LOOKED_AT: usize = 64;
 
+/// Entries of one set that are added the long way; after that, everything is decided as a whole.
+const REPAIRS: usize = 64;
+
 /// What forks an entry makes or witnesses, added to a set.
 enum ForkNews {
     None,
     /// It is set aside itself.
     Forked,
-    /// Others may be set aside, or no longer.
-    Others,
+    /// This is set aside for forks then.
+    Others(Mask),
 }
 
 impl Graph {
@@ -33,11 +36,17 @@ impl Graph {
             return self.work_out(set);
         }
         let (mut part, mut verdict) = self.decided_part(set);
+        let mut repairs = 0;
         for x in set.without(&part).iter() {
-            if !self.extend(&part, &mut verdict, x) {
-                return self.work_out(set);
-            }
+            let extended = self.extend(&part, &mut verdict, x);
             part.insert(x);
+            if let Err(forked) = extended {
+                repairs += 1;
+                if repairs > REPAIRS {
+                    return self.work_out(set);
+                }
+                self.repair(&part, &mut verdict, x, forked);
+            }
         }
         verdict
     }
@@ -64,27 +73,28 @@ impl Graph {
         })
     }
 
-    /// Adds an entry whose past is in the set. `false` where it may change what was decided of others.
-    fn extend(&self, set: &Mask, verdict: &mut Verdict, x: u32) -> bool {
+    /// Adds an entry whose past is in the set. Where it may change what was decided of others, nothing is done and what is set
+    /// aside for forks then is the answer.
+    fn extend(&self, set: &Mask, verdict: &mut Verdict, x: u32) -> Result<(), Mask> {
         let own = &self.node(x).own;
         let is_forked = match self.fork_news(set, verdict, x) {
             ForkNews::None => false,
             ForkNews::Forked => true,
-            ForkNews::Others => return false,
+            ForkNews::Others(forked) => return Err(forked),
         };
         if is_forked {
             Arc::make_mut(&mut verdict.aside).forked.insert(x);
         } else if own.is_removal && !own.is_void && !own.needs_second {
             let turn = Turn::of(self, &verdict.aside.forked, &verdict.counted, x);
             if self.is_upheld(x, &turn, set, &verdict.aside.forked, &verdict.counted) {
-                if !self.leaves_all(x, set) {
-                    return false;
+                if !self.within_reach(x, set).is_empty() {
+                    return Err(verdict.aside.forked.clone());
                 }
                 let counted = Arc::make_mut(&mut verdict.counted);
                 counted.removals.insert(x);
                 counted.places.insert(x);
                 verdict.standing.insert(x);
-                return true;
+                return Ok(());
             }
         } else if let Some(removal) = self.seconded(x).filter(|removal| !verdict.aside.forked.contains(*removal)) {
             let turn = Turn::of(self, &verdict.aside.forked, &verdict.counted, removal);
@@ -93,8 +103,8 @@ impl Graph {
                 && turn.is_free(x)
                 && (counts || self.is_upheld(removal, &turn, set, &verdict.aside.forked, &verdict.counted))
             {
-                if !counts && (!self.leaves_all(removal, set) || self.lowers_a_rival(removal)) {
-                    return false;
+                if !counts && (!self.within_reach(removal, set).is_empty() || self.lowers_a_rival(removal)) {
+                    return Err(verdict.aside.forked.clone());
                 }
                 let counted = Arc::make_mut(&mut verdict.counted);
                 counted.removals.insert(removal);
@@ -104,7 +114,7 @@ impl Graph {
                 if self.able_within(x, &verdict.standing, &verdict.counted) {
                     verdict.standing.insert(x);
                 }
-                return true;
+                return Ok(());
             }
         }
         if self.takers(x, &verdict.counted).next().is_some() {
@@ -116,7 +126,7 @@ impl Graph {
         {
             verdict.standing.insert(x);
         }
-        true
+        Ok(())
     }
 
     /// The removal that an entry seconds.
@@ -144,29 +154,44 @@ impl Graph {
         if self.first_fork(node.log, set).is_some_and(|fork| fork <= node.seq) {
             return ForkNews::Forked;
         }
+        let with = || {
+            let mut with = set.clone();
+            with.insert(x);
+            with
+        };
         if self.siblings(x).any(|sibling| set.contains(sibling)) {
-            return ForkNews::Others;
+            let with = with();
+            let mut branches = self.log_from(node.log, node.seq).filter(|(_, y)| with.contains(*y));
+            // Who is forked is no witness any more.
+            return ForkNews::Others(match branches.any(|(_, y)| self.may_have_witnessed(y)) {
+                true => self.set_aside_forks(&with),
+                false => self.set_aside_anew(&BTreeSet::from([node.log]), &verdict.aside.forked, &with),
+            });
         }
-        if node.kind == Kind::JOIN || !self.may_witness_anew(set, verdict, x) {
+        let logs = self.witnessed_anew(set, verdict, x);
+        if node.kind == Kind::JOIN || logs.is_empty() {
             return ForkNews::None;
         }
-        let mut with = set.clone();
-        with.insert(x);
-        if self.set_aside_forks(&with) == verdict.aside.forked { ForkNews::None } else { ForkNews::Others }
+        let forked = self.set_aside_anew(&logs, &verdict.aside.forked, &with());
+        if forked == verdict.aside.forked { ForkNews::None } else { ForkNews::Others(forked) }
     }
 
-    /// Whether an entry builds on one that is set aside for a fork, of another person, and not on its siblings.
-    fn may_witness_anew(&self, set: &Mask, verdict: &Verdict, x: u32) -> bool {
+    fn may_have_witnessed(&self, x: u32) -> bool {
         let node = self.node(x);
-        let mut logs = BTreeSet::new();
-        verdict.aside.forked.and(&node.past).iter().any(|y| {
-            let other = self.node(y);
-            other.own.person != node.own.person
-                && logs.insert(other.log)
-                && self.first_fork(other.log, set).is_some_and(|fork| {
-                    self.numbered(other.log, fork).iter().filter(|z| node.past.contains(**z)).count() == 1
-                })
-        })
+        node.past.and(self.maybe_forked()).iter().any(|y| self.node(y).own.person != node.own.person)
+    }
+
+    /// Logs of other persons of which an entry builds on something that is set aside for a fork, and not on its siblings.
+    fn witnessed_anew(&self, set: &Mask, verdict: &Verdict, x: u32) -> BTreeSet<u32> {
+        let node = self.node(x);
+        let known = verdict.aside.forked.and(&node.past);
+        let others = known.iter().map(|y| self.node(y)).filter(|other| other.own.person != node.own.person);
+        let mut logs: BTreeSet<u32> = others.map(|other| other.log).collect();
+        logs.retain(|log| {
+            let fork = self.first_fork(*log, set).map(|fork| self.numbered(*log, fork)).unwrap_or_default();
+            fork.iter().filter(|y| node.past.contains(**y)).count() == 1
+        });
+        logs
     }
 }
 
@@ -190,10 +215,12 @@ impl Graph {
     fn check_from_nothing(&self, set: &Mask) {
         let (mut part, mut verdict) = (Mask::default(), Verdict::default());
         for x in set.iter() {
-            let is_extended = self.extend(&part, &mut verdict, x);
+            let extended = self.extend(&part, &mut verdict, x);
             part.insert(x);
-            if !is_extended {
-                verdict = self.work_out(&part);
+            if let Err(forked) = extended {
+                assert_eq!(forked, self.set_aside_forks(&part));
+                self.repair(&part, &mut verdict, x, forked);
+                assert_eq!(verdict, self.work_out(&part));
             }
         }
         assert_eq!(verdict, self.work_out(set));

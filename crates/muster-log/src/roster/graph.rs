@@ -109,10 +109,14 @@ pub(crate) struct Graph {
     taken: BTreeMap<(u32, u32), Vec<u32>>,
     /// Of `taken`, where there are several.
     fork_points: BTreeSet<(u32, u32)>,
+    /// Entries that are forked or after a fork in their log.
+    forked: Mask,
     recovery_keys: Vec<DeviceKey>,
     /// Entries that have no effect, whatever is known.
     void: Mask,
     removals: Mask,
+    /// The same, the most senior first.
+    by_seniority: Vec<u32>,
     /// Removals that need a second.
     needing: Mask,
     index: Index,
@@ -162,9 +166,9 @@ impl Graph {
         &self.index
     }
 
-    /// Entries that take something from somebody, void ones among them.
-    pub(super) fn removal_mask(&self) -> &Mask {
-        &self.removals
+    /// Entries that take something from somebody and are not void, the most senior first.
+    pub(super) fn by_seniority(&self) -> impl Iterator<Item = u32> {
+        self.by_seniority.iter().copied().filter(|x| !self.void.contains(*x))
     }
 
     /// Removals that need a second.
@@ -196,6 +200,23 @@ impl Graph {
     /// The entries with this number in a log.
     pub(super) fn numbered(&self, log: u32, seq: u32) -> &[u32] {
         self.taken.get(&(log, seq)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The entries of a log from a number on, each with its number.
+    pub(super) fn log_from(&self, log: u32, seq: u32) -> impl Iterator<Item = (u32, u32)> {
+        let entries = self.taken.range((log, seq)..=(log, u32::MAX));
+        entries.flat_map(|((_, seq), entries)| entries.iter().map(|x| (*seq, *x)))
+    }
+
+    /// Logs that are forked in a set, each with the least number under which it has several entries.
+    pub(super) fn forked_logs(&self, set: &Mask) -> impl Iterator<Item = (u32, u32)> {
+        let logs: BTreeSet<u32> = self.fork_points.iter().map(|(log, _)| *log).collect();
+        logs.into_iter().filter_map(|log| Some((log, self.first_fork(log, set)?)))
+    }
+
+    /// Entries that may be forked, or after a fork in their log.
+    pub(super) fn maybe_forked(&self) -> &Mask {
+        &self.forked
     }
 
     /// Others with the same number in the same log.
@@ -302,8 +323,12 @@ impl Graph {
         let log = *self.logs.entry((entry.key(), entry.items().session)).or_insert(next_log);
         let taken = self.taken.entry((log, entry.seq())).or_default();
         taken.push(number);
-        if taken.len() > 1 {
-            self.fork_points.insert((log, entry.seq()));
+        let taken_is_new_fork = taken.len() > 1 && self.fork_points.insert((log, entry.seq()));
+        let first = self.fork_points.range((log, 0)..=(log, entry.seq())).next().copied();
+        if let Some((log, seq)) = first {
+            let after: Vec<u32> =
+                if taken_is_new_fork { self.log_from(log, seq).map(|(_, x)| x).collect() } else { vec![number] };
+            after.into_iter().for_each(|x| self.forked.insert(x));
         }
         let parents = deps.iter().copied().chain(backlink);
         let depth = parents.map(|parent| self.node(parent).depth + 1).max().unwrap_or(0);
@@ -329,6 +354,11 @@ impl Graph {
         let place = self.order.partition_point(|other| self.rank(*other) < (node.depth, node.id));
         self.order.insert(place, number);
         self.nodes.push(node);
+        if self.removals.contains(number) {
+            let rank = self.seniority(number);
+            let place = self.by_seniority.partition_point(|other| self.seniority(*other) < rank);
+            self.by_seniority.insert(place, number);
+        }
     }
 
     /// Remembers what kind of effect an entry can have.
@@ -392,6 +422,9 @@ impl Graph {
         self.void.remove_from(kept as u32);
         self.removals.remove_from(kept as u32);
         self.needing.remove_from(kept as u32);
+        // Of a fork that is taken back the first branch may stay in it: it is asked whether something may be forked.
+        self.forked.remove_from(kept as u32);
+        self.by_seniority.retain(|number| (*number as usize) < kept);
         self.index.remove_from(kept as u32);
         self.by_person.values_mut().for_each(|by| by.remove_from(kept as u32));
         self.order.retain(|number| (*number as usize) < kept);

@@ -6,6 +6,7 @@
 use super::graph::Graph;
 use super::mask::Mask;
 use super::sight::World;
+use super::sparse::Sparse;
 use super::turn::Turn;
 use super::verdict::Counted;
 use crate::fact::RosterFact;
@@ -17,10 +18,8 @@ pub(super) type Seniority = (u8, u32, Option<EntryId>, EntryId);
 impl Graph {
     /// Decides the removals in `set`, of which `forked` are set aside for forks.
     pub(super) fn count_removals(&self, set: &Mask, forked: &Mask) -> Counted {
-        let mut removals: Vec<u32> = set.and(self.removal_mask()).without(self.void()).without(forked).iter().collect();
-        removals.sort_by_cached_key(|x| self.seniority(*x));
         let mut counted = Counted::default();
-        for removal in removals {
+        for removal in self.by_seniority().filter(|x| set.contains(*x) && !forked.contains(*x)) {
             let places = self.places_at_its_turn(removal, &Turn::after(self, forked, &counted), set, forked, &counted);
             if !places.is_empty() {
                 counted.removals.insert(removal);
@@ -31,7 +30,14 @@ impl Graph {
     }
 
     /// Where a removal stands, the more senior being decided; nowhere if it does not count.
-    fn places_at_its_turn(&self, removal: u32, turn: &Turn<'_>, set: &Mask, forked: &Mask, counted: &Counted) -> Mask {
+    pub(super) fn places_at_its_turn(
+        &self,
+        removal: u32,
+        turn: &Turn<'_>,
+        set: &Mask,
+        forked: &Mask,
+        counted: &Counted,
+    ) -> Mask {
         if !self.is_upheld(removal, turn, set, forked, counted) {
             return Mask::default();
         }
@@ -83,25 +89,24 @@ impl Graph {
         }
     }
 
-    /// Whether a removal, once it counts, takes nothing from anybody but what its past holds: whom it removes has written nothing
-    /// else in the set. Then nothing is decided otherwise for its sake.
-    pub(super) fn leaves_all(&self, removal: u32, set: &Mask) -> bool {
+    /// Whom a counted removal may take in a set: what those whom it removes wrote and it does not know, or not where that stands.
+    pub(super) fn within_reach(&self, removal: u32, set: &Mask) -> Vec<u32> {
         let node = self.node(removal);
         if !node.is_hard() {
-            return true;
+            return Vec::new();
         }
         let outside = |word: usize| set.word(word) & !node.past.word(word);
-        let is_left = |list: &super::sparse::Sparse| {
-            let seconded = |word: usize| set.word(word) & self.needing().word(word);
-            !list.among(outside).any(|x| x != removal)
-                && !list.among(seconded).any(|x| x != removal && self.index().seconds(x).is_any(outside))
+        let needing = |word: usize| set.word(word) & node.past.word(word) & self.needing().word(word);
+        let of = |list: &Sparse| {
+            let seconded = list.among(needing).filter(|x| self.index().seconds(*x).is_any(outside));
+            list.among(outside).chain(seconded).filter(|x| *x != removal).collect::<Vec<_>>()
         };
         match &node.fact {
             Some(RosterFact::Revoke { devices, .. }) => {
-                devices.iter().all(|device| is_left(self.index().by_key(device)))
+                devices.iter().flat_map(|device| of(self.index().by_key(device))).collect()
             }
-            Some(RosterFact::SetCapability { person, .. }) => is_left(self.index().by_person(person)),
-            _ => true,
+            Some(RosterFact::SetCapability { person, .. }) => of(self.index().by_person(person)),
+            _ => Vec::new(),
         }
     }
 }

@@ -20,6 +20,9 @@ pub(super) trait World {
 
     fn counts(&self, removal: u32) -> bool;
 
+    /// The removals that count; perhaps others besides.
+    fn removals(&self) -> &Mask;
+
     /// Where the removals stand that count; perhaps others besides.
     fn places(&self) -> &Mask;
 }
@@ -37,6 +40,10 @@ impl World for Settled<'_> {
 
     fn counts(&self, removal: u32) -> bool {
         self.counted.removals.contains(removal)
+    }
+
+    fn removals(&self) -> &Mask {
+        &self.counted.removals
     }
 
     fn places(&self) -> &Mask {
@@ -74,7 +81,15 @@ impl<W: World> Sight<'_, W> {
     pub(super) fn person_of(&self, device: &DeviceKey) -> Result<Option<PersonId>, Undecided> {
         let graph = self.graph;
         let mut first: Option<u32> = None;
+        // Whatever came before a removal, and so has a smaller number, has it not in its past.
+        let removed = match self.within {
+            Some(past) => self.last_revoke(device, |word| past.word(word)),
+            None => self.last_revoke(device, |_| u64::MAX),
+        };
         for binding in graph.index().bindings(device).iter() {
+            if removed.is_some_and(|removed| binding < removed) {
+                break;
+            }
             let is_later = first.is_some_and(|first| graph.rank(first) < graph.rank(binding));
             if is_later || !self.sees(binding) || self.is_gone(device, binding)? || !self.stands(binding)? {
                 continue;
@@ -84,6 +99,14 @@ impl<W: World> Sight<'_, W> {
             }
         }
         Ok(first.map(|binding| graph.bound_person(binding)))
+    }
+
+    /// The greatest number of a revoke of the device that counts and needs no second.
+    fn last_revoke(&self, device: &DeviceKey, within: impl Fn(usize) -> u64) -> Option<u32> {
+        let counted = self.world.removals();
+        let revokes = self.graph.index().revokes(device).among(|word| counted.word(word) & within(word));
+        let mut revokes = revokes.filter(|revoke| self.world.counts(*revoke));
+        revokes.find(|revoke| !self.graph.needs_second(*revoke))
     }
 
     /// What a person may do, if let in; whether there is a device left is not asked.
@@ -166,9 +189,10 @@ impl<W: World> Sight<'_, W> {
 
     /// Whether a counted revoke took a device, which an entry had given to somebody.
     fn is_gone(&self, device: &DeviceKey, binding: u32) -> Result<bool, Undecided> {
-        let (past, places) = (&self.graph.node(binding).past, self.world.places());
-        for revoke in self.graph.index().revokes(device).iter().filter(|revoke| self.world.counts(*revoke)) {
-            if self.graph.is_placed_in(past, revoke, places) {
+        let (past, removals, places) = (&self.graph.node(binding).past, self.world.removals(), self.world.places());
+        let unknown = |word: usize| removals.word(word) & !(places.word(word) & past.word(word));
+        for revoke in self.graph.index().revokes(device).among(unknown) {
+            if !self.world.counts(revoke) || self.graph.is_placed_in(past, revoke, places) {
                 continue;
             }
             if !self.graph.needs_second(revoke) {

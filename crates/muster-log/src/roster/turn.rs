@@ -40,6 +40,10 @@ impl World for Turn<'_> {
         self.counted.removals.contains(removal) && self.whose.as_ref().is_none_or(is_senior)
     }
 
+    fn removals(&self) -> &Mask {
+        &self.counted.removals
+    }
+
     fn places(&self) -> &Mask {
         &self.counted.places
     }
