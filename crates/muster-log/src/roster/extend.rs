@@ -18,7 +18,7 @@ use std::sync::Arc;
 const HEADS_LOOKED_AT: usize = 64;
 
 /// Entries of one set that are added the long way; after that, everything is decided as a whole.
-const REPAIRS: usize = 64;
+const REPAIRS: usize = 8;
 
 /// What forks an entry makes or witnesses, added to a set.
 enum ForkNews {

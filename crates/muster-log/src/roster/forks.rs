@@ -8,6 +8,7 @@ use super::mask::Mask;
 use crate::fact::Kind;
 use crate::ids::PersonId;
 use crate::witness::{Children, Numbered, witnessed};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Numbered for Graph {
@@ -56,9 +57,12 @@ impl Graph {
 
     /// Entries of a log from its first fork on to which nobody else bears witness.
     fn unwitnessed(&self, log: u32, fork: u32, set: &Mask, children: &Children) -> impl Iterator<Item = u32> {
+        let forks = RefCell::new(BTreeMap::from([(log, Some(fork))]));
         let may_witness = |w: u32| {
             let node = self.node(w);
-            node.kind != Kind::JOIN && self.first_fork(node.log, set).is_none_or(|fork| node.seq < fork)
+            let mut forks = forks.borrow_mut();
+            let fork = *forks.entry(node.log).or_insert_with(|| self.first_fork(node.log, set));
+            node.kind != Kind::JOIN && fork.is_none_or(|fork| node.seq < fork)
         };
         let entries: Vec<(u32, u32)> = self.log_from(log, 0).filter(|(_, x)| set.contains(*x)).collect();
         let witnessed = witnessed(self, children, &entries, fork, may_witness);

@@ -7,6 +7,7 @@ use super::fold::Fold;
 use super::index::Index;
 use super::mask::Mask;
 use super::people::Roster;
+use super::sparse::Sparse;
 use super::verdict::{Counted, Verdict};
 use crate::entry::Entry;
 use crate::fact::{Capability, Fact, Kind, RevokeMode, RosterFact};
@@ -111,6 +112,8 @@ pub(crate) struct Graph {
     fork_points: BTreeSet<(u32, u32)>,
     /// Entries that are forked or after a fork in their log.
     forked: Mask,
+    /// Of entries with one number those that came after another, by log.
+    later_branches: BTreeMap<u32, Sparse>,
     recovery_keys: Vec<DeviceKey>,
     /// Entries that have no effect, whatever is known.
     void: Mask,
@@ -227,8 +230,8 @@ impl Graph {
 
     /// The least number of a log under which a set has several entries.
     pub(super) fn first_fork(&self, log: u32, set: &Mask) -> Option<u32> {
-        let mut points = self.fork_points.range((log, 0)..=(log, u32::MAX)).map(|(_, seq)| *seq);
-        points.find(|seq| self.numbered(log, *seq).iter().filter(|x| set.contains(**x)).count() > 1)
+        let later = self.later_branches.get(&log)?.among(|word| set.word(word));
+        later.filter(|x| self.siblings(*x).any(|other| set.contains(other))).map(|x| self.node(x).seq).min()
     }
 
     /// Entries that have no effect, whatever is known.
@@ -324,6 +327,9 @@ impl Graph {
         let taken = self.taken.entry((log, entry.seq())).or_default();
         taken.push(number);
         let taken_is_new_fork = taken.len() > 1 && self.fork_points.insert((log, entry.seq()));
+        if taken.len() > 1 {
+            self.later_branches.entry(log).or_default().push(number);
+        }
         let first = self.fork_points.range((log, 0)..=(log, entry.seq())).next().copied();
         if let Some((log, seq)) = first {
             let after: Vec<u32> =
@@ -424,6 +430,7 @@ impl Graph {
         self.needing.remove_from(kept as u32);
         // Of a fork that is taken back the first branch may stay in it: it is asked whether something may be forked.
         self.forked.remove_from(kept as u32);
+        self.later_branches.values_mut().for_each(|later| later.remove_from(kept as u32));
         self.by_seniority.retain(|number| (*number as usize) < kept);
         self.index.remove_from(kept as u32);
         self.by_person.values_mut().for_each(|by| by.remove_from(kept as u32));

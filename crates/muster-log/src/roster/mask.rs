@@ -105,6 +105,21 @@ impl Mask {
         (0..words).map(|i| (self.word(i) ^ other.word(i)).count_ones() as usize).sum()
     }
 
+    /// As [`Mask::meets`], of a set that has no number less than `from`.
+    pub(super) fn meets_from(&self, other: &Self, from: u32) -> bool {
+        let from = from as usize / 64;
+        let (ours, theirs) = (self.words.get(from..).unwrap_or_default(), other.words.get(from..).unwrap_or_default());
+        ours.iter().zip(theirs).any(|(a, b)| a & b != 0)
+    }
+
+    /// The numbers from one on.
+    pub(super) fn iter_from(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
+        let words = self.words.iter().enumerate().skip(from as usize / 64);
+        let bits = words
+            .flat_map(|(i, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i as u32 * 64 + bit));
+        bits.filter(move |x| *x >= from)
+    }
+
     pub(crate) fn meets(&self, other: &Self) -> bool {
         self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
     }
@@ -124,10 +139,7 @@ impl Mask {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words
-            .iter()
-            .enumerate()
-            .flat_map(|(i, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i as u32 * 64 + bit))
+        self.iter_from(0)
     }
 }
 

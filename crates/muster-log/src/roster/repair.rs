@@ -11,15 +11,29 @@ use super::turn::Turn;
 use super::verdict::{Aside, Counted, Verdict};
 use std::sync::Arc;
 
+/// Entries of which something else may be decided, and with that of what builds on them.
+struct Touched {
+    all: Mask,
+    /// The least of them, or less: whatever builds on one has a greater number.
+    least: u32,
+}
+
+impl Touched {
+    fn insert(&mut self, x: u32) {
+        self.all.insert(x);
+        self.least = self.least.min(x);
+    }
+}
+
 impl Graph {
     /// Decides a set again of which everything but `x` was decided, and of which `forked` is now set aside for forks.
     pub(super) fn repair(&self, set: &Mask, verdict: &mut Verdict, x: u32, forked: Mask) {
-        let mut touched = verdict.aside.forked.differing(&forked);
-        touched.insert(x);
+        let mut touched = Touched { all: Mask::default(), least: x };
+        verdict.aside.forked.differing(&forked).iter().chain([x]).for_each(|x| touched.insert(x));
         let counted = self.count_again(set, &verdict.counted, &forked, &mut touched);
         let mut taken = verdict.aside.taken.clone();
         let mut standing = verdict.standing.clone();
-        for y in set.iter().filter(|y| self.is_reached(*y, &touched)) {
+        for y in set.iter_from(touched.least).filter(|y| self.is_reached(*y, &touched)) {
             let own = &self.node(y).own;
             let counts = counted.removals.contains(y);
             let is_taken = !counts && !counted.places.contains(y) && self.takers(y, &counted).next().is_some();
@@ -39,9 +53,16 @@ impl Graph {
     }
 
     /// Decides the removals again that the change can reach, and adds to what is touched.
-    fn count_again(&self, set: &Mask, before: &Counted, forked: &Mask, touched: &mut Mask) -> Counted {
+    fn count_again(&self, set: &Mask, before: &Counted, forked: &Mask, touched: &mut Touched) -> Counted {
         let mut counted = Counted::default();
         for removal in self.by_seniority().filter(|removal| set.contains(*removal)) {
+            if removal < touched.least && !self.needs_second(removal) {
+                if before.removals.contains(removal) {
+                    counted.removals.insert(removal);
+                    counted.places.insert(removal);
+                }
+                continue;
+            }
             let old: Mask = match before.removals.contains(removal) {
                 true if self.needs_second(removal) => {
                     self.index().seconds(removal).among(|word| before.places.word(word)).collect()
@@ -58,10 +79,13 @@ impl Graph {
                 old.clone()
             };
             if places != old {
-                touched.insert(removal);
-                touched.union(&old);
-                touched.union(&places);
-                self.within_reach(removal, set).into_iter().for_each(|x| touched.insert(x));
+                let reach = self.within_reach(removal, set);
+                reach
+                    .into_iter()
+                    .chain(old.iter())
+                    .chain(places.iter())
+                    .chain([removal])
+                    .for_each(|x| touched.insert(x));
             }
             if !places.is_empty() {
                 counted.removals.insert(removal);
@@ -72,7 +96,7 @@ impl Graph {
     }
 
     /// Whether an entry is touched or builds on one that is.
-    fn is_reached(&self, x: u32, touched: &Mask) -> bool {
-        touched.contains(x) || self.node(x).past.meets(touched)
+    fn is_reached(&self, x: u32, touched: &Touched) -> bool {
+        x >= touched.least && (touched.all.contains(x) || self.node(x).past.meets_from(&touched.all, touched.least))
     }
 }

@@ -25,6 +25,12 @@ impl Counted {
         self.removals.is_empty()
     }
 
+    /// How many of the places are seconds.
+    #[cfg(test)]
+    pub(crate) fn seconds(&self) -> usize {
+        self.places.without(&self.removals).count()
+    }
+
     /// By number.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> impl Iterator<Item = u32> + '_ {
@@ -48,6 +54,12 @@ impl Aside {
 
     pub(super) fn contains(&self, x: u32) -> bool {
         self.forked.contains(x) || self.taken.contains(x)
+    }
+
+    /// How many are set aside for forks.
+    #[cfg(test)]
+    pub(crate) fn forked(&self) -> usize {
+        self.forked.count()
     }
 
     /// By number.
