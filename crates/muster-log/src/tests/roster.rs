@@ -136,6 +136,25 @@ fn a_roster_that_grows_entry_by_entry_has_each_removal_decided_a_few_times_and_n
     assert!(!is_in(&w, "X0") && is_in(&w, "A1") && is_in(&w, "B1"));
 }
 
+/// Each time two heads came together, all removals were decided again.
+#[test]
+fn a_roster_that_two_write_apart_and_merge_at_each_step_has_each_removal_decided_a_few_times() {
+    let (mut w, _) = World::small("B");
+    let rounds = 30;
+    for round in 0..rounds {
+        let name = format!("X{round}");
+        w.guest("B1", &name, false);
+        let to = if round % 2 == 0 { Capability::Observer } else { Capability::Responder };
+        w.write("A1", grant(w.person("C1"), to));
+        w.write("B1", w.revoke(&[&name], RevokeMode::Compromise, vec![]));
+        w.sync("A1", "B1");
+    }
+    let decided = w.ledger.graph().decided();
+    assert!(decided < 8 * rounds, "{decided} for {rounds} rounds");
+    assert!(w.ledger.graph().check_folds() > 3 * rounds);
+    assert!(!is_in(&w, "X0") && is_in(&w, "C1"));
+}
+
 #[test]
 fn what_a_retired_device_decided_meanwhile_holds() {
     let (mut w, _) = World::small("B");
