@@ -67,6 +67,8 @@ pub(crate) enum What {
     Compact,
     /// Every entry judged again
     Verify,
+    /// Rosters that one admin has made long, judged
+    Roster,
     /// Opening a home with many incidents: time and memory
     Many,
     /// A newcomer gets everything

@@ -21,6 +21,7 @@ mod open;
 mod outage;
 mod peer;
 mod prose;
+mod roster;
 mod sample;
 mod surroundings;
 mod sync;
@@ -88,6 +89,10 @@ fn measure(args: &Args) -> Result<(), Fault> {
     if args.wants(What::Verify) {
         progress(&format!("verify: an outage of {} entries, judged again", args.entries));
         report.add(verify::measure(&Outage::write(&dir.path().join("verify"), args.entries)?)?);
+    }
+    if args.wants(What::Roster) {
+        progress("roster: six that an admin has made long");
+        report.add(roster::measure()?);
     }
     if args.wants(What::Writers) {
         progress(&format!("writers: {} entries each", args.reps));

@@ -5,14 +5,22 @@
 //! decided. Whether an entry is admitted is put together in `admission`.
 
 mod account;
+#[cfg(test)]
+mod book;
 mod causes;
 mod extend;
 mod fold;
 mod forks;
 mod graph;
+mod index;
 mod mask;
 mod people;
 mod removals;
+mod repair;
+mod sight;
+mod sparse;
+mod turn;
+mod verdict;
 mod void;
 
 pub use account::{Removal, Standing, Taken};

@@ -5,6 +5,8 @@
 
 use super::fold::Fold;
 use super::graph::Graph;
+use super::sight::{Settled, Sight};
+use super::verdict::Verdict;
 use crate::fact::{Capability, RevokeMode, RosterFact};
 use crate::ids::{EntryId, PersonId};
 use crate::key::DeviceKey;
@@ -72,10 +74,11 @@ impl Graph {
 
     fn removal(&self, x: u32, whole: &Fold) -> Option<Removal> {
         let node = self.node(x);
-        let known = self.roster(&node.own.standing, &node.own.counted);
+        let Verdict { standing, counted, .. } = &node.own.verdict;
+        let sight = Sight { graph: self, world: &Settled { standing, counted }, within: Some(&node.past) };
         let (taken, of) = match node.fact.clone()? {
             RosterFact::Revoke { devices, mode, .. } => {
-                let of = devices.iter().filter_map(|device| known.person_of(device)).collect();
+                let of = devices.iter().filter_map(|device| sight.person_of(device).ok()?).collect();
                 (Taken::Devices { devices, mode }, of)
             }
             RosterFact::SetCapability { person, capability } => {
@@ -83,16 +86,11 @@ impl Graph {
             }
             _ => return None,
         };
-        let seconds: BTreeSet<PersonId> = whole
-            .standing
-            .iter()
-            .map(|second| self.node(second))
-            .filter(|second| matches!(second.fact, Some(RosterFact::Second { removal }) if removal == node.id))
-            .map(|second| second.own.person)
-            .collect();
+        let seconds = self.index().seconds(x).among(|word| whole.standing.word(word));
+        let seconds: BTreeSet<PersonId> = seconds.map(|second| self.node(second).own.person).collect();
         let standing = if whole.counted.contains_key(&x) {
             Standing::Counts
-        } else if node.own.needs_second && seconds.is_empty() && !whole.aside.contains_key(&x) {
+        } else if node.own.needs_second && seconds.is_empty() && !whole.aside.contains(x) {
             Standing::NeedsSecond
         } else {
             Standing::Overruled

@@ -14,8 +14,7 @@ impl Graph {
     /// membership that the standpoint gave; without those that the standpoint knows.
     pub(crate) fn causes(&self, standpoint: u32, key: &DeviceKey, whole: &Fold) -> Numbers {
         let own = self.fold_at(standpoint);
-        let revokes = whole.counted.keys().copied();
-        let mut causes: Numbers = revokes.filter(|r| self.node(*r).revoked_devices().contains(key)).collect();
+        let mut causes: Numbers = self.index().revokes(key).among(|word| whole.counted.removals.word(word)).collect();
         if let Some(person) = own.roster.person_of(key)
             && whole.roster.person_of(key) != Some(person)
         {
@@ -55,13 +54,13 @@ impl Graph {
 
     /// The frontiers that a revoke and the standing cuts to it name.
     pub(crate) fn frontiers<'a>(&'a self, revoke: u32, whole: &'a Fold) -> impl Iterator<Item = &'a Frontier> {
-        let id = self.node(revoke).id;
         let own = match &self.node(revoke).fact {
             Some(RosterFact::Revoke { frontier, .. }) => Some(frontier),
             _ => None,
         };
-        let cuts = whole.standing.iter().filter_map(move |x| match &self.node(x).fact {
-            Some(RosterFact::Cut { revoke, frontier }) if *revoke == id => Some(frontier),
+        let cuts = self.index().cuts(revoke).among(|word| whole.standing.word(word));
+        let cuts = cuts.filter_map(|x| match &self.node(x).fact {
+            Some(RosterFact::Cut { frontier, .. }) => Some(frontier),
             _ => None,
         });
         own.into_iter().chain(cuts)
@@ -69,20 +68,14 @@ impl Graph {
 
     /// Standing entries that bind a key to a person.
     fn bindings(&self, key: &DeviceKey, person: PersonId, standing: &Mask) -> Vec<u32> {
-        let is_binding = |x: &u32| {
-            let node = self.node(*x);
-            match &node.fact {
-                Some(RosterFact::TeamCreate { .. } | RosterFact::Join { .. }) => {
-                    node.key == *key && node.id == person.genesis()
-                }
-                Some(RosterFact::AddDevice { device, .. }) => device == key && node.own.person == person,
-                Some(RosterFact::Vouch { join }) => {
-                    *join == person.genesis() && self.number(join).is_some_and(|join| self.node(join).key == *key)
-                }
-                _ => false,
-            }
-        };
-        standing.iter().filter(is_binding).collect()
+        let bindings = self.index().bindings(key).among(|word| standing.word(word));
+        let bindings = bindings.filter(|x| self.bound_person(*x) == person);
+        // A join gives nothing without a vouch.
+        let join = self.number(&person.genesis()).filter(|join| self.node(*join).key == *key);
+        let invite = join.and_then(|join| self.node(join).deps.first());
+        let vouches = invite.map(|invite| self.index().vouches(*invite).among(|word| standing.word(word)));
+        let vouches = vouches.into_iter().flatten().filter(|vouch| self.target(*vouch) == join);
+        bindings.chain(vouches).collect()
     }
 
     /// Adds what took the effect of `b`: what set it aside, or what took that on which it rests.
@@ -97,7 +90,7 @@ impl Graph {
                 continue;
             }
             seen.insert(b);
-            if whole.aside.contains_key(&b) {
+            if whole.aside.contains(b) {
                 causes.extend(self.set_aside_by(b, whole));
                 continue;
             }
@@ -106,11 +99,9 @@ impl Graph {
                 Kind::TEAM_CREATE => {}
                 _ if node.recovery.is_some() => {}
                 _ => {
-                    todo.extend(self.bindings(&node.key, node.own.person, &node.own.standing));
-                    todo.extend(node.own.standing.iter().filter(|x| {
-                        matches!(&self.node(*x).fact, Some(RosterFact::SetCapability { person, .. })
-                            if *person == node.own.person)
-                    }));
+                    let standing = &node.own.verdict.standing;
+                    todo.extend(self.bindings(&node.key, node.own.person, standing));
+                    todo.extend(self.index().grants(&node.own.person).among(|word| standing.word(word)));
                 }
             }
         }

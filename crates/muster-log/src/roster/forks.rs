@@ -2,12 +2,13 @@
 //!
 //! Forks in incidents are judged in `status`, on another graph and with another idea of who may witness.
 
-use super::fold::{Aside, Fold};
+use super::fold::Fold;
 use super::graph::Graph;
 use super::mask::Mask;
 use crate::fact::Kind;
 use crate::ids::PersonId;
 use crate::witness::{Children, Numbered, witnessed};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Numbered for Graph {
@@ -26,58 +27,58 @@ impl Numbered for Graph {
 }
 
 impl Graph {
-    pub(super) fn set_aside_forks(&self, set: &Mask) -> Aside {
-        let mut aside = Aside::new();
-        if !self.has_forks() {
-            return aside;
-        }
-        let logs = self.forked_logs(set);
+    /// What is set aside of a closed set for forks.
+    pub(super) fn set_aside_forks(&self, set: &Mask) -> Mask {
+        let logs: Vec<(u32, u32)> = self.forked_logs(set).collect();
+        let mut aside = Mask::default();
         if logs.is_empty() {
             return aside;
         }
-        let fork_of: BTreeMap<u32, u32> = logs.iter().map(|(log, (fork, _))| (*log, *fork)).collect();
-        let is_straight = |x: u32| fork_of.get(&self.node(x).log).is_none_or(|fork| self.node(x).seq < *fork);
         let children = Children::of(self, set.iter());
-        for (fork, entries) in logs.values() {
-            let may_witness = |w: u32| is_straight(w) && self.node(w).kind != Kind::JOIN;
-            let witnessed = witnessed(self, &children, entries, *fork, may_witness);
-            for (_, x) in entries.iter().filter(|(seq, x)| seq >= fork && !witnessed.contains(x)) {
-                aside.entry(*x).or_default().is_forked = true;
-            }
+        for (log, fork) in logs {
+            self.unwitnessed(log, fork, set, &children).for_each(|x| aside.insert(x));
         }
         aside
     }
 
+    /// The same, where all that is new is forks and witnesses of some logs.
+    pub(super) fn set_aside_anew(&self, logs: &BTreeSet<u32>, before: &Mask, set: &Mask) -> Mask {
+        let mut aside = before.clone();
+        for log in logs {
+            let Some(fork) = self.first_fork(*log, set) else { continue };
+            let from = self.log_from(*log, fork).map(|(_, x)| x).min().unwrap_or_default();
+            // What builds on an entry has a greater number.
+            let children = Children::of(self, set.iter().filter(|x| *x >= from));
+            self.log_from(*log, fork).for_each(|(_, x)| aside.remove(x));
+            self.unwitnessed(*log, fork, set, &children).for_each(|x| aside.insert(x));
+        }
+        aside
+    }
+
+    /// Entries of a log from its first fork on to which nobody else bears witness.
+    fn unwitnessed(&self, log: u32, fork: u32, set: &Mask, children: &Children) -> impl Iterator<Item = u32> {
+        let forks = RefCell::new(BTreeMap::from([(log, Some(fork))]));
+        let may_witness = |w: u32| {
+            let node = self.node(w);
+            let mut forks = forks.borrow_mut();
+            let fork = *forks.entry(node.log).or_insert_with(|| self.first_fork(node.log, set));
+            node.kind != Kind::JOIN && fork.is_none_or(|fork| node.seq < fork)
+        };
+        let entries: Vec<(u32, u32)> = self.log_from(log, 0).filter(|(_, x)| set.contains(*x)).collect();
+        let witnessed = witnessed(self, children, &entries, fork, may_witness);
+        entries.into_iter().filter(move |(seq, x)| *seq >= fork && !witnessed.contains(x)).map(|(_, x)| x)
+    }
+
     /// What set an entry aside in the fold of everything: removals, or siblings of it and of those before it in its log.
     pub(crate) fn set_aside_by(&self, x: u32, whole: &Fold) -> BTreeSet<u32> {
-        let Some(aside) = whole.aside.get(&x) else { return BTreeSet::new() };
-        let mut by = aside.removals.clone();
-        if aside.is_forked {
+        let mut by = BTreeSet::new();
+        if whole.aside.taken.contains(x) {
+            by.extend(self.takers(x, &whole.counted));
+        }
+        if whole.aside.forked.contains(x) {
             by.extend(self.siblings_up_to(x));
         }
         by
-    }
-
-    /// The forked logs of a set: least sequence number that two entries of the set have, and its entries by number.
-    fn forked_logs(&self, set: &Mask) -> BTreeMap<u32, (u32, Vec<(u32, u32)>)> {
-        let (mut seen, mut first) = (BTreeSet::new(), BTreeMap::new());
-        for x in set.iter() {
-            let node = self.node(x);
-            if !seen.insert((node.log, node.seq)) {
-                let least = first.entry(node.log).or_insert(node.seq);
-                *least = node.seq.min(*least);
-            }
-        }
-        let mut logs: BTreeMap<u32, (u32, Vec<(u32, u32)>)> =
-            first.into_iter().map(|(log, fork)| (log, (fork, Vec::new()))).collect();
-        for x in set.iter() {
-            let node = self.node(x);
-            if let Some((_, entries)) = logs.get_mut(&node.log) {
-                entries.push((node.seq, x));
-            }
-        }
-        logs.values_mut().for_each(|(_, entries)| entries.sort_unstable());
-        logs
     }
 
     /// Siblings of `x` and of every entry before it in its log.

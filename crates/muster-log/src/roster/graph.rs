@@ -3,25 +3,23 @@
 //! What is judged from an entry's own past never changes, so it is worked out once, when the entry comes
 //! ([`Graph::judge`]). Entries may come before they are admitted: [`Graph::truncate`] takes them back.
 
-use super::fold::{Counted, Fold};
+use super::fold::Fold;
+use super::index::Index;
 use super::mask::Mask;
 use super::people::Roster;
+use super::sparse::Sparse;
+use super::verdict::{Counted, Verdict};
 use crate::entry::Entry;
 use crate::fact::{Capability, Fact, Kind, RevokeMode, RosterFact};
 use crate::ids::{EntryId, PersonId, SessionId, TeamId};
 use crate::key::DeviceKey;
 use crate::limits::{ROSTER_ENTRIES_MAX, ROSTER_HEADS_MAX};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Folds kept. A fold is worked out again from the graph at any time; a team under way uses a few.
-const FOLDS_KEPT: usize = 256;
-
-/// Rosters kept, by what stands. Deciding removals asks for one roster for each entry concerned.
-const ROSTERS_KEPT: usize = 1024;
-
-/// Bytes of folds that are kept: a member may have made the roster long.
-const FOLDS_BYTES_KEPT: usize = 8 * 1024 * 1024;
+/// Folds kept, the newest. A fold is worked out again from the graph at any time; a team under way uses a few. Few, because a
+/// roster of thousands takes a megabyte; what is decided of each entry's own past is kept with it and is small.
+const FOLDS_KEPT: usize = 32;
 
 /// One roster entry.
 #[derive(Debug)]
@@ -39,7 +37,17 @@ pub(super) struct Node {
     pub(super) past: Mask,
     /// Rank of the author's key among the recovery keys.
     pub(super) recovery: Option<usize>,
+    /// What it names, of an entry that is not void: the join of a vouch or confirm, the removal of a second, the revoke of a cut.
+    pub(super) target: Option<Target>,
     pub(super) own: Own,
+}
+
+/// What an entry names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) entry: u32,
+    /// Of a join the invite, of others the same again.
+    pub(super) invite: u32,
 }
 
 impl Node {
@@ -59,8 +67,7 @@ impl Node {
 /// What an entry's own past says of it.
 #[derive(Debug)]
 pub(super) struct Own {
-    pub(super) standing: Mask,
-    pub(super) counted: Counted,
+    pub(super) verdict: Verdict,
     /// The person of the entry.
     pub(super) person: PersonId,
     /// The grant that made the author's person admin.
@@ -70,14 +77,13 @@ pub(super) struct Own {
     pub(super) needs_second: bool,
 }
 
-type RosterKey = (Mask, Vec<(u32, Mask)>);
+/// A set and its fold.
+type Kept = (Mask, Arc<Fold>);
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// Bytes of `folds`, about.
-    weight: usize,
-    folds: BTreeMap<Mask, Arc<Fold>>,
-    rosters: BTreeMap<RosterKey, Arc<Roster>>,
+    /// The oldest first.
+    folds: VecDeque<Kept>,
     /// How many removals were decided so far, again and again.
     #[cfg(test)]
     decided: usize,
@@ -96,18 +102,27 @@ pub(super) struct Place<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     nodes: Vec<Node>,
-    index: BTreeMap<EntryId, u32>,
+    by_id: BTreeMap<EntryId, u32>,
     /// Numbers by (depth, id), the order of the fold.
     order: Vec<u32>,
     logs: BTreeMap<(DeviceKey, SessionId), u32>,
-    taken: BTreeMap<(u32, u32), u32>,
-    forks: u32,
+    /// Entries by log and sequence number.
+    taken: BTreeMap<(u32, u32), Vec<u32>>,
+    /// Of `taken`, where there are several.
+    fork_points: BTreeSet<(u32, u32)>,
+    /// Entries that are forked or after a fork in their log.
+    forked: Mask,
+    /// Of entries with one number those that came after another, by log.
+    later_branches: BTreeMap<u32, Sparse>,
     recovery_keys: Vec<DeviceKey>,
     /// Entries that have no effect, whatever is known.
     void: Mask,
     removals: Mask,
-    /// Entries on which it depends who is in the team, removals apart: of invites and joins those that a vouch names.
-    telling: Mask,
+    /// The same, the most senior first.
+    by_seniority: Vec<u32>,
+    /// Removals that need a second.
+    needing: Mask,
+    index: Index,
     /// Entries that count for [`ROSTER_ENTRIES_MAX`].
     by_person: BTreeMap<PersonId, Mask>,
     standpoints: Vec<Mask>,
@@ -133,7 +148,7 @@ pub(crate) struct Mark {
 
 impl Graph {
     pub(crate) fn number(&self, id: &EntryId) -> Option<u32> {
-        self.index.get(id).copied()
+        self.by_id.get(id).copied()
     }
 
     pub(super) fn node(&self, number: u32) -> &Node {
@@ -147,7 +162,76 @@ impl Graph {
 
     /// Whether nothing in a set takes anything from anybody, and no log forks here: then nothing can be set aside.
     pub(super) fn is_quiet(&self, set: &Mask) -> bool {
-        self.forks == 0 && !set.meets(&self.removals)
+        self.fork_points.is_empty() && !set.meets(&self.removals)
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Entries that take something from somebody and are not void, the most senior first.
+    pub(super) fn by_seniority(&self) -> impl Iterator<Item = u32> {
+        self.by_seniority.iter().copied().filter(|x| !self.void.contains(*x))
+    }
+
+    /// Removals that need a second.
+    pub(super) fn needing(&self) -> &Mask {
+        &self.needing
+    }
+
+    pub(super) fn needs_second(&self, removal: u32) -> bool {
+        self.needing.contains(removal)
+    }
+
+    /// What an entry names.
+    pub(super) fn target(&self, x: u32) -> Option<u32> {
+        self.node(x).target.map(|target| target.entry)
+    }
+
+    /// The person to whom an entry gives a device.
+    pub(super) fn bound_person(&self, binding: u32) -> PersonId {
+        let node = self.node(binding);
+        if node.kind == Kind::ADD_DEVICE { node.own.person } else { PersonId::of_genesis(node.id) }
+    }
+
+    /// Whether a join's invite has vouches for others, standing or not.
+    pub(super) fn has_rivals(&self, join: u32) -> bool {
+        let invite = self.node(join).deps.first();
+        invite.is_some_and(|invite| self.index.vouches(*invite).iter().any(|vouch| self.target(vouch) != Some(join)))
+    }
+
+    /// The entries with this number in a log.
+    pub(super) fn numbered(&self, log: u32, seq: u32) -> &[u32] {
+        self.taken.get(&(log, seq)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The entries of a log from a number on, each with its number.
+    pub(super) fn log_from(&self, log: u32, seq: u32) -> impl Iterator<Item = (u32, u32)> {
+        let entries = self.taken.range((log, seq)..=(log, u32::MAX));
+        entries.flat_map(|((_, seq), entries)| entries.iter().map(|x| (*seq, *x)))
+    }
+
+    /// Logs that are forked in a set, each with the least number under which it has several entries.
+    pub(super) fn forked_logs(&self, set: &Mask) -> impl Iterator<Item = (u32, u32)> {
+        let logs: BTreeSet<u32> = self.fork_points.iter().map(|(log, _)| *log).collect();
+        logs.into_iter().filter_map(|log| Some((log, self.first_fork(log, set)?)))
+    }
+
+    /// Entries that may be forked, or after a fork in their log.
+    pub(super) fn maybe_forked(&self) -> &Mask {
+        &self.forked
+    }
+
+    /// Others with the same number in the same log.
+    pub(super) fn siblings(&self, x: u32) -> impl Iterator<Item = u32> {
+        let node = self.node(x);
+        self.numbered(node.log, node.seq).iter().copied().filter(move |other| *other != x)
+    }
+
+    /// The least number of a log under which a set has several entries.
+    pub(super) fn first_fork(&self, log: u32, set: &Mask) -> Option<u32> {
+        let later = self.later_branches.get(&log)?.among(|word| set.word(word));
+        later.filter(|x| self.siblings(*x).any(|other| set.contains(other))).map(|x| self.node(x).seq).min()
     }
 
     /// Entries that have no effect, whatever is known.
@@ -176,7 +260,7 @@ impl Graph {
     }
 
     pub(super) fn has_forks(&self) -> bool {
-        self.forks > 0
+        !self.fork_points.is_empty()
     }
 
     pub(super) fn team(&self) -> Option<TeamId> {
@@ -241,12 +325,22 @@ impl Graph {
         }
         let log = *self.logs.entry((entry.key(), entry.items().session)).or_insert(next_log);
         let taken = self.taken.entry((log, entry.seq())).or_default();
-        *taken += 1;
-        self.forks += u32::from(*taken > 1);
+        taken.push(number);
+        let taken_is_new_fork = taken.len() > 1 && self.fork_points.insert((log, entry.seq()));
+        if taken.len() > 1 {
+            self.later_branches.entry(log).or_default().push(number);
+        }
+        let first = self.fork_points.range((log, 0)..=(log, entry.seq())).next().copied();
+        if let Some((log, seq)) = first {
+            let after: Vec<u32> =
+                if taken_is_new_fork { self.log_from(log, seq).map(|(_, x)| x).collect() } else { vec![number] };
+            after.into_iter().for_each(|x| self.forked.insert(x));
+        }
         let parents = deps.iter().copied().chain(backlink);
         let depth = parents.map(|parent| self.node(parent).depth + 1).max().unwrap_or(0);
-        self.index.insert(entry.id(), number);
+        self.by_id.insert(entry.id(), number);
         self.note_effect(number, &fact, deps.len() + usize::from(backlink.is_some()), &own);
+        let target = if own.is_void { None } else { self.target_of(&fact) };
         let node = Node {
             id: entry.id(),
             key: entry.key(),
@@ -259,11 +353,18 @@ impl Graph {
             depth,
             past,
             recovery,
+            target,
             own,
         };
+        self.index.note(number, &node);
         let place = self.order.partition_point(|other| self.rank(*other) < (node.depth, node.id));
         self.order.insert(place, number);
         self.nodes.push(node);
+        if self.removals.contains(number) {
+            let rank = self.seniority(number);
+            let place = self.by_seniority.partition_point(|other| self.seniority(*other) < rank);
+            self.by_seniority.insert(place, number);
+        }
     }
 
     /// Remembers what kind of effect an entry can have.
@@ -277,20 +378,24 @@ impl Graph {
         if own.is_removal {
             self.removals.insert(number);
         }
-        match fact {
-            Some(RosterFact::Vouch { join }) => {
-                let join = self.number(join);
-                let invite = join.and_then(|join| self.node(join).deps.first().copied());
-                [Some(number), join, invite].into_iter().flatten().for_each(|x| self.telling.insert(x));
-            }
-            Some(
-                RosterFact::TeamCreate { .. }
-                | RosterFact::AddDevice { .. }
-                | RosterFact::Confirm { .. }
-                | RosterFact::SetCapability { .. },
-            ) => self.telling.insert(number),
-            _ => {}
+        if own.needs_second {
+            self.needing.insert(number);
         }
+    }
+
+    fn target_of(&self, fact: &Option<RosterFact>) -> Option<Target> {
+        let entry = match fact {
+            Some(RosterFact::Vouch { join: named } | RosterFact::Confirm { join: named }) => self.number(named)?,
+            Some(RosterFact::Second { removal: named } | RosterFact::Cut { revoke: named, .. }) => {
+                self.number(named)?
+            }
+            _ => return None,
+        };
+        let invite = match self.node(entry).kind {
+            Kind::JOIN => *self.node(entry).deps.first()?,
+            _ => entry,
+        };
+        Some(Target { entry, invite })
     }
 
     pub(super) fn rank(&self, number: u32) -> (u32, EntryId) {
@@ -311,16 +416,23 @@ impl Graph {
         }
         while self.nodes.len() > mark.nodes {
             let Some(node) = self.nodes.pop() else { break };
-            self.index.remove(&node.id);
+            self.by_id.remove(&node.id);
             if let Some(taken) = self.taken.get_mut(&(node.log, node.seq)) {
-                self.forks -= u32::from(*taken > 1);
-                *taken -= 1;
+                taken.pop();
+                if taken.len() < 2 {
+                    self.fork_points.remove(&(node.log, node.seq));
+                }
             }
         }
         let kept = self.nodes.len();
         self.void.remove_from(kept as u32);
         self.removals.remove_from(kept as u32);
-        self.telling.remove_from(kept as u32);
+        self.needing.remove_from(kept as u32);
+        // Of a fork that is taken back the first branch may stay in it: it is asked whether something may be forked.
+        self.forked.remove_from(kept as u32);
+        self.later_branches.values_mut().for_each(|later| later.remove_from(kept as u32));
+        self.by_seniority.retain(|number| (*number as usize) < kept);
+        self.index.remove_from(kept as u32);
         self.by_person.values_mut().for_each(|by| by.remove_from(kept as u32));
         self.order.retain(|number| (*number as usize) < kept);
         self.standpoints.truncate(mark.standpoints);
@@ -366,22 +478,20 @@ impl Graph {
         if let Some(fold) = self.kept_fold(set) {
             return fold;
         }
-        let fold = self.fold_from_below(set);
+        let Verdict { aside, counted, standing } = self.verdict(set);
+        let roster = self.roster(&standing, &counted);
+        let fold = Arc::new(Fold { aside, counted, standing, roster });
         let mut cache = self.cache();
-        // A mask for the key and one for what stands, and an entry in a map for each that is set aside.
-        let weight = 2 * set.weight() + 64 * fold.aside.len();
-        if cache.folds.len() >= FOLDS_KEPT || cache.weight + weight > FOLDS_BYTES_KEPT {
-            cache.folds.clear();
-            cache.weight = 0;
+        if cache.folds.len() >= FOLDS_KEPT {
+            cache.folds.pop_front();
         }
-        cache.weight += weight;
-        cache.folds.insert(set.clone(), Arc::clone(&fold));
+        cache.folds.push_back((set.clone(), Arc::clone(&fold)));
         fold
     }
 
     #[cfg(test)]
-    pub(super) fn note_decided(&self, removals: usize) {
-        self.cache().decided += removals;
+    pub(super) fn note_decided(&self) {
+        self.cache().decided += 1;
     }
 
     /// How many removals were decided so far, again and again.
@@ -390,29 +500,31 @@ impl Graph {
         self.cache().decided
     }
 
-    pub(super) fn kept_fold(&self, set: &Mask) -> Option<Arc<Fold>> {
-        self.cache().folds.get(set).cloned()
+    fn kept_fold(&self, set: &Mask) -> Option<Arc<Fold>> {
+        self.cache().folds.iter().rev().find(|(of, _)| of == set).map(|(_, fold)| Arc::clone(fold))
     }
 
-    /// The last member of a mask in the order of the fold.
-    pub(super) fn last_in_order(&self, mask: &Mask) -> Option<u32> {
-        self.order.iter().rev().copied().find(|number| mask.contains(*number))
+    /// Of the sets whose folds are kept the largest that is in a set, with what was decided, if it has more than so many.
+    pub(super) fn kept_part(&self, set: &Mask, more_than: usize) -> Option<(Mask, Verdict)> {
+        let cache = self.cache();
+        let parts = cache.folds.iter().map(|(of, fold)| (of.count(), of, fold));
+        let parts = parts.filter(|(count, of, _)| *count > more_than && of.is_subset(set));
+        let (_, of, fold) = parts.max_by_key(|(count, ..)| *count)?;
+        let (aside, counted) = (Arc::clone(&fold.aside), Arc::clone(&fold.counted));
+        Some((of.clone(), Verdict { aside, counted, standing: fold.standing.clone() }))
     }
 
-    /// What standing entries say, removals being those of `counted`; from the cache or worked out.
-    pub(super) fn roster(&self, standing: &Mask, counted: &Counted) -> Arc<Roster> {
-        // Merges and tickets that nobody has used change nothing, however many there are.
-        let key = (standing.and(&self.telling), restrict(counted, standing));
-        if let Some(roster) = self.cache().rosters.get(&key) {
-            return Arc::clone(roster);
-        }
-        let roster = Arc::new(self.work_out_roster(standing, counted));
-        let mut cache = self.cache();
-        if cache.rosters.len() >= ROSTERS_KEPT {
-            cache.rosters.clear();
-        }
-        cache.rosters.insert(key, Arc::clone(&roster));
-        roster
+    /// What standing entries say, removals being those of `counted`: from the kept one that differs least.
+    fn roster(&self, standing: &Mask, counted: &Counted) -> Arc<Roster> {
+        let nearest = {
+            let cache = self.cache();
+            let distance =
+                |fold: &Fold| fold.standing.distance(standing) + fold.counted.places.distance(&counted.places);
+            let folds = cache.folds.iter().map(|(_, fold)| (distance(fold), Arc::clone(fold)));
+            let nothing = (standing.count() + counted.places.count(), Arc::default());
+            folds.chain([nothing]).min_by_key(|(distance, _)| *distance).map(|(_, fold)| fold).unwrap_or_default()
+        };
+        self.roster_from(&nearest, standing, counted)
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -423,28 +535,6 @@ impl Graph {
 
 fn fact_is_genesis(fact: &Option<RosterFact>) -> bool {
     matches!(fact, Some(RosterFact::TeamCreate { .. }))
-}
-
-/// Whether two sets of counted removals are the same as far as they stand in `standing`.
-pub(super) fn are_same_within(one: &Counted, other: &Counted, standing: &Mask) -> bool {
-    let mut left = one.iter().filter(|(_, places)| places.meets(standing));
-    let mut right = other.iter().filter(|(_, places)| places.meets(standing));
-    loop {
-        match (left.next(), right.next()) {
-            (None, None) => return true,
-            (Some((x, here)), Some((y, there))) if x == y && here.is_same_within(there, standing) => {}
-            _ => return false,
-        }
-    }
-}
-
-/// The counted removals that stand somewhere in `standing`, and where.
-fn restrict(counted: &Counted, standing: &Mask) -> Vec<(u32, Mask)> {
-    counted
-        .iter()
-        .map(|(removal, places)| (*removal, places.and(standing)))
-        .filter(|(_, places)| !places.is_empty())
-        .collect()
 }
 
 /// Numbers as a set of ids, for those outside who know no numbers.

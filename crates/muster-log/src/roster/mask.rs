@@ -59,11 +59,6 @@ impl Mask {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Bytes that it takes in memory, but for a constant.
-    pub(crate) fn weight(&self) -> usize {
-        8 * self.words.len()
-    }
-
     pub(crate) fn remove_from(&mut self, number: u32) {
         self.words.truncate((number as usize).div_ceil(64));
         if let Some(last) = self.words.get_mut(number as usize / 64) {
@@ -72,6 +67,57 @@ impl Mask {
         while self.words.last() == Some(&0) {
             self.words.pop();
         }
+    }
+
+    /// 64 numbers from 64 times `i` on, as bits.
+    pub(super) fn word(&self, i: usize) -> u64 {
+        self.words.get(i).copied().unwrap_or_default()
+    }
+
+    /// The greatest number in it. Numbers are causal, so nothing in it builds on that.
+    pub(super) fn last(&self) -> Option<u32> {
+        let last = self.words.last()?;
+        Some(64 * self.words.len() as u32 - 1 - last.leading_zeros())
+    }
+
+    pub(super) fn remove(&mut self, number: u32) {
+        if let Some(word) = self.words.get_mut(number as usize / 64) {
+            *word &= !(1 << (number % 64));
+        }
+        while self.words.last() == Some(&0) {
+            self.words.pop();
+        }
+    }
+
+    /// What is in one of both and not in the other.
+    pub(super) fn differing(&self, other: &Self) -> Self {
+        let words = self.words.len().max(other.words.len());
+        let mut words: Vec<u64> = (0..words).map(|i| self.word(i) ^ other.word(i)).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self { words }
+    }
+
+    /// In how many numbers two sets differ.
+    pub(super) fn distance(&self, other: &Self) -> usize {
+        let words = self.words.len().max(other.words.len());
+        (0..words).map(|i| (self.word(i) ^ other.word(i)).count_ones() as usize).sum()
+    }
+
+    /// As [`Mask::meets`], of a set that has no number less than `from`.
+    pub(super) fn meets_from(&self, other: &Self, from: u32) -> bool {
+        let from = from as usize / 64;
+        let (ours, theirs) = (self.words.get(from..).unwrap_or_default(), other.words.get(from..).unwrap_or_default());
+        ours.iter().zip(theirs).any(|(a, b)| a & b != 0)
+    }
+
+    /// The numbers from one on.
+    pub(super) fn iter_from(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
+        let words = self.words.iter().enumerate().skip(from as usize / 64);
+        let bits = words
+            .flat_map(|(i, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i as u32 * 64 + bit));
+        bits.filter(move |x| *x >= from)
     }
 
     pub(crate) fn meets(&self, other: &Self) -> bool {
@@ -93,10 +139,7 @@ impl Mask {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words
-            .iter()
-            .enumerate()
-            .flat_map(|(i, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i as u32 * 64 + bit))
+        self.iter_from(0)
     }
 }
 

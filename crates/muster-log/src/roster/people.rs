@@ -2,22 +2,25 @@
 //!
 //! Which entries stand is decided in `fold`; here their facts are put together.
 
-use super::fold::{Counted, Fold};
+use super::fold::Fold;
 use super::graph::Graph;
 use super::mask::Mask;
-use crate::fact::{Capability, PersonKind, RosterFact};
+use super::sight::{Grade, Settled, Sight};
+use super::verdict::Counted;
+use crate::fact::{Capability, Kind, PersonKind, RosterFact};
 use crate::ids::{EntryId, IncidentId, PersonId};
 use crate::key::DeviceKey;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Who is in the team, with which devices, and may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roster {
-    person_of: BTreeMap<DeviceKey, PersonId>,
-    capability: BTreeMap<PersonId, Capability>,
-    person_kind: BTreeMap<PersonId, PersonKind>,
+    pub(super) person_of: BTreeMap<DeviceKey, PersonId>,
+    pub(super) capability: BTreeMap<PersonId, Capability>,
+    pub(super) person_kind: BTreeMap<PersonId, PersonKind>,
     /// Guests, each with the incident that the invite names.
-    guest: BTreeMap<PersonId, IncidentId>,
+    pub(super) guest: BTreeMap<PersonId, IncidentId>,
     /// Admin persons with the entry that made them so; also of persons without a device.
     pub(super) grant: BTreeMap<PersonId, u32>,
 }
@@ -79,9 +82,9 @@ impl Roster {
         self.person_of.iter().map(|(device, person)| (*device, *person))
     }
 
-    pub(super) fn admins(&self) -> BTreeSet<PersonId> {
-        let admins = self.capability.iter().filter(|(_, capability)| **capability == Capability::Admin);
-        admins.map(|(person, _)| *person).collect()
+    pub(super) fn has_three_admins(&self) -> bool {
+        let admins = self.capability.values().filter(|capability| **capability == Capability::Admin);
+        admins.take(3).count() == 3
     }
 }
 
@@ -96,57 +99,117 @@ struct Deeds {
     grants_by_person: BTreeMap<PersonId, Vec<(u32, Capability)>>,
 }
 
-/// A key bound to a person; the first in the order of the fold holds it.
-type Binding = ((u32, EntryId), DeviceKey, PersonId);
+/// Of whom a change may say something else.
+#[derive(Default)]
+struct Touched {
+    /// Devices that may belong to somebody else.
+    devices: BTreeSet<DeviceKey>,
+    /// Persons who may be there no longer, or something else.
+    persons: BTreeSet<PersonId>,
+    /// Persons who may be something else.
+    grades: BTreeSet<PersonId>,
+    /// Invites whose joins may have been let in otherwise.
+    invites: BTreeSet<u32>,
+}
 
 impl Graph {
-    pub(super) fn work_out_roster(&self, standing: &Mask, counted: &Counted) -> Roster {
-        let mut revoked: BTreeMap<DeviceKey, Vec<&Mask>> = BTreeMap::new();
-        for (removal, places) in counted.iter().filter(|(_, places)| standing.meets(places)) {
-            for device in self.node(*removal).revoked_devices() {
-                revoked.entry(*device).or_default().push(places);
+    /// What standing entries say, the removals being those of `counted`, from a fold that says something like it.
+    pub(super) fn roster_from(&self, fold: &Fold, standing: &Mask, counted: &Counted) -> Arc<Roster> {
+        let mut flips = fold.standing.differing(standing);
+        flips.union(&fold.counted.places.differing(&counted.places));
+        let mut touched = Touched::default();
+        flips.iter().for_each(|x| self.touch(x, &mut touched));
+        for invite in std::mem::take(&mut touched.invites) {
+            for join in self.index().vouches(invite).iter().filter_map(|vouch| self.target(vouch)) {
+                touched.persons.insert(PersonId::of_genesis(self.node(join).id));
             }
         }
-        let gone = |key: &DeviceKey, at: u32| {
-            revoked.get(key).is_some_and(|all| all.iter().any(|places| !self.node(at).past.meets(places)))
-        };
-        let mut roster = Roster::default();
-        let mut bindings: Vec<Binding> = Vec::new();
-        let mut bind = |key: DeviceKey, person, at| {
-            if !gone(&key, at) {
-                bindings.push((self.rank(at), key, person));
+        if touched.devices.is_empty() && touched.persons.is_empty() && touched.grades.is_empty() {
+            return Arc::clone(&fold.roster);
+        }
+        let world = Settled { standing, counted };
+        let sight = Sight { graph: self, world: &world, within: None };
+        let mut roster = (*fold.roster).clone();
+        // Whoever is no longer known has no device.
+        for person in &touched.persons {
+            touched.devices.extend(self.devices_ever(person));
+        }
+        for device in touched.devices {
+            let before = roster.person_of.get(&device).copied();
+            // A settled world has an answer to everything.
+            let after = sight.person_of(&device).ok().flatten();
+            match after {
+                Some(person) => drop(roster.person_of.insert(device, person)),
+                None => drop(roster.person_of.remove(&device)),
             }
-        };
-        for x in self.in_order(standing) {
-            let node = self.node(x);
-            match &node.fact {
-                Some(RosterFact::TeamCreate { person_kind, .. }) => {
-                    let person = PersonId::of_genesis(node.id);
-                    bind(node.key, person, x);
-                    roster.capability.insert(person, Capability::Admin);
-                    roster.grant.insert(person, x);
-                    roster.person_kind.insert(person, *person_kind);
+            if before != after {
+                touched.persons.extend(before.into_iter().chain(after));
+            }
+        }
+        for person in touched.persons.union(&touched.grades).copied() {
+            self.put(&mut roster, person, sight.grade(&person).ok().flatten());
+        }
+        Arc::new(roster)
+    }
+
+    /// Notes of whom an entry speaks.
+    fn touch(&self, x: u32, touched: &mut Touched) {
+        let node = self.node(x);
+        match (&node.fact, node.target) {
+            (Some(RosterFact::TeamCreate { .. }), _) => {
+                touched.persons.insert(PersonId::of_genesis(node.id));
+            }
+            (Some(RosterFact::Invite { .. }), _) => drop(touched.invites.insert(x)),
+            (Some(RosterFact::Join { .. }), _) => touched.invites.extend(node.deps.first()),
+            (Some(RosterFact::Vouch { .. } | RosterFact::Confirm { .. }), Some(target)) => {
+                touched.invites.insert(target.invite);
+            }
+            (Some(RosterFact::AddDevice { device, .. }), _) => drop(touched.devices.insert(*device)),
+            (Some(RosterFact::SetCapability { person, .. }), _) => {
+                let invite = self.number(&person.genesis()).filter(|join| self.has_rivals(*join));
+                // Whom a grant names is settled.
+                match invite.and_then(|join| self.node(join).deps.first()) {
+                    Some(invite) => drop(touched.invites.insert(*invite)),
+                    None => drop(touched.grades.insert(*person)),
                 }
-                Some(RosterFact::AddDevice { device, .. }) => bind(*device, node.own.person, x),
-                _ => {}
             }
-        }
-        let deeds = self.deeds(standing);
-        for (invite, joins) in &deeds.joins_by_invite {
-            self.settle_invite(*invite, joins, &deeds, &gone, &mut roster, &mut bind);
-        }
-        self.apply_grants(&deeds, &mut roster);
-        bindings.sort_unstable();
-        for (_, key, person) in bindings {
-            if roster.capability.contains_key(&person) {
-                roster.person_of.entry(key).or_insert(person);
+            (Some(RosterFact::Revoke { devices, .. }), _) => {
+                devices.iter().for_each(|device| self.touch_revoked(device, touched));
             }
+            (Some(RosterFact::Second { .. }), Some(target)) => {
+                self.node(target.entry).revoked_devices().iter().for_each(|device| self.touch_revoked(device, touched));
+            }
+            _ => {}
         }
-        let live: BTreeSet<PersonId> = roster.person_of.values().copied().collect();
-        roster.capability.retain(|person, _| live.contains(person));
-        roster.person_kind.retain(|person, _| live.contains(person));
-        roster.guest.retain(|person, _| live.contains(person));
-        roster
+    }
+
+    /// A device that is revoked, or no longer; a revoked rival is none.
+    fn touch_revoked(&self, device: &DeviceKey, touched: &mut Touched) {
+        touched.devices.insert(*device);
+        let joins = self.index().bindings(device).iter().filter(|join| self.node(*join).kind == Kind::JOIN);
+        touched
+            .invites
+            .extend(joins.filter(|join| self.has_rivals(*join)).filter_map(|join| self.node(join).deps.first()));
+    }
+
+    /// Devices that were ever given to a person.
+    fn devices_ever(&self, person: &PersonId) -> impl Iterator<Item = DeviceKey> {
+        let first = self.number(&person.genesis()).map(|genesis| self.node(genesis).key);
+        let added = self.index().devices(person).iter().filter_map(|x| match &self.node(x).fact {
+            Some(RosterFact::AddDevice { device, .. }) => Some(*device),
+            _ => None,
+        });
+        first.into_iter().chain(added)
+    }
+
+    /// Writes down what a person is. Who has no device is nobody, but for the grant.
+    fn put(&self, roster: &mut Roster, person: PersonId, grade: Option<Grade>) {
+        let is_there = self.devices_ever(&person).any(|device| roster.person_of(&device) == Some(person));
+        let here = grade.filter(|_| is_there);
+        set(&mut roster.capability, person, here.map(|grade| grade.capability));
+        set(&mut roster.person_kind, person, here.and_then(|grade| grade.kind));
+        set(&mut roster.guest, person, here.and_then(|grade| grade.guest));
+        set(&mut roster.grant, person, grade.and_then(|grade| grade.grant));
     }
 
     /// Standing joins by invites of which no join is vouched for; with the invites.
@@ -209,59 +272,16 @@ impl Graph {
         deeds
     }
 
-    /// The vouched joins by one invite: alone, each gets what the invite gives; rivals get less until one is confirmed.
-    fn settle_invite(
-        &self,
-        invite: u32,
-        joins: &[u32],
-        deeds: &Deeds,
-        gone: &dyn Fn(&DeviceKey, u32) -> bool,
-        roster: &mut Roster,
-        bind: &mut dyn FnMut(DeviceKey, PersonId, u32),
-    ) {
-        let Some(RosterFact::Invite { capability, incident, .. }) = self.node(invite).fact else { return };
-        let confirmed = self.confirmed(deeds.confirms_by_invite.get(&invite).map_or(&[], Vec::as_slice));
-        for join in joins {
-            let node = self.node(*join);
-            let person = PersonId::of_genesis(node.id);
-            // A revoked rival is none.
-            let has_rivals = joins.iter().any(|other| other != join && !gone(&self.node(*other).key, *other));
-            let is_settled = deeds.grants_by_person.contains_key(&person);
-            if has_rivals && !is_settled && confirmed.len() == 1 && !confirmed.contains(join) {
-                continue;
-            }
-            let is_the_one = confirmed.len() == 1 && confirmed.contains(join);
-            let given = if has_rivals && !is_the_one { capability.min(Capability::Observer) } else { capability };
-            roster.capability.insert(person, given);
-            roster.guest.extend(incident.map(|incident| (person, incident)));
-            if let Some(RosterFact::Join { person_kind, .. }) = node.fact {
-                roster.person_kind.insert(person, person_kind);
-            }
-            bind(node.key, person, *join);
-        }
-    }
-
     /// The joins that the newest confirms name.
     fn confirmed(&self, confirms: &[(u32, u32)]) -> BTreeSet<u32> {
         let is_newest = |confirm: u32| !confirms.iter().any(|(other, _)| self.node(*other).past.contains(confirm));
         confirms.iter().filter(|(confirm, _)| is_newest(*confirm)).map(|(_, join)| *join).collect()
     }
+}
 
-    /// A person's newest grants override the invite; of several the lowest holds.
-    fn apply_grants(&self, deeds: &Deeds, roster: &mut Roster) {
-        for (person, grants) in &deeds.grants_by_person {
-            if !roster.capability.contains_key(person) {
-                continue;
-            }
-            let is_newest = |grant: u32| !grants.iter().any(|(other, _)| self.node(*other).past.contains(grant));
-            let newest: Vec<_> = grants.iter().filter(|(grant, _)| is_newest(*grant)).collect();
-            let Some(lowest) = newest.iter().map(|(_, capability)| *capability).min() else { continue };
-            let lowest = roster.reach(person, lowest);
-            roster.capability.insert(*person, lowest);
-            match newest.first() {
-                Some((first, _)) if lowest == Capability::Admin => roster.grant.insert(*person, *first),
-                _ => roster.grant.remove(person),
-            };
-        }
+fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
     }
 }

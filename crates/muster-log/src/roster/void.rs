@@ -5,7 +5,6 @@ use super::people::Roster;
 use crate::fact::{Kind, RosterFact};
 use crate::ids::{EntryId, PersonId};
 use crate::key::{DeviceKey, Signature};
-use std::collections::BTreeSet;
 
 /// The tag under which a new device agrees to belong to a person.
 pub(crate) const DEVICE_TAG: &str = "muster/device/1";
@@ -45,27 +44,14 @@ impl Graph {
 
     /// Whether the own past holds a vouch for another join by the same invite.
     fn has_rival_vouch(&self, place: &Place<'_>, join: &EntryId) -> bool {
-        let deps_of = |join: &EntryId| self.number(join).map(|join| &self.node(join).deps);
-        place.past.iter().map(|x| self.node(x)).any(|node| match &node.fact {
-            Some(RosterFact::Vouch { join: other }) => {
-                other != join && !node.own.is_void && deps_of(other) == deps_of(join)
-            }
-            _ => false,
-        })
+        let Some(join) = self.number(join) else { return false };
+        let Some(invite) = self.node(join).deps.first() else { return false };
+        let mut vouches = self.index().vouches(*invite).among(|word| place.past.word(word));
+        vouches.any(|vouch| self.target(vouch) != Some(join))
     }
 
     /// Whether the own past has introduced all these devices.
     fn are_known(&self, place: &Place<'_>, devices: &[DeviceKey]) -> bool {
-        let known: BTreeSet<DeviceKey> = place
-            .past
-            .iter()
-            .map(|x| self.node(x))
-            .filter_map(|node| match &node.fact {
-                Some(RosterFact::TeamCreate { .. } | RosterFact::Join { .. }) => Some(node.key),
-                Some(RosterFact::AddDevice { device, .. }) => Some(*device),
-                _ => None,
-            })
-            .collect();
-        devices.iter().all(|device| known.contains(device))
+        devices.iter().all(|device| self.index().bindings(device).is_any(|word| place.past.word(word)))
     }
 }
