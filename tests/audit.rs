@@ -262,6 +262,43 @@ fn an_auditor_reads_from_the_file_alone_who_wrote_what_in_which_order_and_betwee
 }
 
 #[test]
+fn an_auditor_reads_how_the_team_came_to_be_who_was_let_in_by_whom_and_what_a_removal_took() {
+    let record = Record::new();
+    let nobody = Home::at(Path::new("/nonexistent"), "nobody");
+    let forger = Home::new("mallory \" removed alice [OVERRULED]");
+    let node = record.alice.up();
+    record.alice.lets_in(&forger);
+    record.alice.json(&["team", "set", "bob", "admin"]);
+    drop(node);
+    record.alice.json(&["team", "revoke", "bob", "--stolen", "--yes"]);
+    let file = record.alice.path().with_extension("later");
+    record.alice.muster(&["export", "audit", file.to_str().unwrap()]).with_code(0);
+    let told = nobody.muster(&["verify", file.to_str().unwrap(), "--report=json"]).with_code(0).json();
+    let team = &told["team_history"];
+    let events = team["events"].as_array().unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["created", "joined", "joined", "capability", "removed"], "{team}");
+    let removal = &events[4];
+    assert_eq!((&removal["of"][0], &removal["what"]), (&"bob".into(), &"stolen".into()), "{removal}");
+    // A thief's entries count only as far as others knew of them: those here were all seen by alice.
+    assert_eq!((&removal["effect"], &removal["revoked"]), (&"counts".into(), &0.into()), "{removal}");
+    assert_eq!((&events[1]["by"], &events[1]["let_in_by"][0]), (&"bob".into(), &"alice".into()), "{team}");
+    let upper = events[1]["time_upper"].as_str().unwrap();
+    assert!(events[1]["recorded_time"].as_str().unwrap() <= upper, "{team}");
+    let text = nobody.muster(&["verify", file.to_str().unwrap(), "--report"]).with_code(0).stdout;
+    assert!(text.contains("\"bob\" joined as responder") && text.contains("\"alice\" removed \"bob\""), "{text}");
+    assert!(text.contains("\"mallory ' removed alice [OVERRU"), "a name ends where it ends: {text}");
+    let markdown = nobody.muster(&["verify", file.to_str().unwrap(), "--report=md"]).with_code(0).stdout;
+    let (team, rest) = markdown.split_once("\n## Team ").unwrap().1.split_once("\n# ").unwrap();
+    assert!(rest.starts_with("Checkout is down\n"), "{markdown}");
+    for event in events {
+        let line = team.lines().find(|line| line.ends_with(&format!("`{}`", event["id"].as_str().unwrap()))).unwrap();
+        assert!(line.contains(event["device"].as_str().unwrap()), "{line}");
+    }
+    assert!(team.contains(r"**mallory ") && team.contains(r"\[OVERRU"), "{team}");
+}
+
+#[test]
 fn whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries() {
     let test = "whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_same_entries";
     let record = Record::new();

@@ -17,6 +17,7 @@ pub(crate) mod roles;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod team;
+pub(crate) mod team_history;
 pub(crate) mod timeline;
 pub(crate) mod verify;
 pub(crate) mod whohas;

@@ -7,11 +7,13 @@ use crate::bundle::Progress;
 use crate::record::Record;
 use crate::request::Failure;
 use crate::sshsig;
+use crate::team_history::Told;
 use muster_incident::People;
 use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
 use muster_log::fact::RevokeMode;
 use muster_log::{
-    Body, BodyHash, Clocks, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Removal, Taken, Verifier, VerifyReport,
+    Body, BodyHash, Clocks, DagId, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Part, Removal, Taken, Verifier,
+    VerifyReport,
 };
 use muster_replica::people_of;
 use muster_sync::bundle::{BundleReader, Found, Header, Kind as BundleKind, open_chunk};
@@ -71,8 +73,13 @@ impl Reading {
     }
 
     fn record(self, ledger: &Ledger) -> Result<Option<Record>, Failure> {
-        let is_any = self.is_whole && !ledger.is_empty();
-        is_any.then(|| Record::new(ledger, self.bodies)).transpose()
+        if !self.is_whole || ledger.is_empty() {
+            return Ok(None);
+        }
+        let founding = self.names.get(&DagId::from(ledger.team()).genesis());
+        let name = founding.and_then(|body| Body::read(body).get(Part::Team).map(str::to_owned));
+        let team = Told::new(ledger, self.people(ledger), name);
+        Record::new(ledger, self.bodies, team).map(Some)
     }
 }
 

@@ -139,6 +139,11 @@ fn time(start: Option<&str>, end: Option<&str>, precision: &str) -> String {
     }
 }
 
+/// Typed text as one line in which nothing is Markdown or HTML, for reports that others put together.
+pub fn markdown_text(text: &str) -> String {
+    escape(text)
+}
+
 /// One line in which nothing is Markdown or HTML: CommonMark lets every ASCII punctuation character be escaped.
 fn escape(text: &str) -> String {
     let text = printable(text);
