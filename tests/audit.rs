@@ -343,6 +343,42 @@ fn whatever_byte_is_flipped_and_whatever_row_is_gone_both_verifiers_name_the_sam
     }
 }
 
+#[test]
+fn rows_in_another_order_than_the_manifest_lists_are_named_by_both_verifiers() {
+    let test = "rows_in_another_order_than_the_manifest_lists_are_named_by_both_verifiers";
+    let record = Record::new();
+    let (form, dir) = (Form::of(&record.bytes), tempfile::tempdir().unwrap());
+    let (mut files, mut misplaced) = (Vec::new(), 0);
+    for (at, two) in form.rows.windows(2).enumerate() {
+        let (first, second) = (&record.bytes[two[0].clone()], &record.bytes[two[1].clone()]);
+        let bytes = [&record.bytes[..two[0].start], second, first, &record.bytes[two[1].end..]].concat();
+        assert_eq!(bytes.len(), record.bytes.len());
+        files.push(dir.path().join(format!("{at}.audit")));
+        fs::write(&files[at], bytes).unwrap();
+    }
+    let mut named = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        let (ids, told) = by_muster(file);
+        assert!(ids.contains(&form.ids[at].1), "the row that came too late: {told}");
+        // Where neither builds on the other, nothing else is wrong with them.
+        if told["problems"].as_array().unwrap().len() == 1 {
+            misplaced += 1;
+            assert!(told["problems"][0]["what"].as_str().unwrap().contains("not in its place"), "{told}");
+            assert_eq!((told["own"].as_u64(), told["by_run"].as_u64()), counts(&record.file), "all entries stand");
+        }
+        named.push(ids);
+    }
+    assert!(misplaced > 0, "some of them were written apart");
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &files), named);
+}
+
+/// How many entries of a good file stand by their own signature, and by a later one's.
+fn counts(file: &Path) -> (Option<u64>, Option<u64>) {
+    let (_, told) = by_muster(file);
+    (told["own"].as_u64(), told["by_run"].as_u64())
+}
+
 /// A row without its body, where it has one.
 fn without_body(row: &[u8]) -> Option<Vec<u8>> {
     let mut at = 1;

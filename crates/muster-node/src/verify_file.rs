@@ -354,9 +354,12 @@ pub(crate) fn told(teams: &[Team<'_>], others: &[String]) -> Value {
     }
     let forks = reports.iter().flat_map(|report| &report.forks);
     let forks: Vec<Vec<String>> = forks.map(|fork| fork.iter().map(ToString::to_string).collect()).collect();
-    let others = others.iter().map(|what| json!({ "entry": null, "what": what }));
+    let others = others.iter().map(|what| json!({ "entry": null, "what": what, "builds_on": null }));
     let bad = reports.iter().flat_map(|report| &report.problems);
-    let bad = bad.map(|(entry, fault)| json!({ "entry": entry.to_string(), "what": fault.to_string() }));
+    let bad = bad.map(|(entry, fault)| {
+        let builds_on = fault.builds_on().map(|parent| parent.to_string());
+        json!({ "entry": entry.to_string(), "what": fault.to_string(), "builds_on": builds_on })
+    });
     let problems: Vec<Value> = others.chain(bad).collect();
     json!({
         "ok": problems.is_empty(),

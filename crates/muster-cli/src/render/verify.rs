@@ -94,6 +94,9 @@ struct Doubt {
 struct Found {
     entry: Option<String>,
     what: String,
+    /// What is wrong with what it builds on is all that is wrong with it.
+    #[serde(default)]
+    builds_on: Option<String>,
 }
 
 /// Draws what was found.
@@ -113,11 +116,39 @@ pub(crate) fn show(verify: &Verify, page: &Page) -> String {
         let found = plural(problems.len() as u64, "problem", "problems");
         format!("{}: {counted}, {found}\n", page.paint.red("NOT OK"))
     };
-    for Found { entry, what } in problems {
-        let entry = entry.as_deref().map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
-        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, &printable(what)));
+    for (entry, what) in by_root(problems) {
+        let entry = entry.map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
+        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, &printable(&what)));
     }
     drawn + &besides(verify, page)
+}
+
+/// Each problem with its entry: what is bad of itself with its rule, and right behind it, in short, whatever builds on it, by
+/// whichever way.
+fn by_root(problems: &[Found]) -> Vec<(Option<&str>, String)> {
+    // Whatever an entry builds on was judged before it.
+    let mut roots: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut groups: Vec<Vec<(Option<&str>, String)>> = Vec::new();
+    let mut group_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for Found { entry, what, builds_on } in problems {
+        let (entry, builds_on) = (entry.as_deref(), builds_on.as_deref());
+        let root = builds_on.map(|parent| roots.get(parent).copied().unwrap_or(parent));
+        if let (Some(entry), Some(root)) = (entry, root) {
+            roots.insert(entry, root);
+        }
+        // What is nowhere in the file has no line of its own: the first that builds on it says so.
+        match root.or(entry).map(|name| (name, group_of.get(name))) {
+            Some((root, Some(group))) => {
+                let in_short = builds_on.map(|_| format!("builds on {}", short(root)));
+                groups[*group].push((entry, in_short.unwrap_or_else(|| what.clone())));
+            }
+            name => {
+                group_of.extend(name.map(|(name, _)| (name, groups.len())));
+                groups.push(vec![(entry, what.clone())]);
+            }
+        }
+    }
+    groups.into_iter().flatten().collect()
 }
 
 /// What is no fault, and worth knowing.
@@ -231,6 +262,39 @@ mod tests {
         insta::assert_snapshot!(fits(show(&bad, &page())), @r"
         NOT OK: 12 entries, 5 signatures checked, 1 problem
         abababab  the signature does not fit
+        ");
+    }
+
+    #[test]
+    fn what_builds_on_a_bad_entry_stands_behind_it_in_one_short_line_each() {
+        let bad = |entry: &str, what: &str, builds_on: Option<&str>| json!({"entry": entry.repeat(32), "what": what, "builds_on": builds_on.map(|id| id.repeat(32))});
+        let past = |parent: &str| format!("A6, past: {} is refused", parent.repeat(32));
+        let verify: Verify = from(json!({"ok": false, "entries": 12, "signatures_checked": 5, "problems": [
+            {"entry": null, "what": "the manifest is damaged"},
+            bad("ab", "A4, proof: the signature is not by 12D3KooWA", None),
+            bad("cd", "A2, binding: the entry builds on nothing", None),
+            bad("11", &past("ab"), Some("ab")),
+            bad("22", &past("cd"), Some("cd")),
+            bad("33", &past("11"), Some("11")),
+            bad("33", "its body is not the one that was signed", None),
+            bad("44", &format!("A6, past: {} is not here", "ee".repeat(32)), Some("ee")),
+            bad("55", &format!("A6, past: {} is not here", "ee".repeat(32)), Some("ee")),
+            bad("66", &past("55"), Some("55")),
+        ]}));
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        NOT OK: 12 entries, 5 signatures checked, 10 problems
+        file      the manifest is damaged
+        abababab  A4, proof: the signature is not by 12D3KooWA
+        11111111  builds on abababab
+        33333333  builds on abababab
+        cdcdcdcd  A2, binding: the entry builds on nothing
+        22222222  builds on cdcdcdcd
+        33333333  its body is not the one that was signed
+        44444444  A6, past:
+                  eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee is
+                  not here
+        55555555  builds on eeeeeeee
+        66666666  builds on eeeeeeee
         ");
     }
 
