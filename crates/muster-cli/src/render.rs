@@ -49,6 +49,17 @@ pub(crate) fn short(id: &str) -> &str {
     id.get(..SHORT_DIGITS).unwrap_or(id)
 }
 
+/// A name among the program's own words, which ends where it ends, whatever is in it.
+pub(crate) fn in_quotes(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "'"))
+}
+
+/// A name in a place of its own, in quotes where it could be taken for more than a name.
+pub(crate) fn name_alone(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || " -_.'~()\u{fffd}".contains(c);
+    if name.chars().all(is_plain) && !name.contains("  ") { name.to_owned() } else { in_quotes(name) }
+}
+
 /// Names behind a head of plain text, on as many lines as they need.
 pub(crate) fn list_behind(head: &str, names: &[String]) -> String {
     wrap::wrapped(head, head.len(), &names.join(", "))

@@ -200,6 +200,7 @@ fn tell_writer(writer: &LetIn, ledger: &Ledger, people: &People) -> (Value, Valu
         json!({
             "id": removal.id.to_string(),
             "what": mode,
+            "by_recovery": removal.by_recovery,
             "by": if removal.by_recovery { "a recovery key".to_owned() } else { people.name(&removal.by) },
             "recorded_ms": ledger.entry(&removal.id).map(|entry| entry.claimed().time.0),
         })

@@ -6,7 +6,7 @@
 use super::moment;
 use super::verify::plural;
 use super::wrap::wrapped;
-use super::{Page, short};
+use super::{Page, in_quotes, short};
 use muster_incident::{OUT_OF_RANGE, markdown_text, time_words};
 use serde::Deserialize;
 
@@ -111,11 +111,6 @@ const PLAIN: Ink = Ink { name: in_quotes, id: |id| short(id).to_owned(), bracket
 /// In Markdown.
 const MARKDOWN: Ink =
     Ink { name: |name| format!("**{}**", markdown_text(name)), id: |id| format!("`{id}`"), brackets: ["(", ")"] };
-
-/// A name as one word that ends where it ends, whatever is in it.
-fn in_quotes(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "'"))
-}
 
 /// Draws the team below what was drawn before.
 pub(crate) fn show(history: &TeamHistory, page: &Page) -> String {

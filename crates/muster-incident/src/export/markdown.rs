@@ -150,13 +150,22 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // `://` would be made a link by GitHub's dialect.
-        if is_markup(c) || c == ':' && chars.peek() == Some(&'/') {
+        // GitHub's dialect makes links of `://` and `www.`.
+        let links = c == ':' && chars.peek() == Some(&'/') || c == '.' && ends_in_www(&escaped);
+        if is_markup(c) || links {
             escaped.push('\\');
         }
         escaped.push(c);
+        // It looks for addresses and names of people when escapes are gone; an empty comment is not.
+        if c == '@' && chars.peek().is_some_and(|next| next.is_alphanumeric() || matches!(next, '-' | '_')) {
+            escaped.push_str("<!-- -->");
+        }
     }
     escaped
+}
+
+fn ends_in_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|from| text.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 /// Characters with a meaning inside a line. A full stop, a dash or a digit has one only where a line begins, and no
@@ -177,6 +186,8 @@ mod tests {
             ("<script>&amp;", r"\<script\>\&amp;"),
             ("**b** `c`\n# d", r"\*\*b\*\* \`c\` \# d"),
             ("9: see http://x", r"9: see http\://x"),
+            ("www.x.org, WWW.x.org. ww.", r"www\.x.org, WWW\.x.org. ww."),
+            ("bob@x.org @bob @ noon", r"bob\@<!-- -->x.org \@<!-- -->bob \@ noon"),
             ("red \u{1b}[0m", "red \u{fffd}\\[0m"),
         ] {
             assert_eq!(escape(typed), expected);
