@@ -243,6 +243,7 @@ fn an_auditor_reads_from_the_file_alone_who_wrote_what_in_which_order_and_betwee
         }
     }
     assert!(text.starts_with("ok: ") && text.contains("[written between"), "{text}");
+    assert!(markdown.contains(": *payments answer with 502* (recorded "), "{markdown}");
     let bundle = record.alice.path().with_extension("mb");
     record.alice.muster(&["bundle", "write", bundle.to_str().unwrap()]).with_code(0);
     let of_bundle = nobody.muster(&["verify", bundle.to_str().unwrap(), "--report=json"]).with_code(0).json();
