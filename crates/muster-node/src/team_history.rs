@@ -127,6 +127,7 @@ impl Told {
             "let_in_by": self.names(&joined.let_in_by),
             "let_in_in_vain": self.names(&joined.let_in_in_vain),
             "rivals": self.names(&joined.rivals),
+            "rivals_count": joined.rivals_count,
             "was": joined.was.map(|was| self.name(&was)),
         })
     }

@@ -66,6 +66,7 @@ enum Deed {
         let_in_by: Vec<String>,
         let_in_in_vain: Vec<String>,
         rivals: Vec<String>,
+        rivals_count: usize,
         was: Option<String>,
     },
     Device {
@@ -231,6 +232,7 @@ impl Deed {
                 let_in_by,
                 let_in_in_vain,
                 rivals,
+                rivals_count,
                 was,
             } => {
                 let machine = machine(automation);
@@ -245,7 +247,9 @@ impl Deed {
                     (by, _) => format!("joined{machine} {as_what} {with}, let in by {}", names(by)),
                 };
                 if !rivals.is_empty() {
-                    words.push_str(&format!("; TICKET USED TWICE: {} came by it too", names(rivals)));
+                    let more = rivals_count.saturating_sub(rivals.len());
+                    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                    words.push_str(&format!("; TICKET USED TWICE: {}{more} came by it too", names(rivals)));
                 }
                 words + &before(was)
             }
@@ -295,7 +299,7 @@ mod tests {
 
     fn newcomer(changes: Value) -> Value {
         let mut joined = json!({"kind": "joined", "automation": false, "capability": "responder", "guest_of": null,
-            "ticket": "ab".repeat(32), "invited_by": "alice", "let_in_by": ["alice"], "let_in_in_vain": [], "rivals": [],
+            "ticket": "ab".repeat(32), "invited_by": "alice", "let_in_by": ["alice"], "let_in_in_vain": [], "rivals": [], "rivals_count": 0,
             "was": null});
         joined.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         joined
@@ -311,7 +315,11 @@ mod tests {
         };
         let told = history(&[
             event("a0", "alice", json!({"kind": "created", "automation": false})),
-            event("a1", "bob\" joined [REVOKED]", newcomer(json!({"rivals": ["eve"], "was": "old bob"}))),
+            event(
+                "a1",
+                "bob\" joined [REVOKED]",
+                newcomer(json!({"rivals": ["eve"], "rivals_count": 3, "was": "old bob"})),
+            ),
             event("a2", "carol (net)", newcomer(json!({"guest_of": "cd".repeat(32), "let_in_by": ["alice", "bob"]}))),
             event("a3", "dave", newcomer(json!({"let_in_by": []}))),
             event("a4", "erin", newcomer(json!({"let_in_by": [], "let_in_in_vain": ["bob"]}))),
@@ -338,9 +346,9 @@ mod tests {
         a0a0a0a0  12:17:00 "alice" created the team as its first admin [written before
                   12:20:00]
         a1a1a1a1  12:17:00 "bob' joined [REVOKED]" joined as responder with a ticket of
-                  "alice" (abababab), let in by "alice"; TICKET USED TWICE: "eve" came
-                  by it too; CAME BACK: the device was that of "old bob" before [written
-                  before 12:20:00]
+                  "alice" (abababab), let in by "alice"; TICKET USED TWICE: "eve" and 2
+                  more came by it too; CAME BACK: the device was that of "old bob"
+                  before [written before 12:20:00]
         a2a2a2a2  12:17:00 "carol (net)" joined as a guest in cdcdcdcd (responder) with
                   a ticket of "alice" (abababab), let in by "alice" and "bob" [written
                   before 12:20:00]

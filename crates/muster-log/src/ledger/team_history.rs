@@ -14,6 +14,9 @@ use crate::status::{self, TakenEntries};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Persons and removals that one event names; a member may have made very many, and each event could name all.
+const NAMED_MAX: usize = 16;
+
 /// The past of a team.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TeamHistory {
@@ -115,8 +118,10 @@ pub struct Joined {
     pub let_in_by: BTreeSet<PersonId>,
     /// Who did, but what they wrote counts no more.
     pub let_in_in_vain: BTreeSet<PersonId>,
-    /// Who was let in by the same ticket.
+    /// Who else was let in by the same ticket, the first 16 by id.
     pub rivals: BTreeSet<PersonId>,
+    /// How many they are.
+    pub rivals_count: usize,
     /// Whose the device was before, where it was in the team: whoever it was came back.
     pub was: Option<PersonId>,
 }
@@ -128,7 +133,8 @@ pub enum TeamEffect {
     Counts,
     /// It waits for another admin.
     NeedsSecond,
-    /// None: these removals took its author, who was not to write it any more. Of a removal: it is overruled by them.
+    /// None: these removals took its author, who was not to write it any more; the first 16. Of a removal: it is overruled
+    /// by them.
     TakenBy(BTreeSet<(EntryId, PersonId)>),
     /// None: the device wrote something else under the same number.
     Forked,
@@ -311,11 +317,10 @@ impl<'a> Telling<'a> {
         let vouches = self.vouches.get(id).map_or(&[][..], Vec::as_slice);
         let of = |counts: bool| vouches.iter().filter(|(_, is)| *is == counts).map(|(by, _)| *by).collect();
         let (let_in_by, let_in_in_vain): (BTreeSet<PersonId>, BTreeSet<PersonId>) = (of(true), of(false));
-        let mut rivals = self.by_ticket.get(&ticket).cloned().unwrap_or_default();
-        // Who came too late for a ticket is nobody's rival.
-        if !rivals.remove(&by) {
-            rivals.clear();
-        }
+        // Who was not let in is nobody's rival.
+        let same = self.by_ticket.get(&ticket).filter(|same| same.contains(&by));
+        let rivals = same.into_iter().flatten().filter(|rival| **rival != by).take(NAMED_MAX).copied().collect();
+        let rivals_count = same.map_or(0, |same| same.len() - 1);
         let was = self.owner(&entry.key(), id);
         if !vouches.is_empty() {
             self.own(entry.key(), *id, by);
@@ -329,6 +334,7 @@ impl<'a> Telling<'a> {
             let_in_by,
             let_in_in_vain,
             rivals,
+            rivals_count,
             was,
         })))
     }
@@ -352,7 +358,7 @@ impl<'a> Telling<'a> {
         match whole.aside.get(&x) {
             Some(aside) if aside.removals.is_empty() => TeamEffect::Forked,
             Some(aside) => {
-                let ids = aside.removals.iter().filter_map(|removal| self.ids.get(removal));
+                let ids = aside.removals.iter().take(NAMED_MAX).filter_map(|removal| self.ids.get(removal));
                 TeamEffect::TakenBy(ids.filter_map(|id| Some((*id, ledger.person(id)?))).collect())
             }
             None if self.waits(id) => TeamEffect::NeedsSecond,

@@ -113,6 +113,7 @@ fn a_ticket_that_two_used_is_told_with_both_and_so_is_what_a_recovery_key_decide
     vouch(&mut w, "A1", joins[0]);
     vouch(&mut w, "B1", joins[1]);
     let (j, k) = (w.person("J1"), w.person("K1"));
+    assert_eq!(joined(&w, &joins[0]).rivals_count, 1);
     assert_eq!(
         (joined(&w, &joins[0]).rivals, joined(&w, &joins[1]).rivals),
         (BTreeSet::from([k]), BTreeSet::from([j]))
