@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks audit files of muster, from docs/protocol.md alone: `verify.py FILE..`, or `verify.py --vectors docs/vectors`.
-Checked: canonical bytes, ids, signatures (own, and by run), logs, bindings, bodies, the manifest, and that the author was a
+Checked: canonical bytes, ids, signatures (own, and by run), logs, bindings, bodies, the manifest and its order, and that the author was a
 member of the team by the roster that the entry names. Left to `muster verify FILE`: what a member may do (capabilities, private
 incidents, guests, fields of each kind), removals and their frontiers, forks, statuses, time brackets. Prints a line a file, then
 `ID<tab>words` for each problem, and exits with 1 where there is any."""
@@ -37,8 +37,7 @@ def plain(value, depth=6):  # section 1: no maps, tags and floats; 64-bit intege
     return is_list or value is None or type(value) in (bool, bytes, str) or number(value, -(2**63), 2**63)
 
 def first(data):  # the first item, and its size; it must be canonical
-    try:
-        encoded = cbor2.dumps(value := cbor2.load(io.BytesIO(data)))
+    try: encoded = cbor2.dumps(value := cbor2.load(io.BytesIO(data)))
     except Exception: raise Bad("not canonical") from None
     need(plain(value) and data.startswith(encoded), "not canonical")
     return value, len(encoded)
@@ -125,8 +124,7 @@ def rows(data, at, problems):
             row, size = first(data[at:at + 32768])
             need(type(row) is list and len(row) == 3 and type(row[0]) is bytes and (row[1] is None or has(row[1], 64)))
             need(len(row[0]) <= 8192 and (row[2] is None or type(row[2]) is bytes and len(row[2]) <= 16384))
-        except Bad:
-            return problems.append((None, f"from byte {at} on the file cannot be read"))
+        except Bad: return problems.append((None, f"from byte {at} on the file cannot be read"))
         yield row
         at += size
 
@@ -135,11 +133,12 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
         (magic, team, device, now, dags, absent, gone), at = first(data)
         need(magic == "muster/audit/1" and has(team, 32) and has(device, 32) and type(now) is int and number(gone, 0, 2**63))
         need(all(has(dag, 32) and ids(names, 2**32) for dag, names in dags) and ids(absent, 2**32))
-        listed, absent_ids = {name for _, names in dags for name in names}, set(absent)
-        need(absent == sorted(absent_ids) and absent_ids <= listed)
+        order = [name for _, names in dags for name in names]
+        listed, absent_ids = {name: place for place, name in reversed([*enumerate(order)])}, set(absent)
+        need(absent == sorted(absent_ids) and absent_ids <= listed.keys())
     except (Bad, TypeError, ValueError):
         return [(None, "the manifest is damaged")], "0 entries stand"
-    record, seen, textless = Record(team), set(), set()
+    record, seen, textless, reached = Record(team), set(), set(), 0
     problems, end = [(None, "the manifest is not signed by its device")], at
     with contextlib.suppress(Bad, AttributeError, ValueError):
         text, size = first(data[at:at + 1024])
@@ -151,6 +150,8 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
             need(name not in seen, "it is there twice")
             seen.add(name)
             need(name in listed, "it is not in the manifest")
+            problems += [(name, "what the manifest lists after it came before")] if listed[name] < reached else []
+            reached = max(reached, listed[name])
             e = entry(raw)
             place = e.team, e.incident, e.key, e.session, e.seq.to_bytes(4, "big")
             if body is not None and e.body != [H("muster/body/1", *place, body), len(body)]:
@@ -161,7 +162,7 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
             problems.append((name, str(why)))
     lost = record.unproven()
     problems += [(name, "its text is not in the file, nor listed as absent") for name in sorted(textless - absent_ids)]
-    problems += [(name, "it is in the manifest and not in the file") for name in sorted(listed - seen)]
+    problems += [(name, "it is in the manifest and not in the file") for name in sorted(listed.keys() - seen)]
     problems += [(name, "A4, no signature proves it, or what it builds on") for name in sorted(lost)]
     let_in = {}
     with contextlib.suppress(TypeError, IndexError):
@@ -172,8 +173,7 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
     return problems, f"{len(record.entries) - len(lost)} entries stand, {len(textless)} texts are absent{said}"
 
 def look(path):
-    try:
-        data = open(path, "rb").read()
+    try: data = open(path, "rb").read()
     except OSError as why: return [(None, f"it cannot be read: {why.strerror}")], "nothing stands"
     return check(data) if data.startswith(b"\x87\x6emuster/audit/") else ([(None, "it is no audit file")], "nothing stands")
 def vectors(folder):  # fails where a golden vector is judged otherwise than written

@@ -288,3 +288,19 @@ fn two_network_namespaces_that_share_no_link_exchange_an_incident_by_file() {
     assert_eq!(count(&alice), 3);
     assert!(File::open(&out).is_ok());
 }
+
+#[test]
+fn what_a_killed_export_left_in_a_directory_goes_with_the_next_one_into_it() {
+    let (alice, dir) = (Home::new("alice"), tempfile::tempdir().unwrap());
+    alice.write(&["declare", "Checkout is down"]);
+    let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    for (command, file) in [(["export", "audit"], "a.audit"), (["bundle", "write"], "a.bundle")] {
+        let left = place(".muster-bundle-x1Y2z3");
+        fs::write(&left, "half").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(place(".muster-bundle-notes"), "mine").unwrap();
+        alice.muster(&[command[0], command[1], &place(file)]).with_code(0);
+        let left = Path::new(&left).exists();
+        assert!(!left && Path::new(&place(".muster-bundle-notes")).exists(), "{command:?}");
+    }
+}

@@ -76,3 +76,27 @@ fn people_whose_names_can_be_taken_for_one_another_are_marked_where_they_are_lis
         assert!(shown.split_whitespace().collect::<Vec<_>>().join(" ").contains("LOOKS LIKE that of alice"), "{shown}");
     }
 }
+
+#[test]
+fn a_name_in_which_something_cannot_be_seen_is_refused_wherever_it_is_given() {
+    for unseen in ["bo\u{200b}b", "bob\u{2060}", "b\u{ad}ob", "bob\u{e0062}", "b\u{200d}ob", "bob\u{3164}"] {
+        let home = Home::new("bob");
+        let ticket = format!("muster1{}", "a".repeat(80));
+        for command in [&["team", "create"][..], &["declare", "Checkout is down"], &["join", &ticket]] {
+            let answer = Home::at(home.path(), unseen).muster(command);
+            assert!(
+                answer.code != 0 && answer.stderr.contains("a character that nobody sees (U+"),
+                "{}",
+                answer.stderr
+            );
+        }
+        home.muster(&["team", "create", unseen]).refused(&["the team's name has a character that nobody sees (U+"]);
+        let settings = home.path().join("config.toml");
+        std::fs::create_dir_all(home.path()).unwrap();
+        std::fs::write(&settings, format!("name = \"{unseen}\"\n")).unwrap();
+        let mut by_file = std::process::Command::new(muster_tests::program::path());
+        let told = by_file.arg("--home").arg(home.path()).args(["team", "create"]).output().unwrap();
+        let text = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(!told.status.success() && text.contains("a character that nobody sees"), "{text}");
+    }
+}

@@ -17,6 +17,7 @@ pub(crate) mod roles;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod team;
+pub(crate) mod team_history;
 pub(crate) mod timeline;
 pub(crate) mod verify;
 pub(crate) mod whohas;
@@ -46,6 +47,17 @@ pub(crate) struct Page {
 /// An id as people read it.
 pub(crate) fn short(id: &str) -> &str {
     id.get(..SHORT_DIGITS).unwrap_or(id)
+}
+
+/// A name among the program's own words, which ends where it ends, whatever is in it.
+pub(crate) fn in_quotes(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "'"))
+}
+
+/// A name in a place of its own, in quotes where it could be taken for more than a name.
+pub(crate) fn name_alone(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || " -_.'~()\u{fffd}".contains(c);
+    if name.chars().all(is_plain) && !name.contains("  ") { name.to_owned() } else { in_quotes(name) }
 }
 
 /// Names behind a head of plain text, on as many lines as they need.

@@ -7,4 +7,4 @@ mod json;
 mod markdown;
 
 pub use json::{EXPORT_FORMAT, EXPORT_VERSION, export_json};
-pub use markdown::{export_markdown, export_markdown_with_times};
+pub use markdown::{export_markdown, export_markdown_with_times, markdown_text};

@@ -3,7 +3,7 @@
 //! Handles are typed by people and need not differ. Two persons never fold into one: where a handle is shared, each is
 //! shown with a suffix of their device.
 
-use crate::printable;
+use crate::{printable, printable_name};
 use muster_log::{DeviceKey, PersonId};
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ impl People {
         let mut persons: BTreeMap<PersonId, Known> = persons
             .into_iter()
             .map(|(person, handle, devices)| {
-                let handle: String = printable(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect();
+                let handle: String = printable_name(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect();
                 (person, Known { shown: handle.clone(), handle, guest_of: None, devices })
             })
             .collect();
@@ -93,7 +93,7 @@ impl People {
     pub fn with_former(mut self, former: impl IntoIterator<Item = (PersonId, String)>) -> Self {
         let former: BTreeMap<PersonId, String> = former
             .into_iter()
-            .map(|(person, handle)| (person, printable(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect()))
+            .map(|(person, handle)| (person, printable_name(handle.trim()).chars().take(HANDLE_CHARS_MAX).collect()))
             .collect();
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         for handle in self.persons.values().map(|known| &known.handle).chain(former.values()) {
@@ -178,7 +178,8 @@ impl People {
 
 /// A team's name as it stands behind its people's: short, and nothing in it that could end the brackets.
 fn shown_team(name: &str) -> String {
-    let name: String = printable(name.trim()).chars().filter(|c| !BRACKETS.contains(c)).take(TEAM_CHARS_MAX).collect();
+    let name: String =
+        printable_name(name.trim()).chars().filter(|c| !BRACKETS.contains(c)).take(TEAM_CHARS_MAX).collect();
     if name.trim().is_empty() { "guest".to_owned() } else { name.trim().to_owned() }
 }
 
@@ -322,5 +323,13 @@ mod tests {
     #[test]
     fn a_handle_cannot_carry_an_escape_sequence() {
         assert_eq!(team(&["a\u{1b}[2J"]).name(&person(1)), "a\u{fffd}[2J");
+    }
+
+    #[test]
+    fn a_handle_cannot_look_like_anothers_by_what_nobody_sees_in_it() {
+        let people =
+            team(&["bob", "b\u{200d}ob", "bob\u{2060}", "\u{3164}"]).with_former([(person(9), "bob\u{200c}".into())]);
+        let names: Vec<String> = people.persons().chain([person(9)]).map(|person| people.name(&person)).collect();
+        assert_eq!(names, ["bob", "b\u{fffd}ob", "bob\u{fffd}", "\u{fffd}", "bob\u{fffd}~09090909"]);
     }
 }

@@ -1,4 +1,7 @@
-//! Makes text of others safe to show in a terminal.
+//! Makes text of others safe to show in a terminal, and finds what cannot be seen in a name.
+
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 
 /// What stands in the place of a character that must not reach a terminal.
 const REPLACEMENT: char = '\u{fffd}';
@@ -20,17 +23,47 @@ pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Format characters (Unicode category Cf and kin) that hide, join or reorder; among them all bidirectional controls
-/// (UAX #9). The zero-width joiner stays: emoji and several scripts need it, and it moves nothing.
+/// As [`printable`], of what somebody is called: not even what joins letters stays unseen, or two names could look the same.
+pub fn printable_name(name: &str) -> String {
+    printable(name).chars().map(|c| if is_unseen(c) { REPLACEMENT } else { c }).collect()
+}
+
+/// The first character of a name that nobody who reads it sees, or that no line can hold.
+pub fn unseen_in_name(name: &str) -> Option<char> {
+    name.chars().find(|c| c.is_control() || is_unseen(*c) || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+/// Characters that are not drawn (Unicode's Default_Ignorable_Code_Point, which UTS #39 leaves out where it compares looks),
+/// and the marks around annotations.
+fn is_unseen(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c) || matches!(c, '\u{fff9}'..='\u{fffb}')
+}
+
+/// Of these, what hides, joins or reorders in a text; among them all bidirectional controls (UAX #9). Joiners and variation
+/// selectors stay: emoji and several scripts need them, and they move nothing.
 fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    let is_needed = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    is_unseen(c) && !is_needed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_name_is_unseen() {
+        for unseen in
+            ['\u{200b}', '\u{2060}', '\u{ad}', '\u{e0062}', '\u{200d}', '\u{fe0f}', '\u{3164}', '\u{202e}', '\n']
+        {
+            let name = format!("bo{unseen}b");
+            assert_eq!(unseen_in_name(&name), Some(unseen));
+            assert_ne!(printable_name(&name), "bob");
+            assert_eq!(printable_name(&name).chars().count(), 4, "it is shown as something");
+        }
+        for name in ["bob", "Zoë", "Zoe\u{308}", "日本", "анна к", "ali~12", "O'Neil (net)"] {
+            assert_eq!((unseen_in_name(name), printable_name(name)), (None, name.to_owned()));
+        }
+    }
 
     #[test]
     fn nothing_that_moves_a_cursor_or_turns_a_line_gets_through() {
@@ -41,6 +74,8 @@ mod tests {
             ("two\nlines\r\n", "two lines  "),
             ("\u{202e}turned\u{2066}", "\u{fffd}turned\u{fffd}"),
             ("\u{7}\u{0}\u{7f}", "\u{fffd}\u{fffd}\u{fffd}"),
+            ("a\u{34f}\u{3164}\u{115f}\u{e0041}\u{ad}b", "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b"),
+            ("☠\u{fe0f} می\u{200c}خواهم", "☠\u{fe0f} می\u{200c}خواهم"),
         ] {
             assert_eq!(printable(text), expected);
         }

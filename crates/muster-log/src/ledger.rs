@@ -5,9 +5,11 @@
 
 mod holders;
 mod let_in;
+mod team_history;
 mod what_if;
 
 pub use let_in::LetIn;
+pub use team_history::{Joined, TeamDeed, TeamEffect, TeamEvent, TeamHistory};
 pub use what_if::Consequence;
 
 use crate::admission::{Court, Judged};

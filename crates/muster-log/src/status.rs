@@ -45,6 +45,37 @@ pub(crate) fn statuses(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<Entry
     dag.by_id().map(|(id, x)| (id, inquiry.status(x, &late, &witnessed))).collect()
 }
 
+/// Of an incident's entries, those that count no more because of one removal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TakenEntries {
+    /// Revoked.
+    pub revoked: usize,
+    /// Late.
+    pub late: usize,
+}
+
+/// What of an incident counts no more, by the cause in the roster; what has several causes is counted for each.
+pub(crate) fn taken(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<u32, TakenEntries> {
+    let mut taken: BTreeMap<u32, TakenEntries> = BTreeMap::new();
+    if is_quiet(whole, dag) {
+        return taken;
+    }
+    let inquiry = Inquiry::new(graph, whole, dag);
+    let (late, witnessed) = (inquiry.late_causes(), inquiry.witnessed());
+    for x in 0..dag.len() as u32 {
+        let status = inquiry.status(x, &late, &witnessed);
+        for cause in &inquiry.outside[x as usize] {
+            let sum = taken.entry(*cause).or_default();
+            match status {
+                Status::Revoked => sum.revoked += 1,
+                Status::Late if !graph.is_retirement(*cause) => sum.late += 1,
+                _ => {}
+            }
+        }
+    }
+    taken
+}
+
 /// Which entries are clean, by number: facts of logs, roster and pasts, not of status.
 pub(crate) fn clean(graph: &Graph, whole: &Fold, dag: &Dag) -> Vec<bool> {
     let upright = Inquiry::new(graph, whole, dag).upright;

@@ -10,6 +10,7 @@ mod keys;
 mod pending;
 mod redaction;
 mod roster;
+mod team_history;
 mod vectors;
 mod verify;
 

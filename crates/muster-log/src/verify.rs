@@ -38,6 +38,19 @@ pub enum Fault {
     /// It came before.
     #[error("it is there twice")]
     Twice,
+    /// It comes after one that is listed after it.
+    #[error("it is not in its place: one that is listed after it came before")]
+    Misplaced,
+}
+
+impl Fault {
+    /// What an entry builds on, where nothing else is wrong with it than that this does not stand or is not there.
+    pub fn builds_on(&self) -> Option<EntryId> {
+        match self {
+            Self::Refused(Refusal::BuildsOnRefused { parent } | Refusal::Incomplete { parent }) => Some(*parent),
+            _ => None,
+        }
+    }
 }
 
 /// What verification found.
@@ -81,7 +94,10 @@ pub struct Verifier {
     rows: Vec<Judged>,
     /// Each entry's place in the order in which they came.
     seen: BTreeMap<EntryId, usize>,
-    listed: Option<BTreeSet<EntryId>>,
+    /// What is expected, each with its place.
+    listed: Option<BTreeMap<EntryId, usize>>,
+    /// The last place of those that came.
+    reached: usize,
     /// Whose bodies may be absent, where that was said.
     lacking: Option<BTreeSet<EntryId>>,
     /// What nothing may build on.
@@ -108,6 +124,7 @@ impl Verifier {
             rows: Vec::new(),
             seen: BTreeMap::new(),
             listed: None,
+            reached: 0,
             lacking: None,
             bad: BTreeSet::new(),
             report: VerifyReport::default(),
@@ -123,10 +140,14 @@ impl Verifier {
         self
     }
 
-    /// Expects these entries and no others.
+    /// Expects these entries, in this order, and no others.
     #[must_use]
     pub fn expecting(mut self, ids: impl IntoIterator<Item = EntryId>) -> Self {
-        self.listed = Some(ids.into_iter().collect());
+        let mut listed = BTreeMap::new();
+        for (place, id) in ids.into_iter().enumerate() {
+            listed.entry(id).or_insert(place);
+        }
+        self.listed = Some(listed);
         self
     }
 
@@ -157,9 +178,10 @@ impl Verifier {
         self.seen.insert(name, place);
         if name != id {
             self.fail(name, Fault::Hash);
-        } else if self.listed.as_ref().is_some_and(|listed| !listed.contains(&id)) {
+        } else if self.listed.as_ref().is_some_and(|listed| !listed.contains_key(&id)) {
             self.fail(id, Fault::Unlisted);
         } else {
+            self.check_place(id);
             match Entry::decode_by(bytes, &mut self.good_keys) {
                 Ok(entry) => return Some(entry),
                 Err(form) => self.fail(id, Refusal::from(form).into()),
@@ -196,6 +218,15 @@ impl Verifier {
     fn fail(&mut self, id: EntryId, fault: Fault) {
         self.bad.insert(id);
         self.faults.push((id, fault));
+    }
+
+    /// An entry in another place is the same entry, and stands.
+    fn check_place(&mut self, id: EntryId) {
+        let Some(place) = self.listed.as_ref().and_then(|listed| listed.get(&id)).copied() else { return };
+        if place < self.reached {
+            self.faults.push((id, Fault::Misplaced));
+        }
+        self.reached = self.reached.max(place);
     }
 
     fn check_body(&mut self, entry: &Entry, body: Option<&[u8]>) {
@@ -241,7 +272,7 @@ impl Verifier {
         // Those that nothing proves were found last.
         let seen = &self.seen;
         self.faults.sort_by_key(|(id, _)| seen.get(id));
-        let absent = self.listed.iter().flatten().filter(|id| !self.seen.contains_key(id));
+        let absent = self.listed.iter().flat_map(BTreeMap::keys).filter(|id| !self.seen.contains_key(id));
         self.report.problems = absent.map(|id| (*id, Fault::Absent)).chain(self.faults).collect();
         self.report.forks = self.ledger.dags().flat_map(|(_, dag)| dag.forks()).collect();
         let incidents: Vec<IncidentId> = self.ledger.incidents().collect();

@@ -6,6 +6,7 @@
 
 mod ask;
 mod bytes;
+mod leftovers;
 mod read;
 mod target;
 mod write;

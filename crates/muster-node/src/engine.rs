@@ -28,7 +28,7 @@ pub(crate) use verifications::Verifications;
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
-use muster_incident::printable;
+use muster_incident::{printable, unseen_in_name};
 use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
@@ -241,7 +241,15 @@ impl<S: Storage> Engine<S> {
 
     /// The handle for a team that is created or joined now: as asked for, else the one that this device has already,
     /// else the login name.
+    ///
+    /// None in which something cannot be seen: it would look like another's.
     pub(crate) fn own_handle(&self, asked: Option<&str>) -> Result<String, Failure> {
+        let handle = self.handle_meant(asked)?;
+        check_name("your name", &handle, "give another one: `--as NAME`")?;
+        Ok(handle)
+    }
+
+    fn handle_meant(&self, asked: Option<&str>) -> Result<String, Failure> {
         if let Some(asked) = asked.or(self.around.given_handle.as_deref()) {
             return Ok(asked.trim().to_owned());
         }
@@ -277,6 +285,17 @@ impl<S: Storage> Engine<S> {
             Some(found) => Ok(found),
             None => Err(Failure::new("there is no open incident")
                 .hint("begin one with `muster declare \"what is wrong\"`, or name one with `-i PREFIX`")),
+        }
+    }
+}
+
+/// Whether everything in a name can be seen by those who will read it.
+fn check_name(whose: &str, name: &str, hint: &str) -> Result<(), Failure> {
+    match unseen_in_name(name) {
+        None => Ok(()),
+        Some(unseen) => {
+            let code = u32::from(unseen);
+            Err(Failure::new(format!("{whose} has a character that nobody sees (U+{code:04X})")).hint(hint))
         }
     }
 }

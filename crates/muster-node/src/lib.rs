@@ -36,6 +36,7 @@ pub mod running;
 mod service;
 mod sshsig;
 mod tail;
+mod team_history;
 pub mod unlock;
 pub mod up;
 pub mod verify;

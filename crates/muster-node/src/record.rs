@@ -4,6 +4,7 @@
 //! The views come from `muster-replica`'s record; what the file is worth is found in [`crate::verify_file`].
 
 use crate::request::Failure;
+use crate::team_history::Told;
 use crate::when::{is_in_range, rfc3339};
 use jiff::tz::TimeZone;
 use muster_incident::{OUT_OF_RANGE, Times, View, export_markdown_with_times};
@@ -14,16 +15,24 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The record that a file holds, as far as it stands.
-pub struct Record(muster_replica::Record);
+pub struct Record {
+    record: muster_replica::Record,
+    team: Told,
+}
 
 impl Record {
-    pub(crate) fn new(ledger: &Ledger, bodies: BTreeMap<BodyHash, Vec<u8>>) -> Result<Self, Failure> {
-        Ok(Self(muster_replica::Record::new(ledger, bodies)?))
+    pub(crate) fn new(ledger: &Ledger, bodies: BTreeMap<BodyHash, Vec<u8>>, team: Told) -> Result<Self, Failure> {
+        Ok(Self { record: muster_replica::Record::new(ledger, bodies)?, team })
+    }
+
+    /// What happened in the team: who came, was given or lost what, and was removed, in causal order.
+    pub fn team(&self, zone: &TimeZone) -> Value {
+        self.team.json(zone)
     }
 
     /// The incidents in it, in the order in which they are told.
     pub fn incidents(&self) -> Vec<IncidentId> {
-        self.0.incidents()
+        self.record.incidents()
     }
 
     /// An incident as `export json` has it, with the times of `timeline --audit` in the timeline's lines.
@@ -31,7 +40,7 @@ impl Record {
     /// # Errors
     /// None where the incident is in it.
     pub fn json(&mut self, incident: IncidentId, zone: &TimeZone) -> Result<Value, Failure> {
-        let (view, audit) = self.0.read(incident)?;
+        let (view, audit) = self.record.read(incident)?;
         let mut told = serde_json::to_value(&view).unwrap_or_default();
         if let Some(told) = told.as_object_mut() {
             let rows = told.get_mut("timeline").map(Value::take).unwrap_or_default();
@@ -45,7 +54,7 @@ impl Record {
     /// # Errors
     /// As [`Record::json`].
     pub fn markdown(&mut self, incident: IncidentId, zone: &TimeZone) -> Result<(String, usize), Failure> {
-        let (view, audit) = self.0.read(incident)?;
+        let (view, audit) = self.record.read(incident)?;
         let left_out = view.summary.entries.saturating_sub(view.timeline.len());
         Ok((export_markdown_with_times(&view, &times(&view, &audit, zone)), left_out))
     }

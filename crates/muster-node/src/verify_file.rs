@@ -7,11 +7,13 @@ use crate::bundle::Progress;
 use crate::record::Record;
 use crate::request::Failure;
 use crate::sshsig;
+use crate::team_history::Told;
 use muster_incident::People;
 use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
 use muster_log::fact::RevokeMode;
 use muster_log::{
-    Body, BodyHash, Clocks, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Removal, Taken, Verifier, VerifyReport,
+    Body, BodyHash, Clocks, DagId, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Part, Removal, Taken, Verifier,
+    VerifyReport,
 };
 use muster_replica::people_of;
 use muster_sync::bundle::{BundleReader, Found, Header, Kind as BundleKind, open_chunk};
@@ -71,8 +73,13 @@ impl Reading {
     }
 
     fn record(self, ledger: &Ledger) -> Result<Option<Record>, Failure> {
-        let is_any = self.is_whole && !ledger.is_empty();
-        is_any.then(|| Record::new(ledger, self.bodies)).transpose()
+        if !self.is_whole || ledger.is_empty() {
+            return Ok(None);
+        }
+        let founding = self.names.get(&DagId::from(ledger.team()).genesis());
+        let name = founding.and_then(|body| Body::read(body).get(Part::Team).map(str::to_owned));
+        let team = Told::new(ledger, self.people(ledger), name);
+        Record::new(ledger, self.bodies, team).map(Some)
     }
 }
 
@@ -193,6 +200,7 @@ fn tell_writer(writer: &LetIn, ledger: &Ledger, people: &People) -> (Value, Valu
         json!({
             "id": removal.id.to_string(),
             "what": mode,
+            "by_recovery": removal.by_recovery,
             "by": if removal.by_recovery { "a recovery key".to_owned() } else { people.name(&removal.by) },
             "recorded_ms": ledger.entry(&removal.id).map(|entry| entry.claimed().time.0),
         })
@@ -347,9 +355,12 @@ pub(crate) fn told(teams: &[Team<'_>], others: &[String]) -> Value {
     }
     let forks = reports.iter().flat_map(|report| &report.forks);
     let forks: Vec<Vec<String>> = forks.map(|fork| fork.iter().map(ToString::to_string).collect()).collect();
-    let others = others.iter().map(|what| json!({ "entry": null, "what": what }));
+    let others = others.iter().map(|what| json!({ "entry": null, "what": what, "builds_on": null }));
     let bad = reports.iter().flat_map(|report| &report.problems);
-    let bad = bad.map(|(entry, fault)| json!({ "entry": entry.to_string(), "what": fault.to_string() }));
+    let bad = bad.map(|(entry, fault)| {
+        let builds_on = fault.builds_on().map(|parent| parent.to_string());
+        json!({ "entry": entry.to_string(), "what": fault.to_string(), "builds_on": builds_on })
+    });
     let problems: Vec<Value> = others.chain(bad).collect();
     json!({
         "ok": problems.is_empty(),

@@ -4,6 +4,7 @@ use super::read;
 use crate::output;
 use crate::problem::Problem;
 use crate::progress::{Bar, Waiting};
+use crate::render::team_history::{self, TeamHistory};
 use crate::render::{record, verify};
 use crate::run::made_printable;
 use crate::session::Session;
@@ -99,9 +100,14 @@ fn is_bad(found: &Value) -> bool {
     found.get("ok") != Some(&Value::Bool(true))
 }
 
+fn team(record: &Record, session: &Session) -> Result<TeamHistory, Problem> {
+    read(made_printable(record.team(&session.page.zone)))
+}
+
 /// Incident by incident, so that no more than one is drawn at a time.
 fn report_text(found: &str, mut record: Record, session: &Session) -> Result<(), Problem> {
     output::print(found)?;
+    output::print(&team_history::show(&team(&record, session)?, &session.page))?;
     for incident in record.incidents() {
         let told = record.json(incident, &session.page.zone)?;
         output::print(&record::show(read(made_printable(told))?, &session.page))?;
@@ -114,6 +120,7 @@ fn report_markdown(found: &str, record: Option<Record>, session: &Session) -> Re
     let found: String = found.lines().map(|line| format!("    {line}\n")).collect();
     print_exported(format!("# Audit\n\n{found}"))?;
     let Some(mut record) = record else { return Ok(()) };
+    print_exported(team_history::markdown(&team(&record, session)?))?;
     for incident in record.incidents() {
         let (markdown, left_out) = record.markdown(incident, &session.page.zone)?;
         let left_out = record::left_out(left_out).map(|text| format!("\n{text}\n")).unwrap_or_default();
@@ -128,13 +135,15 @@ fn print_exported(text: String) -> Result<(), Problem> {
 }
 
 fn report_json(mut found: Value, record: Option<Record>, session: &Session) -> Result<(), Problem> {
-    let mut told = Vec::new();
+    let (mut told, mut team) = (Vec::new(), Value::Null);
     if let Some(mut record) = record {
+        team = record.team(&session.page.zone);
         for incident in record.incidents() {
             told.push(record.json(incident, &session.page.zone)?);
         }
     }
     if let Some(found) = found.as_object_mut() {
+        found.insert("team_history".into(), team);
         found.insert("record".into(), json!(told));
     }
     output::print_json(&found)

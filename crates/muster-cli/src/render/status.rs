@@ -1,9 +1,9 @@
 //! `status`: one line about now, as in git, and a word where links are not as they should be.
 
-use super::Page;
 use super::peers::cut_names;
 use super::summary::Summary;
 use super::wrap::wrapped;
+use super::{Page, short};
 use serde::Deserialize;
 
 /// What this device is in the midst of.
@@ -57,7 +57,8 @@ pub(crate) fn show(status: &Status, all: bool, page: &Page) -> String {
             (_, true) => "* ",
             (_, false) => "  ",
         };
-        drawn.push_str(&wrapped(head, head.len(), &incident.line()));
+        let head = format!("{head}{} ", short(&incident.incident));
+        drawn.push_str(&wrapped(&head, head.len(), &incident.about()));
     }
     if left_out > 0 {
         drawn.push_str(&format!("  and {left_out} more open; `muster status --all` lists every incident\n"));
@@ -125,7 +126,7 @@ pub(super) mod tests {
         let text = check(true, &[], None, json!([summary("7f", "Checkout is down")]));
         insta::assert_snapshot!(text, @r"
         7f7f7f7f Checkout is down · severity 1 · declared · commander alice and bob ·
-        open actions: 2, 2 CLASH · CONTESTED: incident-commander
+                 open actions: 2, 2 CLASH · CONTESTED: incident-commander
         ");
     }
 
@@ -143,9 +144,9 @@ pub(super) mod tests {
         let text = check(false, &[], Some("8a"), incidents);
         insta::assert_snapshot!(text, @r"
           7f7f7f7f Checkout is down · severity 1 · declared · commander alice and bob ·
-          open actions: 2, 2 CLASH · CONTESTED: incident-commander
+                   open actions: 2, 2 CLASH · CONTESTED: incident-commander
         * 8a8a8a8a Mail is slow · severity 1 · declared · commander alice and bob · open
-          actions: 2, 2 CLASH · CONTESTED: incident-commander
+                   actions: 2, 2 CLASH · CONTESTED: incident-commander
         no node is running: nothing is sent or received until `muster up`
         ");
     }

@@ -1,6 +1,6 @@
 //! An incident in a few words: the line of `status`, the head of the board.
 
-use super::short;
+use super::in_quotes;
 use muster_incident::printable;
 use serde::Deserialize;
 
@@ -63,9 +63,26 @@ impl Summary {
         facts
     }
 
-    /// One line about now.
-    pub(super) fn line(&self) -> String {
-        let mut facts = vec![format!("{}  {}", short(&self.incident), shortened(&self.title))];
+    /// Where an incident stands in a record, without its title: names and words of peers in quotes.
+    pub(super) fn standing_in_record(&self) -> String {
+        let quoted = |names: &[String]| names.iter().map(|name| in_quotes(&printable(name))).collect::<Vec<_>>();
+        let mut facts = self.standing();
+        facts.push(match self.commanders.as_slice() {
+            [] => "no commander".to_owned(),
+            holders => format!("commander {}", quoted(holders).join(" and ")),
+        });
+        if self.actions_open > 0 {
+            facts.push(format!("open actions: {}", self.actions_open));
+        }
+        if !self.contested.is_empty() {
+            facts.push(format!("CONTESTED: {}", quoted(&self.contested).join(", ")));
+        }
+        facts.join(" · ")
+    }
+
+    /// One line about now, for behind the id.
+    pub(super) fn about(&self) -> String {
+        let mut facts = vec![shortened(&self.title)];
         facts.extend(self.standing());
         facts.push(match self.commanders.as_slice() {
             [] => "no commander".to_owned(),

@@ -1,8 +1,8 @@
 //! The timeline as a table: id, time of day, author, what happened. Days are headings.
 
 use super::moment::{self, Moment};
-use super::wrap::{column, cut_name, name_column, width, wrapped};
-use super::{Page, short};
+use super::wrap::{behind_a_bar, column, cut_name, name_column, width, wrapped};
+use super::{Page, in_quotes, name_alone, short};
 use muster_incident::{OUT_OF_RANGE, printable, time_words};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub(crate) struct Row {
     void: Option<String>,
     #[serde(default)]
     body_missing: bool,
+    /// The redactions in whose words the text is.
+    #[serde(default)]
+    redacted_by: Vec<String>,
     received_time: Option<String>,
     held_by: Option<Vec<String>>,
     held_count: Option<usize>,
@@ -115,7 +118,7 @@ pub(crate) fn show_record(rows: &mut [Row], page: &Page) -> String {
     let mut devices: Vec<(&str, &str)> = devices.into_iter().map(|(device, person)| (person, device)).collect();
     devices.sort_unstable();
     let name = |(person, device): &(&str, &str)| {
-        let head = format!("{}  ", name_column(person, AUTHOR_COLUMNS_MAX));
+        let head = format!("{}  ", name_column(&name_alone(person), AUTHOR_COLUMNS_MAX));
         wrapped(&head, width(&head), device)
     };
     let whose: String = devices.iter().map(name).collect();
@@ -137,15 +140,20 @@ impl Columns {
     fn of(rows: &[Row], page: &Page) -> Self {
         let widest = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
         let time = widest(&mut rows.iter().map(|row| width(&row.moment.clock(page))));
-        let author = widest(&mut rows.iter().map(|row| width(&row.author.person)));
+        let author = widest(&mut rows.iter().map(|row| width(&row.author_shown())));
         Self { time: time.clamp(*TIME_COLUMNS.start(), *TIME_COLUMNS.end()), author: author.min(AUTHOR_COLUMNS_MAX) }
     }
 
     fn draw(&self, row: &Row, page: &Page) -> String {
         let (id, time) = (short(&row.id), column(&row.moment.clock(page), self.time));
-        let author = name_column(&row.author.person, self.author);
+        let author = name_column(&row.author_shown(), self.author);
         let columns = width(id) + 2 + self.time + 2 + self.author + 2;
-        wrapped(&format!("{}  {time}  {author}  ", page.paint.dim(id)), columns, &row.words(page))
+        let head = format!("{}  {time}  {author}  ", page.paint.dim(id));
+        if !row.is_for_audit() {
+            return wrapped(&head, columns, &row.words(page));
+        }
+        let drawn = wrapped(&head, columns, &row.audit_words(page));
+        if row.text.is_empty() { drawn } else { drawn + &behind_a_bar(columns, &row.text) }
     }
 }
 
@@ -171,9 +179,49 @@ impl Row {
         words
     }
 
+    /// Whether the program's words are to be told from what was typed, by somebody who trusts nobody who typed it.
+    fn is_for_audit(&self) -> bool {
+        self.names_device || self.time_label.is_some()
+    }
+
+    fn author_shown(&self) -> String {
+        if self.is_for_audit() { name_alone(&self.author.person) } else { self.author.person.clone() }
+    }
+
+    /// As [`Row::words`] without the text, which stands below behind a bar; what else was typed is in quotes.
+    fn audit_words(&self, page: &Page) -> String {
+        let target = self.detail.target.as_deref().map(short);
+        let mut words = match (self.kind.as_str(), target) {
+            ("amendment", Some(target)) => format!("amends {target}"),
+            ("declare", _) => self.detail.phase.clone().unwrap_or_else(|| "declared".to_owned()),
+            ("action", _) if self.detail.state.as_deref() == Some("doing") => "is doing".to_owned(),
+            ("action", _) => "will".to_owned(),
+            ("observation", _) => "saw".to_owned(),
+            ("decision", _) => "decided".to_owned(),
+            ("request", _) => "needs".to_owned(),
+            (kind, _) => kind.to_owned(),
+        };
+        if self.body_missing {
+            words.push_str(" [the text is not here]");
+        }
+        if !self.redacted_by.is_empty() {
+            let by: Vec<&str> = self.redacted_by.iter().map(|id| short(id)).collect();
+            words.push_str(&format!(" [REDACTED by {}]", by.join(", ")));
+        }
+        for remark in self.remarks(page) {
+            words.push_str(&format!(" [{}]", printable(&remark)));
+        }
+        words
+    }
+
+    /// What was typed besides the text, as it stands in remarks.
+    fn typed(&self, text: &str) -> String {
+        if self.is_for_audit() { in_quotes(&printable(text)) } else { text.to_owned() }
+    }
+
     /// Who is known to hold it.
     fn held(&self) -> Option<String> {
-        let names = self.held_by.as_ref()?.join(", ");
+        let names = self.held_by.as_ref()?.iter().map(|name| self.typed(name)).collect::<Vec<_>>().join(", ");
         Some(match (self.only_here, self.held_count.zip(self.held_of)) {
             (true, _) => "only on this device".to_owned(),
             (false, Some((count, of))) => format!("held by {count} of {of}: {names}"),
@@ -214,9 +262,13 @@ impl Row {
             remarks.extend((detail.drill == Some(true)).then(|| "DRILL".to_owned()));
             remarks.extend((detail.private == Some(true)).then(|| "private".to_owned()));
         }
-        remarks.extend(detail.undo.as_deref().map(|undo| format!("undo: {undo}")));
-        remarks.extend(detail.tested.as_deref().map(|tested| format!("tested: {tested}")));
-        remarks.extend(detail.who.as_deref().map(|who| format!("reported by {who}")));
+        if self.is_for_audit() {
+            remarks.extend(detail.on.as_deref().map(|on| format!("on {}", self.typed(on))));
+            remarks.extend(detail.link.as_deref().map(|link| format!("link {}", self.typed(link))));
+        }
+        remarks.extend(detail.undo.as_deref().map(|undo| format!("undo: {}", self.typed(undo))));
+        remarks.extend(detail.tested.as_deref().map(|tested| format!("tested: {}", self.typed(tested))));
+        remarks.extend(detail.who.as_deref().map(|who| format!("reported by {}", self.typed(who))));
         let apart = || Some(format!("recorded {}", self.moment.recorded_apart(&self.recorded_time, page)?));
         remarks.extend(self.device(page).or_else(apart));
         remarks.extend(self.origin.as_ref().map(|origin| format!("written as {} before joining", short(&origin.id))));
@@ -381,22 +433,47 @@ pub(super) mod tests {
                 json!({"time_spare": 0})
             ),
         ]));
-        insta::assert_snapshot!(fits(show_record(&mut rows, &page())), @r"
+        insta::assert_snapshot!(fits(show_record(&mut rows, &page())), @r#"
         alice               12D3KooWabc
-        bob�[2J             12D3KooWxyz98765
+        "bob�[2J"           12D3KooWxyz98765
         Thursday 20 July 2023 (UTC+00:00)
-        0a1b2c3d  12:17  alice    first [recorded 12:17:00 on 3KooWabc] [written before
-                                  12:17:30]
-        1a1b2c3d  12:20  bob�[2J  second [LATE: without effect] [recorded 2 Jan 2022
-                                  03:04:05 on xyz98765] [CLOCK EARLY: says 2 Jan 2022
-                                  03:04:05, written between 12:17:10 and 12:19:00]
-        2a1b2c3d  12:21  alice    third [recorded 12:21:00 on 3KooWabc] [CLOCKS
-                                  CONTRADICT: written between 12:30:00 and 12:20:00]
-        3a1b2c3d  12:22  alice    fourth [recorded 12:22:00 on 3KooWabc] [CLOCKS
-                                  CONTRADICT: says 12:22:00, written before a time out
-                                  of range by the clocks of others; so few people cannot
-                                  tell whose is wrong]
-        ");
+        0a1b2c3d  12:17  alice      note [recorded 12:17:00 on 3KooWabc] [written before
+                                    12:17:30]
+                                    | first
+        1a1b2c3d  12:20  "bob�[2J"  note [LATE: without effect] [recorded 2 Jan 2022
+                                    03:04:05 on xyz98765] [CLOCK EARLY: says 2 Jan 2022
+                                    03:04:05, written between 12:17:10 and 12:19:00]
+                                    | second
+        2a1b2c3d  12:21  alice      note [recorded 12:21:00 on 3KooWabc] [CLOCKS
+                                    CONTRADICT: written between 12:30:00 and 12:20:00]
+                                    | third
+        3a1b2c3d  12:22  alice      note [recorded 12:22:00 on 3KooWabc] [CLOCKS
+                                    CONTRADICT: says 12:22:00, written before a time out
+                                    of range by the clocks of others; so few people
+                                    cannot tell whose is wrong]
+                                    | fourth
+        "#);
+    }
+
+    #[test]
+    fn whatever_is_typed_into_a_record_cannot_be_taken_for_the_programs_marks() {
+        let mark = "x] [REVOKED: without effect";
+        let mut rows: Vec<Row> = from(json!([with(
+            row("0a1b2c3d", "12:17", "bob  note [LATE", "action", &format!("[revoked]\n[{mark}]")),
+            json!({"detail": {"on": mark, "undo": mark, "tested": mark, "who": mark, "link": mark}, "amended_by": ["3a".repeat(32)]})
+        )]));
+        insta::assert_snapshot!(fits(show_record(&mut rows, &page())), @r#"
+        "bob  note [LATE"   12D3KooWabc
+        Thursday 20 July 2023 (UTC+00:00)
+        0a1b2c3d  12:17  "bob  note [LATE"  will [on "x] [REVOKED: without effect"]
+                                            [link "x] [REVOKED: without effect"] [undo:
+                                            "x] [REVOKED: without effect"] [tested: "x]
+                                            [REVOKED: without effect"] [reported by "x]
+                                            [REVOKED: without effect"] [recorded
+                                            12:17:00 on 3KooWabc] [amended by 3a3a3a3a]
+                                            | [revoked]
+                                            | [x] [REVOKED: without effect]
+        "#);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::audit::quoted;
 use super::wrap::wrapped;
-use super::{Page, short};
+use super::{Page, in_quotes, short};
 use muster_incident::printable;
 use muster_log::Timestamp;
 use muster_node::when;
@@ -63,6 +63,8 @@ struct Removal {
     id: String,
     what: String,
     by: String,
+    #[serde(default)]
+    by_recovery: bool,
     recorded_ms: Option<i64>,
 }
 
@@ -94,6 +96,9 @@ struct Doubt {
 struct Found {
     entry: Option<String>,
     what: String,
+    /// What is wrong with what it builds on is all that is wrong with it.
+    #[serde(default)]
+    builds_on: Option<String>,
 }
 
 /// Draws what was found.
@@ -113,11 +118,39 @@ pub(crate) fn show(verify: &Verify, page: &Page) -> String {
         let found = plural(problems.len() as u64, "problem", "problems");
         format!("{}: {counted}, {found}\n", page.paint.red("NOT OK"))
     };
-    for Found { entry, what } in problems {
-        let entry = entry.as_deref().map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
-        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, &printable(what)));
+    for (entry, what) in by_root(problems) {
+        let entry = entry.map(short).unwrap_or(if verify.what == "store" { "store" } else { "file" });
+        drawn.push_str(&wrapped(&format!("{entry:8}  "), 10, &printable(&what)));
     }
     drawn + &besides(verify, page)
+}
+
+/// Each problem with its entry: what is bad of itself with its rule, and right behind it, in short, whatever builds on it, by
+/// whichever way.
+fn by_root(problems: &[Found]) -> Vec<(Option<&str>, String)> {
+    // Whatever an entry builds on was judged before it.
+    let mut roots: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut groups: Vec<Vec<(Option<&str>, String)>> = Vec::new();
+    let mut group_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for Found { entry, what, builds_on } in problems {
+        let (entry, builds_on) = (entry.as_deref(), builds_on.as_deref());
+        let root = builds_on.map(|parent| roots.get(parent).copied().unwrap_or(parent));
+        if let (Some(entry), Some(root)) = (entry, root) {
+            roots.insert(entry, root);
+        }
+        // What is nowhere in the file has no line of its own: the first that builds on it says so.
+        match root.or(entry).map(|name| (name, group_of.get(name))) {
+            Some((root, Some(group))) => {
+                let in_short = builds_on.map(|_| format!("builds on {}", short(root)));
+                groups[*group].push((entry, in_short.unwrap_or_else(|| what.clone())));
+            }
+            name => {
+                group_of.extend(name.map(|(name, _)| (name, groups.len())));
+                groups.push(vec![(entry, what.clone())]);
+            }
+        }
+    }
+    groups.into_iter().flatten().collect()
 }
 
 /// What is no fault, and worth knowing.
@@ -127,14 +160,16 @@ fn besides(verify: &Verify, page: &Page) -> String {
     let mut line = |head: &str, text: &str| drawn.push_str(&wrapped(&format!("{head:8}  "), 10, &printable(text)));
     if let Some(device) = &verify.device {
         let at = |ms| when::to_the_minute(Timestamp(ms), &page.zone);
-        let words = [verify.person.clone(), Some(format!("device {device}")), verify.written_ms.map(at)];
+        let words =
+            [verify.person.as_deref().map(in_quotes), Some(format!("device {device}")), verify.written_ms.map(at)];
         let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
         line(
             "written",
             &if verify.is_signed { format!("by {words}") } else { format!("claims to be written by {words}") },
         );
         match (verify.writer.as_deref(), &verify.removal) {
-            (Some("removed"), Some(Removal { id, what, by, recorded_ms })) => {
+            (Some("removed"), Some(Removal { id, what, by, by_recovery, recorded_ms })) => {
+                let by = if *by_recovery { by.clone() } else { in_quotes(by) };
                 let at = recorded_ms.map(|ms| format!(" at {} by that clock", at(ms))).unwrap_or_default();
                 let text = format!("written by a device that was removed as {what} by {by}{at} (entry {})", short(id));
                 line("writer", &text);
@@ -182,7 +217,7 @@ fn clocks(times: &[Times], line: &mut dyn FnMut(&str, &str)) {
     let doubts: Vec<(&Times, &Doubt)> =
         times.iter().flat_map(|times| times.doubts.iter().map(move |doubt| (times, doubt))).collect();
     for (times, Doubt { person, device, label, entries }) in doubts.iter().take(DOUBTS_SHOWN_MAX) {
-        let incident = short(&times.incident);
+        let (incident, person) = (short(&times.incident), in_quotes(person));
         let (of, claim) = (plural(*entries, "entry", "entries"), if *entries == 1 { "claims" } else { "claim" });
         let what = match label.as_str() {
             _ if times.spare == 0 => format!(
@@ -235,23 +270,56 @@ mod tests {
     }
 
     #[test]
+    fn what_builds_on_a_bad_entry_stands_behind_it_in_one_short_line_each() {
+        let bad = |entry: &str, what: &str, builds_on: Option<&str>| json!({"entry": entry.repeat(32), "what": what, "builds_on": builds_on.map(|id| id.repeat(32))});
+        let past = |parent: &str| format!("A6, past: {} is refused", parent.repeat(32));
+        let verify: Verify = from(json!({"ok": false, "entries": 12, "signatures_checked": 5, "problems": [
+            {"entry": null, "what": "the manifest is damaged"},
+            bad("ab", "A4, proof: the signature is not by 12D3KooWA", None),
+            bad("cd", "A2, binding: the entry builds on nothing", None),
+            bad("11", &past("ab"), Some("ab")),
+            bad("22", &past("cd"), Some("cd")),
+            bad("33", &past("11"), Some("11")),
+            bad("33", "its body is not the one that was signed", None),
+            bad("44", &format!("A6, past: {} is not here", "ee".repeat(32)), Some("ee")),
+            bad("55", &format!("A6, past: {} is not here", "ee".repeat(32)), Some("ee")),
+            bad("66", &past("55"), Some("55")),
+        ]}));
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        NOT OK: 12 entries, 5 signatures checked, 10 problems
+        file      the manifest is damaged
+        abababab  A4, proof: the signature is not by 12D3KooWA
+        11111111  builds on abababab
+        33333333  builds on abababab
+        cdcdcdcd  A2, binding: the entry builds on nothing
+        22222222  builds on cdcdcdcd
+        33333333  its body is not the one that was signed
+        44444444  A6, past:
+                  eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee is
+                  not here
+        55555555  builds on eeeeeeee
+        66666666  builds on eeeeeeee
+        ");
+    }
+
+    #[test]
     fn what_others_clocks_say_is_told_and_does_not_make_it_bad() {
         let doubt = |label: &str, entries: u64| json!({"person": "bob", "device": "12D3KooWB", "label": label, "entries": entries});
         let times = |doubts: Value| json!({"incident": "ab".repeat(32), "entries": 6, "both": 3, "one": 2, "spare": 1, "doubts": doubts});
         let all = json!([doubt("early", 2), doubt("late-claimed", 1), doubt("contradictory", 3)]);
         let verify: Verify = from(json!({"ok": true, "entries": 14, "signatures_checked": 14, "problems": [],
             "times": [times(all), times(json!([]))]}));
-        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r#"
         ok: 14 entries, 14 signatures checked
         times     others' clocks hold 6 of 12 entries between two times, 4 on one side,
                   2 not at all
-        clock     in abababab 2 entries of bob claim to be earlier than what was there
+        clock     in abababab 2 entries of "bob" claim to be earlier than what was there
                   before (device 12D3KooWB)
-        clock     in abababab 1 entry of bob claims to be later than what came after
+        clock     in abababab 1 entry of "bob" claims to be later than what came after
                   (device 12D3KooWB)
         clock     in abababab others' clocks contradict each other about 3 entries of
-                  bob (device 12D3KooWB)
-        ");
+                  "bob" (device 12D3KooWB)
+        "#);
         let many: Vec<Value> = (0..30).map(|_| doubt("early", 1)).collect();
         let verify: Verify = from(json!({"ok": true, "entries": 14, "signatures_checked": 14, "problems": [],
             "times": [times(json!(many))]}));
@@ -264,13 +332,13 @@ mod tests {
         let verify: Verify = from(json!({"ok": true, "entries": 12, "signatures_checked": 5, "by_run": 7,
             "bodies_absent": ["cd".repeat(32)], "forks": [["ab".repeat(32), "ef".repeat(32)]],
             "statuses": {"active": 9, "late": 1}, "device": "12D3KooWA", "person": "alice", "problems": []}));
-        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r#"
         ok: 12 entries, 5 signatures checked, 7 proven by a later one of the log
-        written   by alice, device 12D3KooWA
+        written   by "alice", device 12D3KooWA
         status    9 active, 1 late
         fork      one device wrote under one number: abababab, efefefef
         texts     1 text is not there, of cdcdcdcd
-        ");
+        "#);
     }
 
     #[test]
@@ -278,14 +346,14 @@ mod tests {
         let verify: Verify = from(json!({"ok": true, "entries": 4, "signatures_checked": 4, "problems": [],
             "times": [{"incident": "ab".repeat(32), "entries": 4, "both": 4, "one": 0, "spare": 0, "doubts": [
                 {"person": "bob", "device": "12D3KooWB", "label": "late-claimed", "entries": 2}]}]}));
-        insta::assert_snapshot!(fits(show(&verify, &page())), @r"
+        insta::assert_snapshot!(fits(show(&verify, &page())), @r#"
         ok: 4 entries, 4 signatures checked
         times     others' clocks hold 4 of 4 entries between two times, 0 on one side, 0
                   not at all
-        clock     in abababab the clocks of bob and of others contradict each other
+        clock     in abababab the clocks of "bob" and of others contradict each other
                   about 2 entries: so few people cannot tell whose is wrong (device
                   12D3KooWB)
-        ");
+        "#);
     }
 
     #[test]
@@ -299,14 +367,14 @@ mod tests {
             from(told)
         };
         let shown = fits(show(&told(json!({"writer": "removed", "removal": removal, "lost": 3})), &page()));
-        insta::assert_snapshot!(shown, @r"
+        insta::assert_snapshot!(shown, @r#"
         ok: 4 entries, 4 signatures checked
         written   by device 12D3KooWA, 2023-07-20T12:18+00:00
-        writer    written by a device that was removed as stolen by alice at
+        writer    written by a device that was removed as stolen by "alice" at
                   2023-07-20T12:17+00:00 by that clock (entry cdcdcdcd)
         lost      whoever wrote this had lost 3 entries: what of them belongs in it is
                   not there
-        ");
+        "#);
         let shown = show(&told(json!({"is_signed": false})), &page());
         assert!(shown.contains("claims to be written by device 12D3KooWA, 2023-07-20T12:18+00:00"), "{shown}");
         assert!(!shown.contains("writer"), "{shown}");

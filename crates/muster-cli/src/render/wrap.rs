@@ -17,6 +17,16 @@ pub(crate) fn wrapped(head: &str, columns: usize, text: &str) -> String {
     drawn.join("\n") + "\n"
 }
 
+/// What stands before each line of typed text where the program's own words stand beside it.
+const BAR: &str = "| ";
+
+/// Typed text on lines of its own below a head of so many columns, a bar before each, which no program's word has.
+pub(crate) fn behind_a_bar(columns: usize, text: &str) -> String {
+    let indent = " ".repeat(columns);
+    let lines = lines(text, WIDTH.saturating_sub(columns + BAR.len()).max(1));
+    lines.iter().map(|line| format!("{indent}{BAR}{line}").trim_end().to_owned() + "\n").collect()
+}
+
 /// The text in lines of at most `width` columns; at least one line.
 pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
     text.split('\n').flat_map(|line| fold(line, width)).collect()
@@ -166,6 +176,13 @@ mod tests {
         ] {
             assert_eq!(cut_name(name, 18), expected);
         }
+    }
+
+    #[test]
+    fn each_line_of_typed_text_stands_behind_a_bar() {
+        let drawn = behind_a_bar(6, &format!("one\n| two\n\n{}", "word ".repeat(20)));
+        assert!(drawn.starts_with("      | one\n      | | two\n      |\n      | word"), "{drawn}");
+        assert!(drawn.lines().count() == 5 && drawn.lines().all(|line| line.starts_with("      |")), "{drawn}");
     }
 
     #[test]

@@ -99,19 +99,21 @@ fn write_action(out: &mut String, action: &ActionView) -> std::fmt::Result {
 
 fn write_row(out: &mut String, row: &Row, audit: ForAudit<'_>) -> std::fmt::Result {
     let when = time(row.event_time.as_deref(), row.event_end.as_deref(), row.event_precision);
-    let text = if row.body_missing && row.text.is_empty() { "(text not here)".to_owned() } else { escape(&row.text) };
+    // Nobody can type the end of an emphasis, so that an auditor tells the program's brackets from typed ones.
+    let typed = |text: &str| if audit.is_some() { emphasized(text) } else { escape(text) };
+    let text = if row.body_missing && row.text.is_empty() { "(text not here)".to_owned() } else { typed(&row.text) };
     write!(out, "- {when} **{}** {}: {text}", escape(&row.author.person), escape(&row.kind))?;
     if let Some(on) = &row.detail.on {
-        write!(out, " (on {})", escape(on))?;
+        write!(out, " (on {})", typed(on))?;
     }
     if row.event_time.as_ref() != Some(&row.recorded_time) || audit.is_some() {
         write!(out, " (recorded {})", row.recorded_time)?;
     }
     if let Some(who) = &row.detail.who {
-        write!(out, " (reported by {})", escape(who))?;
+        write!(out, " (reported by {})", typed(who))?;
     }
     if let Some(link) = &row.detail.link {
-        write!(out, " {}", escape(link))?;
+        write!(out, " {}", typed(link))?;
     }
     if let Some(void) = &row.void {
         write!(out, " ({void})")?;
@@ -121,6 +123,9 @@ fn write_row(out: &mut String, row: &Row, audit: ForAudit<'_>) -> std::fmt::Resu
     }
     for amendment in &row.amended_by {
         write!(out, " (amended by {})", amendment.get(..8).unwrap_or(amendment))?;
+    }
+    for redaction in row.redacted_by.iter().filter(|_| audit.is_some()) {
+        write!(out, " (redacted by {})", redaction.get(..8).unwrap_or(redaction))?;
     }
     let Some(times) = audit else { return writeln!(out, " `{}`", row.short_id()) };
     if let Some(Times { label, lower, upper, spare }) = times.get(&row.id) {
@@ -139,19 +144,41 @@ fn time(start: Option<&str>, end: Option<&str>, precision: &str) -> String {
     }
 }
 
+/// Typed text as one line that is told from what stands around it.
+fn emphasized(text: &str) -> String {
+    let escaped = escape(text);
+    // A blank at either end would make the stars plain ones.
+    let escaped = escaped.trim();
+    if escaped.is_empty() { String::new() } else { format!("*{escaped}*") }
+}
+
+/// Typed text as one line in which nothing is Markdown or HTML, for reports that others put together.
+pub fn markdown_text(text: &str) -> String {
+    escape(text)
+}
+
 /// One line in which nothing is Markdown or HTML: CommonMark lets every ASCII punctuation character be escaped.
 fn escape(text: &str) -> String {
     let text = printable(text);
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // `://` would be made a link by GitHub's dialect.
-        if is_markup(c) || c == ':' && chars.peek() == Some(&'/') {
+        // GitHub's dialect makes links of `://` and `www.`.
+        let links = c == ':' && chars.peek() == Some(&'/') || c == '.' && ends_in_www(&escaped);
+        if is_markup(c) || links {
             escaped.push('\\');
         }
         escaped.push(c);
+        // It looks for addresses and names of people when escapes are gone; an empty comment is not.
+        if c == '@' && chars.peek().is_some_and(|next| !next.is_whitespace()) {
+            escaped.push_str("<!-- -->");
+        }
     }
     escaped
+}
+
+fn ends_in_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|from| text.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 /// Characters with a meaning inside a line. A full stop, a dash or a digit has one only where a line begins, and no
@@ -162,7 +189,16 @@ fn is_markup(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{emphasized, escape};
+
+    #[test]
+    fn typed_text_ends_where_its_emphasis_does() {
+        for (typed, expected) in
+            [("down (revoked)", r"*down \(revoked\)*"), (" x* (late)\u{a0}\n", r"*x\* \(late\)*"), ("\n", "")]
+        {
+            assert_eq!(emphasized(typed), expected);
+        }
+    }
 
     #[test]
     fn typed_text_is_never_markup() {
@@ -172,6 +208,9 @@ mod tests {
             ("<script>&amp;", r"\<script\>\&amp;"),
             ("**b** `c`\n# d", r"\*\*b\*\* \`c\` \# d"),
             ("9: see http://x", r"9: see http\://x"),
+            ("www.x.org, WWW.x.org. ww.", r"www\.x.org, WWW\.x.org. ww."),
+            ("a@.x", r"a\@<!-- -->.x"),
+            ("bob@x.org @bob @ noon", r"bob\@<!-- -->x.org \@<!-- -->bob \@ noon"),
             ("red \u{1b}[0m", "red \u{fffd}\\[0m"),
         ] {
             assert_eq!(escape(typed), expected);

@@ -1,5 +1,6 @@
 //! Where a bundle or an audit file is written: a new file that appears whole or not at all, or stdout.
 
+use super::leftovers;
 use crate::request::Failure;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -36,15 +37,15 @@ impl Target {
         }
     }
 
-    /// Begins writing: beside the file, under another name, for the owner only.
+    /// Begins writing: beside the file, under another name, for the owner only. What a killed process left there goes first.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let Self::File { path, force } = self else { return Ok(Opened::Stdout(io::stdout())) };
         if !force && path.symlink_metadata().is_ok() {
             return Err(exists(path));
         }
         let dir = dir_of(path);
-        let temp = tempfile::Builder::new().prefix(".muster-bundle-").tempfile_in(dir);
-        let temp = temp.map_err(|error| cannot_write(path, &error))?;
+        leftovers::sweep(dir);
+        let temp = leftovers::begin_in(dir).map_err(|error| cannot_write(path, &error))?;
         Ok(Opened::File { temp, path: path.clone(), force: *force })
     }
 }

@@ -1,6 +1,6 @@
 //! Requests about teams: create, invite, who is in it, where members listen.
 
-use super::Engine;
+use super::{Engine, check_name};
 use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
 use muster_incident::printable;
@@ -33,6 +33,7 @@ impl<S: Storage> Engine<S> {
             .map(|(seed, key)| json!({ "key": key.to_string(), "words": RecoveryWords::of(seed).text() }))
             .collect();
         let called = called.map(str::trim).filter(|called| !called.is_empty());
+        check_name("the team's name", called.unwrap_or_default(), "type it again, by hand")?;
         let team = self.found_team_with(name, called, keys)?;
         Ok(json!({ "team": team.to_string(), "name": called, "recovery": words }))
     }
