@@ -236,9 +236,9 @@ impl<'a> Telling<'a> {
                 sum.late += taken.late;
             }
         }
-        for aside in ledger.whole().aside.values() {
-            for removal in &aside.removals {
-                *this.set_aside.entry(*removal).or_default() += 1;
+        for x in ledger.whole().aside.keys() {
+            for removal in ledger.graph.taken_by(x, ledger.whole()) {
+                *this.set_aside.entry(removal).or_default() += 1;
             }
         }
         for id in order.iter().map(|x| roster.node(*x).entry.id()) {
@@ -355,15 +355,15 @@ impl<'a> Telling<'a> {
         if whole.standing.contains(x) {
             return TeamEffect::Counts;
         }
-        match whole.aside.get(&x) {
-            Some(aside) if aside.removals.is_empty() => TeamEffect::Forked,
-            Some(aside) => {
-                let ids = aside.removals.iter().take(NAMED_MAX).filter_map(|removal| self.ids.get(removal));
-                TeamEffect::TakenBy(ids.filter_map(|id| Some((*id, ledger.person(id)?))).collect())
+        if whole.aside.contains(x) {
+            let removals = ledger.graph.taken_by(x, whole);
+            if removals.is_empty() {
+                return TeamEffect::Forked;
             }
-            None if self.waits(id) => TeamEffect::NeedsSecond,
-            None => TeamEffect::None,
+            let ids = removals.iter().take(NAMED_MAX).filter_map(|removal| self.ids.get(removal));
+            return TeamEffect::TakenBy(ids.filter_map(|id| Some((*id, ledger.person(id)?))).collect());
         }
+        if self.waits(id) { TeamEffect::NeedsSecond } else { TeamEffect::None }
     }
 
     fn waits(&self, id: &EntryId) -> bool {

@@ -69,12 +69,17 @@ impl Graph {
         entries.into_iter().filter(move |(seq, x)| *seq >= fork && !witnessed.contains(x)).map(|(_, x)| x)
     }
 
+    /// The removals that set an entry aside in the fold of everything.
+    pub(crate) fn taken_by(&self, x: u32, whole: &Fold) -> BTreeSet<u32> {
+        match whole.aside.taken.contains(x) {
+            true => self.takers(x, &whole.counted).collect(),
+            false => BTreeSet::new(),
+        }
+    }
+
     /// What set an entry aside in the fold of everything: removals, or siblings of it and of those before it in its log.
     pub(crate) fn set_aside_by(&self, x: u32, whole: &Fold) -> BTreeSet<u32> {
-        let mut by = BTreeSet::new();
-        if whole.aside.taken.contains(x) {
-            by.extend(self.takers(x, &whole.counted));
-        }
+        let mut by = self.taken_by(x, whole);
         if whole.aside.forked.contains(x) {
             by.extend(self.siblings_up_to(x));
         }

@@ -52,7 +52,7 @@ impl Aside {
         self.forked.is_empty() && self.taken.is_empty()
     }
 
-    pub(super) fn contains(&self, x: u32) -> bool {
+    pub(crate) fn contains(&self, x: u32) -> bool {
         self.forked.contains(x) || self.taken.contains(x)
     }
 
@@ -63,7 +63,6 @@ impl Aside {
     }
 
     /// By number.
-    #[cfg(test)]
     pub(crate) fn keys(&self) -> impl Iterator<Item = u32> {
         let mut all = self.forked.clone();
         all.union(&self.taken);
