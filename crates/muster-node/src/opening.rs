@@ -218,7 +218,7 @@ fn tell_missing(replica: &Replica<DiskStore>, report: &OpenReport) {
         tracing::warn!(
             left_out,
             places = report.damage.len(),
-            "the journal is damaged: entries that do not stand without what is damaged are left out; `muster verify` lists \
+            "the store is damaged: entries that do not stand without what is damaged are left out; `muster verify` lists \
              them, `muster repair` makes the home writable again"
         );
     }

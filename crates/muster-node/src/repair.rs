@@ -64,7 +64,7 @@ pub fn repair(setup: &Setup) -> Result<Account, Failure> {
             left_out,
             unnamed,
             forgot_choice: !forgotten.is_empty(),
-            quarantine: Some(quarantine.display().to_string()),
+            quarantine: quarantine.map(|path| path.display().to_string()),
         },
     })
 }

@@ -5,7 +5,8 @@
 use crate::archive::{Archives, Slot, block::Row as ArchivedRow};
 use crate::compact::{Compaction, CompactionStep};
 use crate::erase::Erasure;
-use crate::home::{Format, Home};
+use crate::format::Format;
+use crate::home::Home;
 use crate::index::{
     Checkpoint, INDEXED_BYTES, Index, IndexFailed, Key, MemoryIndex, Row, body_key, entry_key, signature_key,
 };
@@ -304,6 +305,10 @@ impl Storage for DiskStore {
             tracing::warn!(%error, "the index could not be replaced");
         }
         Ok(())
+    }
+
+    fn is_writable(&self) -> bool {
+        self.writer.is_some()
     }
 
     fn lost(&self) -> Result<Option<crate::Lost>, StoreError> {

@@ -54,6 +54,14 @@ pub enum StoreError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// `format` is damaged, or names a journal that is gone, and none is there that tells more. Nothing was changed.
+    #[error("the file format of the store in {} is of no use ({what}), and no journal beside it tells what it should say", path.display())]
+    NoJournal {
+        /// The home.
+        path: PathBuf,
+        /// What is wrong with the file.
+        what: &'static str,
+    },
     /// A file of the store cannot be read, and what is in it must not be taken for lost. Nothing was changed.
     #[error("{} cannot be read, so that what is in it could not be kept", path.display())]
     Unreadable {

@@ -1,17 +1,15 @@
-//! The files around the journal: format, lock, reserve, quarantine (`docs/storage.md`).
+//! The files around the journal: format, lock, reserve, quarantine (`docs/storage.md`). What `format` says is in [`crate::format`].
 
+use crate::StoreError;
 use crate::disk::{Disk, How, read_up_to, write_all};
-use crate::record::StoreId;
-use crate::{StoreError, journal::Torn};
+use crate::format::{Format, Unread};
+use crate::journal::{Journal, Torn};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The newest store format this version reads, and writes where something was compacted.
 pub const FORMAT: u64 = 3;
-
-/// The format of a store without archives: older versions read it.
-const FORMAT_PLAIN: u64 = 2;
 
 /// Bytes kept free for hard times: enough for sled's files and a snapshot of a large index.
 pub const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
@@ -24,35 +22,6 @@ const COMMIT_ROOM_BYTES: u64 = 64 * 1024;
 
 /// Bytes read of a text file. Ours are far shorter.
 const TEXT_BYTES_MAX: usize = 1024;
-
-/// What the file `format` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Format {
-    /// The version.
-    pub(crate) version: u64,
-    /// Which store it is.
-    pub(crate) store: StoreId,
-    /// Which journal is the truth: 1, and one more after each compaction.
-    pub(crate) generation: u32,
-}
-
-impl Format {
-    /// What a new store begins with, or one of the first version goes on with.
-    pub(crate) fn plain(store: StoreId) -> Self {
-        Self { version: FORMAT_PLAIN, store, generation: 1 }
-    }
-
-    /// Whether it has to be raised before anything is written.
-    pub(crate) fn is_old(&self) -> bool {
-        self.version < FORMAT_PLAIN
-    }
-
-    fn text(&self) -> String {
-        let Self { version, store, generation } = self;
-        let journal = if *generation == 1 { String::new() } else { format!("journal {generation}\n") };
-        format!("muster-store {version}\nstore {}\n{journal}", hex(store))
-    }
-}
 
 /// One store's directory.
 #[derive(Debug, Clone)]
@@ -136,39 +105,32 @@ impl Home {
             }
             return Ok(None);
         };
-        let mut lines = text.lines();
-        let version = lines.next().and_then(|line| line.strip_prefix("muster-store ")?.parse().ok());
-        let version = match version {
-            None => return Err(damaged("this is not the format of a store")),
-            Some(found) if found > FORMAT => {
-                return Err(StoreError::Newer { path: self.path.clone(), found, known: FORMAT });
-            }
-            Some(version) => version,
-        };
-        let store = lines.next().and_then(|line| read_hex(line.strip_prefix("store ")?));
-        let store = store.ok_or_else(|| damaged("the store id is not readable"))?;
-        let generation = lines.next().map_or(Some(1), |line| line.strip_prefix("journal ")?.parse().ok());
-        let generation = generation.filter(|generation| *generation > 0);
-        let generation = generation.ok_or_else(|| damaged("the number of the journal is not readable"))?;
+        let format = Format::read(&text).map_err(|unread| match unread {
+            Unread::Newer(found) => StoreError::Newer { path: self.path.clone(), found, known: FORMAT },
+            Unread::Damaged(what) => damaged(what),
+        })?;
+        let generation = format.generation;
         let journal = self.of(generation).journal();
         // A new store without any segment is one that was killed while it was made. One that was compacted had some, and beside
         // another journal it had some too.
-        if !crate::journal::Journal::exists(&*self.disk, &journal)?
-            && (generation > 1 || self.has_other_journal(generation)?)
-        {
+        if !Journal::exists(&*self.disk, &journal)? && (generation > 1 || self.has_other_journal(generation)?) {
             if self.read_text("format")?.is_some_and(|now| now != text) {
                 // Somebody compacted the store between the two looks.
                 return self.read_format();
             }
             return Err(damaged("the journal that it names is missing"));
         }
-        Ok(Some(Format { version, store, generation }))
+        // A journal says whose it is with a checksum of its own. Who took it for another store's would find no record in it.
+        if !Journal::may_belong_to(&*self.disk, &journal, format.store) {
+            return Err(damaged("the journal is of another store"));
+        }
+        Ok(Some(format))
     }
 
     /// Whether any journal but that of `generation` has segments.
     fn has_other_journal(&self, generation: u32) -> Result<bool, StoreError> {
         for other in self.generations("journal")?.into_iter().filter(|other| *other != generation) {
-            if crate::journal::Journal::exists(&*self.disk, &self.of(other).journal())? {
+            if Journal::exists(&*self.disk, &self.of(other).journal())? {
                 return Ok(true);
             }
         }
@@ -293,13 +255,4 @@ impl Home {
         let bytes = read_up_to(&*file, 0, TEXT_BYTES_MAX).map_err(|error| StoreError::io("read", &path, error))?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
-}
-
-pub(crate) fn hex(id: &StoreId) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read_hex(text: &str) -> Option<StoreId> {
-    let number = u128::from_str_radix(text, 16).ok()?.to_be_bytes();
-    (hex(&number) == text).then_some(number)
 }

@@ -36,6 +36,12 @@ pub(crate) fn check(
             if lost.is_some() {
                 // What of it can be read; the rest is counted only.
                 ahead = opened.index.entries_from(now.end).unwrap_or_default();
+            } else if opened.checkpoint.is_some_and(|at| at.store != now.store) {
+                // Nobody makes two stores in one home: the journal was exchanged, or is gone.
+                let here = MemoryIndex::of(journal)?;
+                ahead = opened.index.entries_from((0, 0)).unwrap_or_default();
+                ahead.retain(|key| here.get(key).is_ok_and(|found| found.is_none()));
+                lost = Some(ahead.len() as u64).filter(|missing| *missing > 0);
             }
             match catch_up(journal, opened, now)? {
                 Ok(caught_up) => return Ok(caught_up),

@@ -6,7 +6,7 @@
 use crate::archive::ArchiveRef;
 use crate::disk::{Disk, DiskFile, How, read_up_to, write_all};
 use crate::record::{Chain, Contents, Place, RECORD_HEAD, Record, SEGMENT_HEAD, StoreId, decode, encode};
-use crate::record::{decode_segment_head, encode_segment_head};
+use crate::record::{decode_segment_head, encode_segment_head, store_of_head};
 use crate::scan::{Position, scan};
 use crate::storage::{COMMIT_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::tail::Standing;
@@ -149,6 +149,26 @@ impl Journal {
     /// Whether `dir` holds any segment.
     pub(crate) fn exists(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
         segments(disk, dir).map(|segments| !segments.is_empty())
+    }
+
+    /// Of which stores the segments in `dir` are by their heads, and how many of each. What has no whole head does not count.
+    pub(crate) fn stores_told(disk: &dyn Disk, dir: &Path) -> BTreeMap<StoreId, usize> {
+        let mut told = BTreeMap::new();
+        for number in segments(disk, dir).unwrap_or_default() {
+            if let Some(store) = store_told(disk, dir, number) {
+                *told.entry(store).or_default() += 1;
+            }
+        }
+        told
+    }
+
+    /// Whether nothing in `dir` says that most of it is of another store. Looks at the first segment only, where that agrees.
+    pub(crate) fn may_belong_to(disk: &dyn Disk, dir: &Path, store: StoreId) -> bool {
+        if store_told(disk, dir, 1) == Some(store) {
+            return true;
+        }
+        let told = Self::stores_told(disk, dir);
+        told.is_empty() || told.get(&store).is_some_and(|own| own * 2 >= told.values().sum())
     }
 
     /// Reads everything, changes nothing, and shows each record of a whole commit to `visit`.
@@ -570,6 +590,12 @@ impl Loaded {
     fn damage(&mut self, segment: PathBuf, offset: u32, what: &'static str) {
         self.damage.push(Damage { segment, offset: offset.into(), what });
     }
+}
+
+/// Of which store a segment is by its head, if that is whole.
+fn store_told(disk: &dyn Disk, dir: &Path, number: u32) -> Option<StoreId> {
+    let file = disk.open(&dir.join(name(number)), How::Read).ok()?;
+    store_of_head(&read_up_to(&*file, 0, SEGMENT_HEAD).ok()?, number)
 }
 
 /// The numbers of all segments, in order; other files are none of our business.

@@ -7,7 +7,7 @@
 //! The caller holds the store's lock, calls [`Lease::resume`] once after opening and [`Lease::write`] after each commit,
 //! before anything of it is sent. After a failed commit it calls neither again.
 
-use crate::home::hex;
+use crate::format::hex;
 use crate::record::StoreId;
 use muster_log::{EntryId, SessionId};
 use rustix::fs::statfs;

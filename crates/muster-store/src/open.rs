@@ -4,11 +4,13 @@ use crate::StoreError;
 use crate::archive::{ArchiveRef, Archives};
 use crate::disk::{Disk, RealDisk};
 use crate::disk_store::{DiskStore, Kept, Writer};
-use crate::home::{Format, Home};
+use crate::format::Format;
+use crate::home::Home;
 use crate::index::{Checkpoint, Index, MemoryIndex, Row, Sum};
 use crate::index_check;
 use crate::journal::{Damage, Journal, Loaded};
 use crate::record::{Payload, StoreId};
+use crate::refind::{self, Refound};
 use crate::rewrite::SLICE_BYTES;
 use crate::sled_index;
 use crate::staged::Staged;
@@ -150,19 +152,22 @@ pub(crate) struct Read {
 
 pub(crate) fn open(dir: &Path, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
     let home = home_of(dir, &options);
-    let found = home.read_format()?;
-    if options.read_only { open_to_read(home, found, options) } else { open_to_write(home, options) }
+    if options.read_only {
+        let found = refind::format_of(&home)?;
+        return open_to_read(home, found, options);
+    }
+    if let Err(error) = home.read_format() {
+        // Whether it can be read at all is to be known by whoever is told that it is damaged.
+        return Err(refind::format_of(&home).err().unwrap_or(error));
+    }
+    open_to_write(home, options)
 }
 
 pub(crate) fn home_of(dir: &Path, options: &OpenOptions) -> Home {
     Home::new(Arc::clone(&options.disk), dir).opened_at(options.now_ms)
 }
 
-fn open_to_read(
-    home: Home,
-    found: Option<Format>,
-    options: OpenOptions,
-) -> Result<(DiskStore, OpenReport), StoreError> {
+fn open_to_read(home: Home, found: Refound, options: OpenOptions) -> Result<(DiskStore, OpenReport), StoreError> {
     open_to_read_as(home, found, options, |journal| journal).map(|(store, report, _)| (store, report))
 }
 
@@ -172,7 +177,7 @@ type ToRead = (DiskStore, OpenReport, Option<(u32, u32)>);
 /// The same with what is known of its journal.
 pub(crate) fn open_to_read_as(
     home: Home,
-    found: Option<Format>,
+    (found, wrong): Refound,
     options: OpenOptions,
     known: fn(Journal) -> Journal,
 ) -> Result<ToRead, StoreError> {
@@ -186,9 +191,11 @@ pub(crate) fn open_to_read_as(
     check_later(&later, &mut read);
     // Before the look whether they are still the store's.
     journal.hold();
-    if let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation) {
+    if wrong.is_none()
+        && let Some(now) = home.read_format()?.filter(|now| now.generation != format.generation)
+    {
         // It was compacted meanwhile, and some or all of what was read had been removed.
-        return open_to_read_as(home, Some(now), options, known);
+        return open_to_read_as(home, (Some(now), None), options, known);
     }
     let unfinished = read.loaded.unfinished();
     let report = OpenReport {
@@ -200,7 +207,7 @@ pub(crate) fn open_to_read_as(
             bytes: torn.bytes.len() as u64,
             kept: None,
         }),
-        damage: read.loaded.damage,
+        damage: wrong.into_iter().chain(read.loaded.damage).collect(),
         index: IndexReport::InMemory { reason: None },
         full: false,
     };

@@ -402,6 +402,12 @@ pub(crate) fn decode_segment_head(bytes: &[u8], store: StoreId, segment: u32) ->
     (*head == encode_segment_head(store, segment, chain)).then_some(chain)
 }
 
+/// The store that a whole head names, whichever it is.
+pub(crate) fn store_of_head(bytes: &[u8], segment: u32) -> Option<StoreId> {
+    let store = bytes.get(8..24)?.try_into().ok()?;
+    decode_segment_head(bytes, store, segment).map(|_| store)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

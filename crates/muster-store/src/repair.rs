@@ -8,11 +8,12 @@ use crate::aside::{check_readable, files, is_readable, put_aside};
 use crate::compact::{COPY_BYTES, Packed, append};
 use crate::disk::Disk;
 use crate::disk_store::{DiskStore, Held};
-use crate::home::{FORMAT, Format, Home};
+use crate::format::Format;
+use crate::home::{FORMAT, Home};
 use crate::index::{Checkpoint, Index, Key, body_key, entry_key};
 use crate::journal::{Journal, Tail};
 use crate::open::{Read, home_of, open_to_read_as, read_journal, remove_leftovers};
-use crate::record::StoreId;
+use crate::refind;
 use crate::sled_index::{self, Opened};
 use crate::whole::bodies_named;
 use crate::{Damage, OpenOptions, OpenReport, Storage, StoreError, Write};
@@ -41,7 +42,7 @@ impl Choice {
 }
 
 /// What a repair did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repaired {
     /// The places that could not be read.
     pub damage: Vec<Damage>,
@@ -53,8 +54,8 @@ pub struct Repaired {
     pub unnamed: u64,
     /// Local facts that were there and were forgotten, for newer ones may have been in a damaged place.
     pub forgotten: Vec<String>,
-    /// Where the journal is now as it was found.
-    pub quarantine: PathBuf,
+    /// Where the journal is now as it was found; none where it was whole and stays.
+    pub quarantine: Option<PathBuf>,
 }
 
 impl DiskStore {
@@ -71,23 +72,31 @@ impl DiskStore {
     ) -> Result<Option<Repaired>, E> {
         let home = home_of(dir, &options);
         let no_store = || StoreError::NoStore { path: dir.into() };
-        home.read_format()?.ok_or_else(no_store)?;
+        refind::format_of(&home)?.0.ok_or_else(no_store)?;
         let _lock = home.lock()?;
         // Read again: whoever had the lock before may have compacted the store.
-        let found = home.read_format()?.ok_or_else(no_store)?;
+        let (found, wrong) = refind::format_of(&home)?;
+        let found = found.ok_or_else(no_store)?;
         let home = home.of(found.generation);
-        let index = open_index(&home, found.store, &options);
+        if wrong.is_some() {
+            // One rename. Nothing goes that another journal may hold: what is wrong with one is told below.
+            home.write_format(found)?;
+        }
+        let index = open_index(&home, &options);
         let (store, report) = open_as_known(&home, found, &options, index.as_ref())?;
+        let and_format = |damage: Vec<Damage>| wrong.clone().into_iter().chain(damage).collect();
         if let Some(repaired) = take_later(&store, &report.damage)? {
-            return Ok(Some(repaired));
+            return Ok(Some(Repaired { damage: and_format(repaired.damage), ..repaired }));
         }
         // sled is done with before its files are removed.
         let known = index.and_then(|index| index.index.entries_from((0, 0)).ok()).unwrap_or_default();
         let (store, choice) = choose(store)?;
         if report.damage.is_empty() && choice.left_out.is_empty() {
-            return Ok(None);
+            let whole = Repaired { damage: and_format(Vec::new()), kept: report.entries, ..Repaired::default() };
+            return Ok(wrong.is_some().then_some(whole));
         }
-        Ok(Some(rebuild(&store, report.damage, &choice, &known)?))
+        let repaired = rebuild(&store, report.damage, &choice, &known)?;
+        Ok(Some(Repaired { damage: and_format(repaired.damage), ..repaired }))
     }
 
     /// Forgets which entries are gone: somebody said that they will not come back.
@@ -96,20 +105,21 @@ impl DiskStore {
     /// [`StoreError::InUse`], [`StoreError::NoStore`] and those of removing a file.
     pub fn accept_loss(dir: &Path, options: OpenOptions) -> Result<(), StoreError> {
         let home = home_of(dir, &options);
-        home.read_format()?.ok_or_else(|| StoreError::NoStore { path: dir.into() })?;
+        refind::format_of(&home)?.0.ok_or_else(|| StoreError::NoStore { path: dir.into() })?;
         let _lock = home.lock()?;
         home.forget_lost()
     }
 }
 
 /// The index as it is, if there is one and it can be used: it knows what was acknowledged.
-fn open_index(home: &Home, store: StoreId, options: &OpenOptions) -> Option<Opened> {
+fn open_index(home: &Home, options: &OpenOptions) -> Option<Opened> {
     if options.index_in_memory || !home.index().is_dir() {
         return None;
     }
     let opened = sled_index::begin(home.index(), options.index_patience).finish();
     let opened = opened.inspect_err(|failed| tracing::warn!(reason = failed.reason, "the index cannot be asked")).ok();
-    opened.filter(|opened| opened.checkpoint.is_some_and(|at| at.store == store))
+    // Of another store it tells what that one held: nobody makes two in one home, so the journal was exchanged or is gone.
+    opened.filter(|opened| opened.checkpoint.is_some())
 }
 
 /// Opens the store for reading. What is not whole at its end is damage where it is known to have been acknowledged.
@@ -119,7 +129,8 @@ fn open_as_known(
     options: &OpenOptions,
     index: Option<&Opened>,
 ) -> Result<(DiskStore, OpenReport), StoreError> {
-    let open = |known: fn(Journal) -> Journal| open_to_read_as(home.clone(), Some(found), options.clone(), known);
+    let open =
+        |known: fn(Journal) -> Journal| open_to_read_as(home.clone(), (Some(found), None), options.clone(), known);
     let (store, report, unfinished) = open(|journal| journal)?;
     let is_acknowledged = |end| index.is_some_and(|index| index.is_ahead(Checkpoint { store: found.store, end }));
     if unfinished.is_some_and(is_acknowledged) {
@@ -152,7 +163,14 @@ fn take_later(store: &DiskStore, damage: &[Damage]) -> Result<Option<Repaired>, 
         later.write_format(Format { version: FORMAT, generation, ..store.format })?;
         remove_leftovers(&later, &read.archives, false);
         let (damage, kept) = (damage.to_vec(), read.kept.entries);
-        return Ok(Some(Repaired { damage, kept, left_out: 0, unnamed: 0, forgotten: Vec::new(), quarantine }));
+        return Ok(Some(Repaired {
+            damage,
+            kept,
+            left_out: 0,
+            unnamed: 0,
+            forgotten: Vec::new(),
+            quarantine: Some(quarantine),
+        }));
     }
     Ok(None)
 }
@@ -207,7 +225,7 @@ fn rebuild(store: &DiskStore, damage: Vec<Damage>, choice: &Choice, known: &[Key
         left_out: choice.left_out.len() as u64,
         unnamed,
         forgotten,
-        quarantine,
+        quarantine: Some(quarantine),
     })
 }
 

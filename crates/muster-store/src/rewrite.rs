@@ -7,7 +7,8 @@
 
 use crate::archive::{ArchiveRef, Archives, Reading};
 use crate::disk_store::{DiskStore, Kept};
-use crate::home::{FORMAT, Format, Home};
+use crate::format::Format;
+use crate::home::{FORMAT, Home};
 use crate::index::{Checkpoint, Index, MemoryIndex, Row};
 use crate::journal::{Cursor, Journal, Tail};
 use crate::open::remove_leftovers;

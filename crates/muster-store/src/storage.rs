@@ -97,6 +97,11 @@ pub trait Storage {
     /// answers [`StoreError::Poisoned`] until then. The session must not be continued (forget the lease).
     fn commit(&mut self) -> Result<(), StoreError>;
 
+    /// Whether it was opened for writing.
+    fn is_writable(&self) -> bool {
+        true
+    }
+
     /// Whether a commit of a few records would find room now. It promises nothing: another program may take the room.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ fn what_stands_is_kept_the_rest_is_put_aside_and_noted_until_it_is_back() {
     let before = contents(&disk, Path::new("/home/store/journal-2/00000001.log"));
     let repaired = repair(&disk).unwrap().unwrap();
     assert_eq!((repaired.damage.len(), repaired.left_out), (1, u64::from(ENTRIES - BAD - 1)));
-    assert!(contents(&disk, &repaired.quarantine.join("journal/00000001.log")) == before);
+    assert!(contents(&disk, &repaired.quarantine.clone().unwrap().join("journal/00000001.log")) == before);
     let mut store = open(&disk).unwrap();
     check_stands(&store);
     assert_eq!(store.count(&dag(9)), u64::from(BAD));
@@ -126,7 +126,10 @@ fn a_damaged_archive_goes_back_into_the_journal_as_far_as_it_can_be_read() {
     assert!(matches!(open(&disk), Err(StoreError::Damaged { .. })));
     let none_left_out = |store| Ok::<_, StoreError>((store, Choice::default()));
     let repaired = DiskStore::repair(Path::new(HOME), options(&disk), none_left_out).unwrap().unwrap();
-    assert_eq!(contents(&disk, &repaired.quarantine.join("archives/00000002.arc")).len() as u64, size / 2);
+    assert_eq!(
+        contents(&disk, &repaired.quarantine.clone().unwrap().join("archives/00000002.arc")).len() as u64,
+        size / 2
+    );
     let store = open(&disk).unwrap();
     let wanted: Vec<_> = lines(1, 5).into_iter().map(|line| line.entry).collect();
     assert!(store.entries(&wanted[0].dag).unwrap() == wanted);
@@ -193,7 +196,10 @@ fn a_repair_that_cannot_look_at_something_loses_nothing() {
                 Ok(done) => done.unwrap(),
                 Err(_) => repair(&disk).unwrap().unwrap(),
             };
-            assert!(contents(&disk, &repaired.quarantine.join("journal/00000001.log")) == bytes, "{nth}");
+            assert!(
+                contents(&disk, &repaired.quarantine.clone().unwrap().join("journal/00000001.log")) == bytes,
+                "{nth}"
+            );
             assert!(contents(&disk, Path::new("/home/store/archives/00000001.arc")) == archive, "{nth}");
             check_stands(&open(&disk).unwrap());
         }
@@ -236,7 +242,7 @@ fn a_repair_without_room_leaves_nothing_behind() {
         match repair(&disk) {
             Ok(repaired) => {
                 done += 1;
-                assert!(repaired.unwrap().quarantine.ends_with("quarantine-1"));
+                assert!(repaired.unwrap().quarantine.unwrap().ends_with("quarantine-1"));
             }
             Err(StoreError::Full { .. }) => {
                 refused += 1;
@@ -250,7 +256,7 @@ fn a_repair_without_room_leaves_nothing_behind() {
         }
         disk.set_capacity(None);
         if refused > 0 && done == 0 {
-            assert!(repair(&disk).unwrap().unwrap().quarantine.ends_with("quarantine-1"));
+            assert!(repair(&disk).unwrap().unwrap().quarantine.unwrap().ends_with("quarantine-1"));
         }
         check_stands(&open(&disk).unwrap());
     }

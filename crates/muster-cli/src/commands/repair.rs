@@ -38,7 +38,9 @@ fn told(account: &Account) -> String {
         return "nothing to repair: the journal is whole\n".into();
     }
     let places: String = damage.iter().map(|place| format!("{place}\n")).collect();
-    let quarantine = quarantine.as_deref().unwrap_or_default();
+    let Some(quarantine) = quarantine else {
+        return format!("{places}kept {kept} entries: the journal is whole, and the rest was made again from it\n");
+    };
     let forgot = match forgot_choice {
         true => "which incident commands mean was forgotten, a newer choice may have been damaged: `muster use`\n",
         false => "",
@@ -70,6 +72,9 @@ mod tests {
             quarantine: None,
         };
         assert_eq!(told(&nothing), "nothing to repair: the journal is whole\n");
+        let format = vec!["format is damaged".to_owned()];
+        let text = told(&Account { repaired: true, damage: format, kept: 7, ..nothing });
+        assert!(text.contains("format is damaged") && text.contains("kept 7 entries: the journal is whole"), "{text}");
         let damage = vec!["a is damaged at offset 9: its checksum does not fit".to_owned()];
         let quarantine = Some("/home/q".to_owned());
         let text = told(&Account {

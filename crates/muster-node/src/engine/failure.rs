@@ -46,6 +46,9 @@ fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::Damaged { .. } => {
             "reading goes on, `muster verify` lists what is affected; `muster repair` makes the home writable again"
         }
+        StoreError::NoJournal { .. } => {
+            "nothing can be read here: put the home back from a copy, or begin in a new one (--home DIR) and join the team again"
+        }
         StoreError::Unreadable { .. } => {
             "look who may read the file (it may belong to another user) and try again; else copy the home to a disk that \
              can be read"
