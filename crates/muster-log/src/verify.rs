@@ -23,6 +23,10 @@ pub enum Fault {
     /// What is kept under its id is something else.
     #[error("its bytes have another hash")]
     Hash,
+    /// It was proven when it came, as the store says in which it is, and what proved it is gone. It stands, and so does what
+    /// builds on it; but nobody else can be shown that.
+    #[error("its proof is lost here: it was proven when it came, and the signature that did so is gone")]
+    ProofLost,
     /// Its body is another.
     #[error("its body is not the one that was signed")]
     Body,
@@ -105,6 +109,7 @@ pub struct Verifier {
     report: VerifyReport,
     faults: Vec<(EntryId, Fault)>,
     is_every: bool,
+    is_own: bool,
 }
 
 /// A row of good form.
@@ -130,7 +135,16 @@ impl Verifier {
             report: VerifyReport::default(),
             faults: Vec::new(),
             is_every: false,
+            is_own: false,
         }
+    }
+
+    /// What comes is from the own store, to which nothing comes that was not proven: where the proof is gone since, that is
+    /// [`Fault::ProofLost`] and costs nothing else.
+    #[must_use]
+    pub fn of_own_store(mut self) -> Self {
+        self.is_own = true;
+        self
     }
 
     /// Checks each signature that is there.
@@ -265,7 +279,8 @@ impl Verifier {
         }
         let standing = self.rows.iter().filter(|row| !self.bad.contains(&row.id));
         let (signed, by_run): (Vec<_>, Vec<_>) = standing.partition(|row| row.is_signed == Some(true));
-        (self.report.signed, self.report.by_run) = (signed.len(), by_run.len());
+        let unproven = self.faults.iter().filter(|(_, fault)| *fault == Fault::ProofLost).count();
+        (self.report.signed, self.report.by_run) = (signed.len(), by_run.len().saturating_sub(unproven));
         if !self.bad.is_empty() {
             self.leave_out_what_fails();
         }
@@ -333,12 +348,27 @@ impl Verifier {
                 }),
             }
         }
+        if self.is_own {
+            return self.name_lost_proofs(&claims);
+        }
         let passing: BTreeSet<usize> = largest_proven_set(&claims, |_| false).into_iter().collect();
         for (_, claim) in claims.iter().enumerate().filter(|(at, _)| !passing.contains(at)) {
             let bad = claim.backlink.iter().chain(&claim.others).find(|need| self.bad.contains(need));
             let refusal = bad.map_or(Refusal::Unproven, |parent| Refusal::BuildsOnRefused { parent: *parent });
             self.bad.insert(claim.id);
             self.faults.push((claim.id, refusal.into()));
+        }
+    }
+
+    /// Names what stands, given in causal order, and is proven neither by itself nor by what follows it in its log.
+    fn name_lost_proofs(&mut self, claims: &[Claim]) {
+        let mut proven: BTreeSet<EntryId> = BTreeSet::new();
+        for claim in claims.iter().rev() {
+            if claim.is_signed || proven.contains(&claim.id) {
+                proven.extend(claim.backlink);
+            } else {
+                self.faults.push((claim.id, Fault::ProofLost));
+            }
         }
     }
 
@@ -360,6 +390,22 @@ fn needs(entry: &Entry) -> impl Iterator<Item = EntryId> + '_ {
 }
 
 impl Ledger {
+    /// The admitted entries that can be proven to others, where `is_signed` tells of which a good signature is here: the largest set in
+    /// which each is proven by itself or by what follows it in its log, and everything that each builds on is in it.
+    pub fn provable(&self, is_signed: impl Fn(&EntryId) -> bool) -> BTreeSet<EntryId> {
+        let entries = self.dags().flat_map(|(_, dag)| dag.entries());
+        let claims: Vec<Claim> = entries
+            .map(|entry| Claim {
+                id: entry.id(),
+                backlink: entry.backlink(),
+                others: needs(entry).skip(usize::from(entry.backlink().is_some())).collect(),
+                is_signed: is_signed(&entry.id()),
+            })
+            .collect();
+        let passing = largest_proven_set(&claims, |_| false).into_iter();
+        passing.filter_map(|at| claims.get(at).map(|claim| claim.id)).collect()
+    }
+
     /// Judges every admitted entry again: bytes, id, signature, log, binding, roster, proof.
     ///
     /// `signatures` gives what the store holds for an entry.
@@ -378,7 +424,23 @@ pub fn verify<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     signatures: impl Fn(&EntryId) -> Option<Signature>,
 ) -> VerifyReport {
-    let mut verifier = Verifier::new(team).every();
+    verify_with(Verifier::new(team).every(), entries, signatures)
+}
+
+/// As [`verify`], of the own store ([`Verifier::of_own_store`]).
+pub fn verify_own<'a>(
+    team: TeamId,
+    entries: impl Iterator<Item = &'a Entry>,
+    signatures: impl Fn(&EntryId) -> Option<Signature>,
+) -> VerifyReport {
+    verify_with(Verifier::new(team).every().of_own_store(), entries, signatures)
+}
+
+fn verify_with<'a>(
+    mut verifier: Verifier,
+    entries: impl Iterator<Item = &'a Entry>,
+    signatures: impl Fn(&EntryId) -> Option<Signature>,
+) -> VerifyReport {
     for entry in entries {
         verifier.push(Some(entry.id()), entry.bytes(), signatures(&entry.id()), None);
     }

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::request::{Failure, Request};
 use crate::sshsig;
 use muster_log::audit::{AuditFile, signature_item};
-use muster_log::{DagId, Signature, TeamId};
+use muster_log::{DagId, Entry, Signature, TeamId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub(crate) struct Planned {
     pub(crate) signature: Bytes,
     /// Private incidents that are left out.
     pub(crate) left_out: usize,
+    /// Whether rows come that are not in the manifest.
+    #[serde(default)]
+    pub(crate) is_picked: bool,
 }
 
 /// Rows, one after another.
@@ -139,6 +142,30 @@ pub fn write(
     let (total, mut passed) = (manifest.len(), 0);
     for (dag, ids) in &manifest.dags {
         let mut from = 0;
+        if planned.is_picked {
+            let mut left = ids.iter().peekable();
+            while left.peek().is_some() {
+                progress(passed as u64, Some(total as u64));
+                let page: Page = ask(client, Ask::Rows { team: Text(manifest.team), dag: Text(*dag), from })?;
+                if page.next <= from {
+                    return Err(no_sense(&"it ends before the plan does"));
+                }
+                for (at, row) in (from..).zip(muster_log::audit::Rows::of(&page.rows.0)) {
+                    let row = row.map_err(|error| no_sense(&error))?;
+                    let id = Entry::decode(&row.entry).map_err(|error| no_sense(&error))?.id();
+                    if left.next_if(|next| **next == id).is_none() {
+                        continue;
+                    }
+                    if page.absent.contains(&at) && manifest.absent.binary_search(&id).is_err() {
+                        return Err(erased_meanwhile());
+                    }
+                    put(&row.encode())?;
+                    passed += 1;
+                }
+                from = page.next;
+            }
+            continue;
+        }
         while from < ids.len() {
             progress(passed as u64, Some(total as u64));
             let page: Page = ask(client, Ask::Rows { team: Text(manifest.team), dag: Text(*dag), from })?;
@@ -149,7 +176,7 @@ pub fn write(
             }
             let gone = page.absent.iter().filter_map(|at| ids.get(*at));
             if gone.into_iter().any(|id| manifest.absent.binary_search(id).is_err()) {
-                return Err(Failure::new("a text was erased while the file was written").hint("write it again"));
+                return Err(erased_meanwhile());
             }
             if next == page.next {
                 put(&page.rows.0)?;
@@ -179,6 +206,10 @@ pub fn write(
 fn ask<T: DeserializeOwned>(client: &mut Client, ask: Ask) -> Result<T, Failure> {
     let answer = client.call(&Request::Audit(ask))?;
     serde_json::from_value(answer).map_err(|error| no_sense(&error))
+}
+
+fn erased_meanwhile() -> Failure {
+    Failure::new("a text was erased while the file was written").hint("write it again")
 }
 
 fn no_sense(error: &dyn std::fmt::Display) -> Failure {

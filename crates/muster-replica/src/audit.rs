@@ -27,6 +27,8 @@ pub struct AuditPlan {
     pub signature: Signature,
     /// Private incidents that are left out.
     pub left_out: usize,
+    /// Whether entries are left out, and counted as lost, because nothing here proves them: their rows are not to be written.
+    pub is_picked: bool,
 }
 
 /// Rows of an audit file.
@@ -45,7 +47,8 @@ impl<S: Storage> Replica<S> {
     /// many places of the store cannot be read.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`].
+    /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::NoSuchIncident`], [`ReplicaError::Store`]; [`ReplicaError::ProofLost`] where
+    /// nothing of the roster or of the one incident can be proven.
     pub fn plan_audit(
         &self,
         team: &TeamId,
@@ -64,25 +67,37 @@ impl<S: Storage> Replica<S> {
                 left_out = all.len() - incidents.len();
             }
         }
+        let state = self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))?;
+        let provable = self.provable(state)?;
+        let may_go = |id: &EntryId| provable.as_ref().is_none_or(|provable| provable.contains(id));
+        let mut unproven = 0;
         let mut dags: Vec<(DagId, Vec<EntryId>)> = Vec::new();
         let mut absent: Vec<EntryId> = Vec::new();
         for dag in [DagId::from(*team)].into_iter().chain(incidents.into_iter().map(DagId::from)) {
             let incident = || ReplicaError::NoSuchIncident(IncidentId::of_genesis(dag.genesis()));
             let found = ledger.dag(&dag).ok_or_else(incident)?;
-            for entry in found.entries() {
+            let ids: Vec<EntryId> = found.order().iter().copied().filter(may_go).collect();
+            unproven += found.order().len() - ids.len();
+            if ids.is_empty() && (dag == DagId::from(*team) || matches!(order, AuditOrder::One(_))) {
+                return Err(ReplicaError::ProofLost { id: dag.genesis() });
+            }
+            if ids.is_empty() {
+                continue;
+            }
+            for entry in found.entries().filter(|entry| may_go(&entry.id())) {
                 if let Some(reference) = entry.body()
                     && (self.is_redacted(team, &entry.id()) || !self.store.contains_body(&reference.hash)?)
                 {
                     absent.push(entry.id());
                 }
             }
-            dags.push((dag, found.order().to_vec()));
+            dags.push((dag, ids));
         }
         absent.sort_unstable();
-        let lost = self.count_lost(damaged)?;
+        let lost = self.count_lost(damaged)?.saturating_add(unproven as u64);
         let manifest = Manifest { team: *team, device: self.device(), now: now.wall, dags, absent, lost };
         let signature = self.secret.sign_file(AUDIT_NAMESPACE, &manifest.encode());
-        Ok(AuditPlan { manifest, signature, left_out })
+        Ok(AuditPlan { manifest, signature, left_out, is_picked: unproven > 0 })
     }
 
     /// Entries that are known to have been here and are no more, or do not stand without what is damaged.
@@ -91,7 +106,7 @@ impl<S: Storage> Replica<S> {
         Ok(gone.saturating_add(damaged).saturating_add(self.left_out().len() as u64))
     }
 
-    /// The rows of a DAG from the `from`-th entry on, in the order of its manifest, as many as begin within so many bytes.
+    /// The rows of a DAG from the `from`-th entry on, those too that a plan leaves out, in the order of its manifest, as many as begin within so many bytes.
     ///
     /// # Errors
     /// [`ReplicaError::NoSuchTeam`], [`ReplicaError::Store`]; [`ReplicaError::Damaged`] where the store lacks an entry.

@@ -33,6 +33,12 @@ pub enum ReplicaError {
         /// What is wrong with it.
         what: String,
     },
+    /// Everything that was asked for builds on an entry that nothing here proves any more.
+    #[error("the proof of entry {id} is lost here, and everything else builds on it")]
+    ProofLost {
+        /// The entry.
+        id: EntryId,
+    },
     /// A bundle cannot be written or read.
     #[error(transparent)]
     Bundle(#[from] crate::bundle::BundleError),

@@ -44,6 +44,7 @@ impl<S: Storage> Replica<S> {
         self.hide(team, &outcome.admitted)?;
         for (entry, signature) in signatures {
             self.stage(Write::Signature { entry, signature })?;
+            self.teams.entry(team).and_modify(|state| state.note_proof(entry, true));
         }
         for (id, body) in bodies {
             let state = self.teams.get(&team);

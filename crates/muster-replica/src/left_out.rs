@@ -6,6 +6,7 @@
 use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::Replica;
+use muster_log::verify::Fault;
 use muster_log::{DagId, Entry, EntryId, Signature, TeamId};
 use muster_store::Storage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +41,8 @@ impl<S: Storage> Replica<S> {
         &self.left_out
     }
 
-    /// What does not stand in the store, judged from the first byte: all else proves itself without it.
+    /// What does not stand in the store, judged from the first byte: all else has its whole past without it. It need not be proven
+    /// any more: it was when it came, and its record says so.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
@@ -48,13 +50,14 @@ impl<S: Storage> Replica<S> {
         let mut ruins = Ruins::default();
         for team in self.store.teams() {
             let (mut standing, signatures) = self.stored_entries(&team, &mut ruins)?;
-            // An entry that falls may have been the proof of others.
+            // What builds on an entry that falls is judged again.
             loop {
-                let report = muster_log::verify::verify(team, standing.iter(), |id| signatures.get(id).copied());
-                if report.is_ok() {
+                let report = muster_log::verify::verify_own(team, standing.iter(), |id| signatures.get(id).copied());
+                let falls = |(id, fault)| (fault != Fault::ProofLost).then_some(id);
+                let fallen: BTreeSet<EntryId> = report.problems.into_iter().filter_map(falls).collect();
+                if fallen.is_empty() {
                     break;
                 }
-                let fallen: BTreeSet<EntryId> = report.problems.into_iter().map(|(id, _)| id).collect();
                 for entry in standing.iter().filter(|entry| fallen.contains(&entry.id())) {
                     ruins.gone.extend(entry.parents().chain(entry.items().roster_heads.iter().copied()));
                 }

@@ -40,6 +40,7 @@ mod only_here;
 mod pace;
 mod people;
 mod proof;
+mod proofs;
 mod read;
 mod record;
 mod recovery;

@@ -262,6 +262,10 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::Store`]: nothing of the batch may be acknowledged; drop the replica and open the store again.
     pub fn commit(&mut self, now: Now) -> Result<(), ReplicaError> {
         self.began.get_or_insert(now.wall);
+        if !self.store.is_writable() {
+            // What is to be kept, told or erased waits for whoever may write. In a damaged store it may have been long ago.
+            return Ok(());
+        }
         self.let_sponsors_go()?;
         // Feeding the replicators after a commit can bring no new entries, but the loop costs nothing and keeps the rule
         // should that change.

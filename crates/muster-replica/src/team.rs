@@ -60,6 +60,8 @@ pub(crate) struct Team {
     pub(crate) sent_by: BTreeMap<DeviceKey, Held>,
     /// What peers sent and waits for something to be admitted: entry → peers.
     pub(crate) sent_waiting: BTreeMap<EntryId, BTreeSet<DeviceKey>>,
+    /// Entries that nothing here proves to others.
+    pub(crate) unproven: BTreeSet<EntryId>,
     /// Late arrivals that are not marked as seen, in the order in which they came.
     pub(crate) late: BTreeMap<DagId, Vec<EntryId>>,
     /// When each peer was last heard, and how far its clock was off.
@@ -104,6 +106,7 @@ impl Team {
             receipts: BTreeMap::new(),
             sent_by: BTreeMap::new(),
             sent_waiting: BTreeMap::new(),
+            unproven: BTreeSet::new(),
             late: BTreeMap::new(),
             heard: BTreeMap::new(),
             shown_to: ShownTo::new(),
@@ -161,6 +164,7 @@ impl Team {
         };
         let is_late = is_unseen && self.is_late(&entry, stored.received, &me);
         self.ledger.restore(entry).map_err(|refusal| damaged(refusal.to_string()))?;
+        self.note_proof(stored.id, stored.signature.is_some());
         if is_late {
             self.late.entry(dag).or_default().push(stored.id);
         }

@@ -5,6 +5,7 @@ mod audience;
 mod back_again;
 mod bundle;
 mod compact;
+mod damaged;
 mod decisions;
 mod forks;
 mod full;

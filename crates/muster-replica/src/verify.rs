@@ -88,7 +88,7 @@ impl<S: Storage> Replica<S> {
             // Whatever these entries cite is among them, for it came before.
             dags.push((dag, self.store.count(&dag)));
         }
-        let verifier = Verifier::new(team);
+        let verifier = Verifier::new(team).of_own_store();
         TeamBeingVerified { team, verifier: if scope.every { verifier.every() } else { verifier }, dags, start: 0 }
     }
 

@@ -167,8 +167,9 @@ impl<S: Storage> Replica<S> {
         has_body: bool,
     ) -> Result<(), ReplicaError> {
         let (id, dag) = (stored.id, stored.dag);
+        let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
+        state.note_proof(id, stored.signature.is_some());
         if has_body {
-            let state = self.teams.get_mut(&team).ok_or(ReplicaError::NoSuchTeam(team))?;
             state.missing_bodies.entry(dag).or_default().insert(id);
         }
         self.stage(Write::Entry(stored))?;

@@ -37,6 +37,7 @@ impl<S: Storage> Engine<S> {
             manifest: Bytes(plan.manifest.encode()),
             signature: Bytes(plan.signature.as_bytes().to_vec()),
             left_out: plan.left_out,
+            is_picked: plan.is_picked,
         })
     }
 }

@@ -32,6 +32,7 @@ impl<S: Storage> Engine<S> {
         report.entries = self.entries()?;
         let mut checks = vec![store_check(&report, &Path::new(&self.around.home).join("store"))];
         checks.extend(self.lost_check()?);
+        checks.extend(self.proof_check());
         checks.extend(self.redacted_check()?);
         checks.push(self.node_check());
         checks.extend(self.restored_check()?);
@@ -100,6 +101,18 @@ impl<S: Storage> Engine<S> {
         };
         let detail = json!({ "missing": lost.missing, "unnamed": lost.unnamed, "since_ms": lost.since_ms });
         Ok(Some(Check::bad("lost", text, next).with(detail)))
+    }
+
+    /// Said only where entries stand here that can be proven to nobody else.
+    fn proof_check(&self) -> Option<Check> {
+        let count = self.replica.proofs_lost() as u64;
+        let text = || {
+            let (stand, their) =
+                (plural(count, "entry stands", "entries stand"), if count == 1 { "its" } else { "their" });
+            format!("{stand} here and {their} proof is lost: exports for an auditor leave out what builds on that")
+        };
+        let detail = json!({ "entries": count });
+        (count > 0).then(|| Check::warn("proof", text(), super::failure::PROOF_HINT).with(detail))
     }
 
     /// Said only where redacted texts are still on the disk.

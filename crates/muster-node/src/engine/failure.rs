@@ -18,6 +18,7 @@ impl From<ReplicaError> for Failure {
             ReplicaError::Damaged { .. } => {
                 Some("`muster repair` puts aside what does not stand and makes the home usable again".into())
             }
+            ReplicaError::ProofLost { .. } => Some(PROOF_HINT.into()),
             ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
             ReplicaError::InTeam => Some(
                 "there is nothing to do here: a ticket is for somebody else; `muster team show` tells who is in".into(),
@@ -34,6 +35,9 @@ impl From<StoreError> for Failure {
         ReplicaError::from(error).into()
     }
 }
+
+/// How a proof comes back. Links bring what came after it, and no signature of what is here.
+pub(crate) const PROOF_HINT: &str = "`muster up`: peers that hold what came after give the proof back with it; else `muster bundle read` a file that one of them wrote";
 
 fn store_hint(error: &StoreError) -> Option<&'static str> {
     Some(match error {

@@ -6,20 +6,20 @@ use muster_log::{EntryId, PersonId};
 use muster_store::Storage;
 use muster_sync::bundle::{BundleReader, BundleWriter, Cursor, Found, Header, Kind, States, Summary};
 
-fn whole(team: TeamId) -> BundleOrder {
+pub(super) fn whole(team: TeamId) -> BundleOrder {
     BundleOrder { team, reader: None, only: None, kind: Kind::Full, base: None }
 }
 
-struct Bundle {
+pub(super) struct Bundle {
     header: Header,
-    chunks: Vec<Vec<u8>>,
+    pub(super) chunks: Vec<Vec<u8>>,
     states: Vec<Vec<u8>>,
     summary: Summary,
     left_out: usize,
 }
 
 /// Written at one desk and read back frame by frame.
-fn write(desk: &Replica<MemoryStore>, order: &BundleOrder, base: &States, now: Now) -> Bundle {
+pub(super) fn write(desk: &Replica<MemoryStore>, order: &BundleOrder, base: &States, now: Now) -> Bundle {
     let plan = desk.plan_bundle(order, now).unwrap();
     let (mut writer, mut bytes) = BundleWriter::begin(plan.header.clone(), &plan.states);
     for (dag, to) in plan.dags {
@@ -45,7 +45,7 @@ fn write(desk: &Replica<MemoryStore>, order: &BundleOrder, base: &States, now: N
 }
 
 impl Room {
-    fn take(&mut self, desk: usize, chunks: &[Vec<u8>]) -> Vec<TakenChunk> {
+    pub(super) fn take(&mut self, desk: usize, chunks: &[Vec<u8>]) -> Vec<TakenChunk> {
         let now = self.now();
         let taken = chunks.iter().map(|chunk| {
             let taken = self.desks[desk].take_bundle_chunk(chunk, now).unwrap().unwrap();
