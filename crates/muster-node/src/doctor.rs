@@ -139,6 +139,7 @@ pub fn examine(setup: &Setup, unread: Option<&Warning>) -> Report {
             true => files::shut_key(home, device.as_deref()),
             false => files::key(home, found.as_ref().copied(), device.as_deref(), inside.as_ref().ok()),
         });
+        checks.extend(files::key_copies(home));
         checks.extend(files::disk(home, access.is_ok_and(|access| access == Access::ReadOnly)));
         checks.extend(inside.map_or_else(|checks| checks, |inside| inside.checks));
     }

@@ -4,19 +4,20 @@
 //! stands is [`crate::home`]'s, what is in it `form`'s, and who knows the passphrase [`crate::unlock`]'s. Secrets in
 //! memory are zeroed when dropped, and no error or `Debug` here shows key material.
 
+pub(crate) mod beside;
 pub(crate) mod form;
 
-use crate::clock::{EntropyError, entropy16, entropy32};
+use crate::clock::{EntropyError, entropy32};
 use crate::unlock::{NoPassphrase, Unlock};
+pub(crate) use beside::{create, replace};
 use form::{KEY_FILE_BYTES_MAX, KeyText};
 use muster_log::{DeviceKey, DeviceSecret};
-use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Permission bits that let somebody besides the owner use the key.
 pub(crate) const OTHERS_ANYTHING: u32 = 0o077;
@@ -211,53 +212,6 @@ fn read_bounded(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Writes beside the file, syncs, and moves into place; `false` when another process was first.
-pub(crate) fn create(path: &Path, text: &str) -> Result<bool, KeyError> {
-    put(path, text, move_unless_present)
-}
-
-/// The same over the file that is there: afterwards the one or the other is whole.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), KeyError> {
-    put(path, text, |from, to| fs::rename(from, to).map(|()| true)).map(drop)
-}
-
-fn put(path: &Path, text: &str, into_place: fn(&Path, &Path) -> io::Result<bool>) -> Result<bool, KeyError> {
-    let mut suffix = entropy16()?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".new-{:016x}", u128::from_be_bytes(suffix) >> 64));
-    suffix.zeroize();
-    let beside = PathBuf::from(beside);
-    let done = write_and_sync(&beside, text).and_then(|()| into_place(&beside, path));
-    if !matches!(done, Ok(true)) {
-        // Best effort: what stays is a key that nobody uses.
-        let _ = fs::remove_file(&beside);
-    }
-    let moved = done.map_err(|source| failed("write", path, source))?;
-    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|dir| dir.sync_all()).map_err(|source| failed("write", path, source))?;
-    Ok(moved)
-}
-
-fn write_and_sync(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn move_unless_present(from: &Path, to: &Path) -> io::Result<bool> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        // File systems without that flag; a hard link never replaces either.
-        Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        },
-        Err(errno) => Err(errno.into()),
-    }
-}
-
 pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> KeyError {
     KeyError::Io { doing, path: path.to_owned(), source }
 }
@@ -265,6 +219,8 @@ pub(crate) fn failed(doing: &'static str, path: &Path, source: io::Error) -> Key
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::CWD;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     // Made with ssh-keygen of OpenSSH for these tests and used nowhere else; the passphrase of the first is "muster".

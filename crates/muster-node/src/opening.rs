@@ -100,6 +100,9 @@ pub(crate) fn open(setup: &Setup, is_node: bool) -> Result<(Opened, Engine<DiskS
 /// Opens the store of an opened home, again or for the first time.
 pub(crate) fn reopen(opened: &mut Opened) -> Result<Engine<DiskStore>, Failure> {
     let has_log = opened.setup.home.store().join("format").exists();
+    if opened.access == Access::ReadWrite {
+        keystore::beside::sweep(&opened.secret_file);
+    }
     let secret: DeviceSecret = match keystore::load(&opened.secret_file, &opened.setup.unlock)? {
         Some(secret) => secret,
         // A new key beside an old log would be a stranger to every team in it, and nobody would know why.

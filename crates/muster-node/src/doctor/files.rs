@@ -76,6 +76,21 @@ pub(super) fn key(home: &Home, found: Result<bool, &KeyError>, device: Option<&s
     .with(json!({ "path": path, "device": device, "mode": mode(&path) }))
 }
 
+/// Said only where copies of the key lie beside it that a killed process left.
+pub(super) fn key_copies(home: &Home) -> Option<Check> {
+    let left = crate::keystore::beside::left_behind(&home.key_file());
+    let first = left.first()?.display().to_string();
+    let text = format!(
+        "{} of the key, perhaps without its passphrase, was left by a process that was killed: {first}",
+        match left.len() {
+            1 => "a copy".to_owned(),
+            more => format!("one of {more} copies"),
+        }
+    );
+    let next = format!("the next command that writes removes it; if it stays, `rm '{first}'`");
+    Some(Check::warn("key-copy", text, next).with(json!({ "paths": left })))
+}
+
 /// The permission bits in octal, of the link itself where it is one.
 fn mode(path: &Path) -> Option<String> {
     fs::symlink_metadata(path).ok().map(|found| format!("{:04o}", found.mode() & 0o7777))

@@ -133,7 +133,7 @@ fn peers_that_give_back_what_is_missing_give_its_proof_back_too() {
     let desk = without(&room, order[6]);
     let store = desk.into_store();
     room.disconnect_all();
-    room.desks[1] = reopened(&room, store);
+    room.desks[1] = reopened(store);
     assert_eq!(room.desks[1].proofs_lost(), 5);
     room.connect_all();
     assert_eq!(room.desks[1].ledger(&team).unwrap().dag(&incident.into()).unwrap().len(), 7);
@@ -141,7 +141,7 @@ fn peers_that_give_back_what_is_missing_give_its_proof_back_too() {
     assert_eq!(room.desks[1].verify(VerifyScope::default()).unwrap().problems, []);
 }
 
-fn reopened(room: &Room, store: MemoryStore) -> Replica<MemoryStore> {
+fn reopened(store: MemoryStore) -> Replica<MemoryStore> {
     Replica::open(store, secret(), SessionId::from_bytes([4; 16]), Box::new(Counter(50))).unwrap()
 }
 
@@ -154,11 +154,11 @@ fn a_bundle_gives_back_a_proof_that_alone_is_missing() {
         Some(StoredEntry { signature: entry.signature.filter(|_| entry.id != last), ..entry })
     });
     room.disconnect_all();
-    room.desks[1] = reopened(&room, store);
+    room.desks[1] = reopened(store);
     assert_eq!(room.desks[1].proofs_lost(), 6);
     let bundle = write(&room.desks[0], &whole(team), &States::default(), room.now());
     assert!(room.take(1, &bundle.chunks).iter().all(|taken| taken.new == 0 && taken.refused.is_empty()));
     assert_eq!(room.desks[1].proofs_lost(), 0);
     let store = std::mem::replace(&mut room.desks[1], open(9, MemoryStore::new())).into_store();
-    assert_eq!(reopened(&room, store).proofs_lost(), 0, "it was kept");
+    assert_eq!(reopened(store).proofs_lost(), 0, "it was kept");
 }
