@@ -33,7 +33,11 @@ impl Session {
     /// Reads the settings and starts the log.
     pub(crate) fn begin(globals: Globals, command: &Command) -> Result<Self, Problem> {
         let home = Home::resolve(globals.home.as_deref(), |name| std::env::var_os(name));
-        let home = home.map_err(|error| Problem::refused(error.to_string(), error.hint()))?;
+        let home = match home {
+            // A file is checked on whatever machine.
+            Err(HomeError::Nowhere) if needs_no_home(command) => Home::none(),
+            home => home.map_err(|error| Problem::refused(error.to_string(), error.hint()))?,
+        };
         let mut flags =
             Overrides { name: globals.name, log: globals.log, log_format: globals.log_format, ..Overrides::default() };
         let mut process = Process::Command;
@@ -44,7 +48,7 @@ impl Session {
         }
         let (config, unread) = match load(&home, flags.clone()) {
             Ok(config) => (config, None),
-            Err(LoadError { error, .. }) if !error.is_of_flag() && must_work(command) => {
+            Err(LoadError { error, .. }) if !error.is_of_flag() && (must_work(command) || needs_no_home(command)) => {
                 let config = Config::without_file(flags).map_err(|error| LoadError::new(error, &home))?;
                 (config, Some(Warning::from(&*error)))
             }
@@ -84,6 +88,15 @@ impl Session {
 /// Whether a command is needed most when something is wrong: to find out, to stop the node, to get the log out.
 fn must_work(command: &Command) -> bool {
     matches!(command, Command::Doctor(_) | Command::Down(_) | Command::Export(_))
+}
+
+/// Whether a command is about a file alone.
+fn needs_no_home(command: &Command) -> bool {
+    match command {
+        Command::Verify(verify) => verify.is_of_file(),
+        Command::VerifyProof(_) => true,
+        _ => false,
+    }
 }
 
 fn load(home: &Home, flags: Overrides) -> Result<Config, LoadError> {
@@ -136,6 +149,17 @@ mod tests {
         let unread = session.unread.unwrap();
         assert!(unread.message.contains("config.toml:1:1: unknown key `nmae`"), "{}", unread.message);
         assert_eq!(unread.hint, "did you mean `name`?");
+    }
+
+    #[test]
+    fn a_file_is_checked_where_there_is_no_place_for_a_home() {
+        let args = |line: &[&str]| Args::try_parse_from([&["muster"], line].concat()).unwrap();
+        for (line, is_without) in
+            [(&["verify", "a.audit"][..], true), (&["verify-proof", "a.proof"], true), (&["verify"], false)]
+        {
+            assert_eq!(needs_no_home(&args(line).command), is_without, "{line:?}");
+        }
+        assert!(!Home::none().root().exists());
     }
 
     #[test]

@@ -21,6 +21,9 @@ const BEGINNING_OF_ANY: &[u8] = b"\x87\x6emuster/audit/";
 /// What the manifest is signed for, in the sense of SSHSIG.
 pub const AUDIT_NAMESPACE: &str = "muster-audit";
 
+/// Bytes of a row at most: entry, signature, body and their heads.
+pub const ROW_BYTES_MAX: usize = ENTRY_BYTES_MAX + BODY_BYTES_MAX + 64 + 16;
+
 /// Why bytes are no audit file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadAudit {
@@ -195,11 +198,26 @@ impl<'a> AuditFile<'a> {
         Ok(Self { manifest, signed, signature, bytes, rows_at })
     }
 
+    /// Bytes before the rows.
+    pub fn rows_at(&self) -> usize {
+        self.rows_at
+    }
+
     /// The rows, as far as there are any.
     pub fn rows(&self) -> Rows<'a> {
         // Where the second item is no text, nobody knows where the rows begin.
         Rows { bytes: self.bytes, at: self.rows_at, is_over: false }
     }
+}
+
+/// Whether the bytes hold a file's manifest and what follows it whole, or something that is neither, so that more of them would
+/// change nothing about [`AuditFile::open`].
+pub fn has_manifest(bytes: &[u8]) -> bool {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    (0..2).all(|_| match decoder.skip() {
+        Ok(()) => true,
+        Err(error) => !error.is_end_of_input(),
+    })
 }
 
 /// Whether a file begins as audit files of whatever version do.

@@ -97,6 +97,11 @@ pub struct Home {
 }
 
 impl Home {
+    /// The home of whoever has none and needs none: nothing is there, and nothing is ever made there.
+    pub fn none() -> Self {
+        Self { root: PathBuf::from("/nonexistent/muster") }
+    }
+
     /// Finds the home: the flag, else `MUSTER_HOME`, else `XDG_DATA_HOME/muster`, else `~/.local/share/muster`.
     ///
     /// `env` looks up a variable; an empty one counts as unset, and so does a relative `XDG_DATA_HOME` (XDG Base

@@ -9,7 +9,7 @@ use crate::request::Failure;
 use crate::sshsig;
 use crate::team_history::Told;
 use muster_incident::People;
-use muster_log::audit::{AuditFile, BadAudit, is_audit_file};
+use muster_log::audit::{AuditFile, BadAudit, NoRow, ROW_BYTES_MAX, Row, Rows, has_manifest, is_audit_file};
 use muster_log::fact::RevokeMode;
 use muster_log::{
     Body, BodyHash, Clocks, DagId, Entry, EntryId, IncidentId, Kind, Ledger, LetIn, Part, Removal, Taken, Verifier,
@@ -23,10 +23,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes of an audit file that is read, all at once: some ten million entries. Larger records are written incident by incident.
-const AUDIT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of a manifest with its signature, which are held at once: some seven million entries. Larger records are written incident by
+/// incident.
+const MANIFEST_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Bytes of a bundle read at a time.
+/// Rows that are read though the manifest lists fewer, to name them: past that it is no use to go on.
+const UNLISTED_ROWS_MAX: usize = 1_024;
+
+/// Bytes of a file read at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Rows after which progress is told.
@@ -89,7 +93,11 @@ impl Reading {
 /// # Errors
 /// Where it cannot be read or is no file of ours. What is wrong in it is in the answer.
 pub fn verify_file(path: &Path, is_read: bool, progress: Progress<'_>) -> Result<Verified, Failure> {
-    let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
+    let unreadable = |error: std::io::Error| {
+        Failure::new(format!("cannot read `{}`: {error}", path.display())).hint(
+            "name an audit file or a bundle: `muster export audit FILE` and `muster bundle write FILE` write them",
+        )
+    };
     let (mut file, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
         (Box::new(std::io::stdin().lock()), None)
     } else {
@@ -116,27 +124,88 @@ pub fn verify_file(path: &Path, is_read: bool, progress: Progress<'_>) -> Result
         return Err(Failure::new(format!("`{}` is neither an audit file nor a bundle", path.display()))
             .hint("they are written by `muster export audit FILE` and `muster bundle write FILE`"));
     }
-    let mut bytes = start;
-    file.take(AUDIT_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > AUDIT_BYTES_MAX {
-        return Err(Failure::new("the file is too large to be checked at once").hint("ask for it incident by incident"));
-    }
-    verify_audit(&bytes, is_read, progress)
+    verify_audit(&mut start.as_slice().chain(file), size, is_read, progress).map_err(|error| match error {
+        NotRead::System(error) => unreadable(error),
+        NotRead::Failure(failure) => failure,
+    })
 }
 
-/// Checks the bytes of an audit file.
-///
-/// # Errors
-/// Where they are none of this version.
-pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Result<Verified, Failure> {
-    let file = match AuditFile::open(bytes) {
+/// Why an audit file was not judged.
+enum NotRead {
+    System(std::io::Error),
+    Failure(Failure),
+}
+
+impl From<std::io::Error> for NotRead {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Failure> for NotRead {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Rows read one after another from a source of whatever length: what follows the last that can be read is never read to its end.
+struct RowReader<'a> {
+    source: &'a mut dyn Read,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were dealt with, and of the file before it.
+    at: usize,
+    before: usize,
+    is_at_end: bool,
+}
+
+impl RowReader<'_> {
+    fn at(&self) -> u64 {
+        (self.before + self.at) as u64
+    }
+
+    fn next(&mut self) -> std::io::Result<Option<Result<Row, NoRow>>> {
+        if self.buffer.len() - self.at < ROW_BYTES_MAX && !self.is_at_end {
+            self.buffer.drain(..self.at);
+            self.before += std::mem::take(&mut self.at);
+            let wanted = PIECE_BYTES as u64;
+            self.is_at_end = Read::take(&mut *self.source, wanted).read_to_end(&mut self.buffer)? < PIECE_BYTES;
+        }
+        let mut rows = Rows::of(self.buffer.get(self.at..).unwrap_or_default());
+        let row = rows.next();
+        self.at += rows.at();
+        Ok(row.map(|row| row.map_err(|_| NoRow { at: self.before + self.at })))
+    }
+}
+
+/// Checks an audit file. No more of it is held than its manifest, what is kept of the entries and a few rows.
+fn verify_audit(
+    source: &mut dyn Read,
+    size: Option<u64>,
+    is_read: bool,
+    progress: Progress<'_>,
+) -> Result<Verified, NotRead> {
+    let mut bytes = Vec::new();
+    while !has_manifest(&bytes) && bytes.len() < MANIFEST_BYTES_MAX {
+        // As much again: what is here is looked through each time.
+        let wanted = bytes.len().max(PIECE_BYTES);
+        if Read::take(&mut *source, wanted as u64).read_to_end(&mut bytes)? < wanted {
+            break;
+        }
+    }
+    let file = match AuditFile::open(&bytes) {
         Ok(file) => file,
+        Err(BadAudit::Manifest) if bytes.len() >= MANIFEST_BYTES_MAX => {
+            return Err(Failure::new(format!("the manifest has more than {MANIFEST_BYTES_MAX} bytes"))
+                .hint("ask for it incident by incident")
+                .into());
+        }
         // Its beginning is one: this is damage.
         Err(error @ BadAudit::Manifest) => {
             return Ok(Verified { told: told_of("audit", &[], &[error.to_string()]), record: None });
         }
         Err(error) => {
-            return Err(Failure::new(error.to_string()).hint("read it with the muster that wrote it, or a newer one"));
+            let hint = "read it with the muster that wrote it, or a newer one";
+            return Err(Failure::new(error.to_string()).hint(hint).into());
         }
     };
     let manifest = &file.manifest;
@@ -149,20 +218,28 @@ pub fn verify_audit(bytes: &[u8], is_read: bool, progress: Progress<'_>) -> Resu
     let mut verifier =
         Verifier::new(manifest.team).every().expecting(manifest.ids()).lacking(manifest.absent.iter().copied());
     let mut reading = Reading::new(is_read);
-    let mut rows = file.rows();
+    let buffer = bytes.get(file.rows_at()..).unwrap_or_default().to_vec();
+    let mut rows = RowReader { source, buffer, at: 0, before: file.rows_at(), is_at_end: false };
     let mut count = 0;
-    while let Some(row) = rows.next() {
+    while let Some(row) = rows.next()? {
+        if count >= manifest.len() + UNLISTED_ROWS_MAX {
+            others.push(format!("from byte {} on it goes on with more rows than are listed", rows.at()));
+            break;
+        }
+        count += 1;
         match row {
             Ok(row) => {
                 let Some(entry) = verifier.read(None, &row.entry) else { continue };
                 reading.take(&entry, row.body.as_deref());
                 verifier.judge(entry, row.signature, row.body.as_deref());
             }
-            Err(error) => others.push(error.to_string()),
+            Err(error) => {
+                others.push(error.to_string());
+                break;
+            }
         }
-        count += 1;
         if count % PROGRESS_EVERY == 0 {
-            progress(rows.at() as u64, Some(bytes.len() as u64));
+            progress(rows.at(), size);
         }
     }
     let (report, ledger) = verifier.finish();
@@ -231,6 +308,7 @@ fn verify_bundle(
         if taken == 0 {
             break;
         }
+        let was_over = reader.is_over();
         reader.push(piece.get(..taken).unwrap_or_default());
         done += taken as u64;
         while let Some(found) = reader.poll().map_err(not_a_bundle)? {
@@ -250,6 +328,10 @@ fn verify_bundle(
             }
         }
         progress(done, size);
+        if was_over {
+            // Nothing belongs behind the end: what there is was counted so far, however much follows.
+            break;
+        }
     }
     let summary = reader.finish().map_err(not_a_bundle)?;
     let Some((header, verifier)) = judging else {
@@ -376,4 +458,78 @@ pub(crate) fn told(teams: &[Team<'_>], others: &[String]) -> Value {
         "times": teams.iter().flat_map(times).collect::<Vec<_>>(),
         "problems": problems,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_log::audit::{Manifest, signature_item};
+    use muster_log::{DeviceSecret, Signature, TeamId, Timestamp};
+    use muster_sync::bundle::{BundleWriter, Scope};
+    use std::io;
+
+    /// What a file begins with that lists nothing.
+    fn beginning() -> Vec<u8> {
+        let (team, device) = (TeamId::from_bytes([1; 32]), DeviceSecret::from_seed(&[1; 32]).public());
+        let manifest = Manifest { team, device, now: Timestamp(0), dags: vec![], absent: vec![], lost: 0 };
+        [manifest.encode(), signature_item("none")].concat()
+    }
+
+    /// The same bytes over and over, and how often.
+    struct Endless {
+        bytes: Vec<u8>,
+        read: usize,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let from = self.read % self.bytes.len();
+            let piece = (self.bytes.len() - from).min(into.len());
+            into[..piece].copy_from_slice(&self.bytes[from..from + piece]);
+            self.read += piece;
+            Ok(piece)
+        }
+    }
+
+    #[track_caller]
+    fn problems(begin: &[u8], then: &mut Endless) -> String {
+        let verified = verify_audit(&mut begin.chain(then), None, false, &mut |_, _| {});
+        let Ok(Verified { told, .. }) = verified else { panic!("it is an audit file") };
+        assert_eq!(told["ok"], false);
+        told["problems"].to_string()
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_read_no_further_than_its_rows() {
+        let begin = beginning();
+        let mut zeros = Endless { bytes: vec![0], read: 0 };
+        assert!(problems(&begin, &mut zeros).contains(&format!("from byte {} on", begin.len())));
+        assert!(zeros.read <= 4 * PIECE_BYTES, "{}", zeros.read);
+        let row = Row { entry: vec![7; 300], signature: None, body: None }.encode();
+        let mut rows = Endless { bytes: row.clone(), read: 0 };
+        assert!(problems(&begin, &mut rows).contains("more rows than are listed"));
+        assert!(rows.read <= UNLISTED_ROWS_MAX * row.len() + 4 * PIECE_BYTES, "{}", rows.read);
+    }
+
+    #[test]
+    fn a_bundle_is_read_no_further_than_its_end() {
+        let header = Header {
+            team: TeamId::from_bytes([1; 32]),
+            kind: BundleKind::Full,
+            writer: DeviceSecret::from_seed(&[1; 32]).public(),
+            now: Timestamp(0),
+            reader: None,
+            scope: Scope::All,
+            base: None,
+            states: 0,
+            states_digest: [0; 32],
+            signature: Signature::from_bytes([0; 64]),
+        };
+        let (writer, mut bytes) = BundleWriter::begin(header, &[]);
+        bytes.extend(writer.end());
+        let mut zeros = Endless { bytes: vec![0], read: 0 };
+        let verified = verify_bundle(&mut bytes.chain(&mut zeros), None, false, &mut |_, _| {}).unwrap();
+        assert!(verified.told["problems"].to_string().contains("bytes that belong to none"), "{}", verified.told);
+        assert!(zeros.read <= 4 * PIECE_BYTES, "{}", zeros.read);
+    }
 }

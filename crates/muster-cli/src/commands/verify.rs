@@ -40,6 +40,11 @@ enum Form {
 }
 
 impl Verify {
+    /// Whether it is about a file, and no home is needed.
+    pub(crate) fn is_of_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Checks, tells what was found, and fails where something is wrong.
     pub(crate) fn run(&self, session: &mut Session) -> Result<(), Problem> {
         let found = match &self.file {

@@ -181,6 +181,7 @@ impl Reading {
                 return Err(Failure::new("this is an audit file, which is to be checked and not taken in")
                     .hint("`muster verify FILE` checks it; for another home: `muster bundle write`"));
             }
+            let was_over = reader.is_over();
             reader.push(&piece[..taken]);
             done += taken as u64;
             while let Some(found) = reader.poll().map_err(not_a_bundle)? {
@@ -190,6 +191,10 @@ impl Reading {
                 }
             }
             progress(done, size);
+            if was_over {
+                // Nothing belongs behind the end: what there is was counted so far, however much follows.
+                break;
+            }
         }
         reader.finish().map_err(not_a_bundle)
     }

@@ -127,6 +127,11 @@ impl BundleReader {
         }
     }
 
+    /// Whether the trailer was read: whatever follows it is none of the bundle's, and need not be read to its end.
+    pub fn is_over(&self) -> bool {
+        self.summary.trailer.is_some()
+    }
+
     /// The end of the file: what it was like.
     ///
     /// # Errors
