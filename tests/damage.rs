@@ -96,6 +96,11 @@ fn a_journal_that_was_cut_short_is_told_until_the_entries_are_back_or_somebody_g
     assert!(lost(&alice).is_some());
     alice.muster(&["repair", "--accept-loss"]).with_code(0);
     assert!(lost(&alice).is_none());
+    // What is here without its proof stays and is named, until somebody brings the signature.
+    let verified = alice.muster(&["verify", "--json"]).json();
+    let problems = verified["problems"].as_array().unwrap();
+    assert!(problems.iter().all(|it| it["what"].as_str().unwrap().contains("proof is lost here")), "{verified}");
+    alice.muster(&["bundle", "read", file.to_str().unwrap()]).with_code(0);
     alice.verified();
     drop(bobs);
 }
