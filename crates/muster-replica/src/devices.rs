@@ -9,9 +9,6 @@ use muster_log::device_offer::{DeviceAnswer, DeviceOffer};
 use muster_log::{BodyText, DagId, DeviceKey, EntryId, TeamId};
 use muster_store::Storage;
 
-/// Addresses of one's own device in an offer.
-const OFFER_ADDRESSES_MAX: usize = 8;
-
 impl<S: Storage> Replica<S> {
     /// What another device of this person must know. Nothing is written.
     ///
@@ -22,7 +19,7 @@ impl<S: Storage> Replica<S> {
             .person_in(&team)
             .ok_or_else(|| ReplicaError::NotAllowed("it is not a member of the team (yet)".into()))?;
         let me = self.device();
-        let addresses = own_addresses.iter().take(OFFER_ADDRESSES_MAX).map(|address| (me, address.clone())).collect();
+        let addresses = crate::ticket_addresses::own(own_addresses).into_iter().map(|address| (me, address)).collect();
         Ok(DeviceOffer { team, person, addresses })
     }
 

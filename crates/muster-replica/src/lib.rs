@@ -53,6 +53,7 @@ mod session;
 mod source;
 mod summaries;
 mod team;
+mod ticket_addresses;
 mod time_audit;
 mod told;
 mod verify;

@@ -53,7 +53,10 @@ impl<S: Storage> Engine<S> {
                 .hint("--for 30m, --for 24h; whoever has not joined by then asks again"));
         }
         // First what may be refused: nothing is founded for a ticket that is not made.
-        let addresses = self.own_addresses()?;
+        let addresses = match invite.addresses.as_slice() {
+            [] => self.own_addresses()?,
+            typed => addresses_typed(typed)?,
+        };
         let incident = invite.incident.as_deref().map(|typed| self.incident_typed(typed)).transpose()?;
         let team = match (incident, self.replica.current_team()?) {
             (Some((team, _)), _) | (None, Some(team)) => team,
@@ -66,7 +69,7 @@ impl<S: Storage> Engine<S> {
         };
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
-        let ticket = self.replica.invite(team, capability, incident, expires, &reachable(&addresses), now)?;
+        let ticket = self.replica.invite(team, capability, incident, expires, &addresses, now)?;
         Ok(json!({
             "ticket": ticket.to_string(),
             "expires_ms": expires.0,
@@ -176,10 +179,11 @@ impl<S: Storage> Engine<S> {
     }
 }
 
-/// Addresses in the order in which a newcomer should try them: others' first, loopback last, for it leads to the
-/// newcomer's own machine.
-pub(crate) fn reachable(addresses: &[String]) -> Vec<String> {
-    let is_loopback = |address: &&String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
-    let (near, far): (Vec<&String>, Vec<&String>) = addresses.iter().partition(is_loopback);
-    far.into_iter().chain(near).take(8).cloned().collect()
+/// The addresses that somebody wants in a ticket, as multiaddrs; what is typed as `IP:PORT` is TCP.
+fn addresses_typed(typed: &[String]) -> Result<Vec<String>, Failure> {
+    let read = |text: &String| {
+        let parsed = muster_net::parse_address(text);
+        parsed.map(|addr| addr.to_string()).map_err(|error| Failure::new(error.to_string()).hint(error.hint()))
+    };
+    typed.iter().map(read).collect()
 }
