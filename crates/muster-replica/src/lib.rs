@@ -54,6 +54,7 @@ mod source;
 mod summaries;
 mod team;
 mod ticket_addresses;
+mod tickets;
 mod time_audit;
 mod told;
 mod verify;
@@ -80,6 +81,7 @@ pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Now, Replica};
 pub use restored::CameBack;
 pub use time_audit::{TimeAudit, TimeFinding};
+pub use tickets::IssuedTicket;
 pub use verify::{Verification, VerifyScope, Verifying};
 pub use write::Written;
 

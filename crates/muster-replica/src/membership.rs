@@ -136,16 +136,6 @@ impl<S: Storage> Replica<S> {
         Ok(Ticket { team, invite, seed: seed.into(), expires, addresses, incident })
     }
 
-    /// How many tickets of the team could still let somebody in, by this device's clock.
-    pub fn open_tickets(&self, team: &TeamId, now: Now) -> usize {
-        let Some(roster) = self.teams.get(team).and_then(|team| team.ledger.dag(&DagId::from(team.ledger.team())))
-        else {
-            return 0;
-        };
-        let used = vouched_invites(roster);
-        roster.entries().filter(|entry| honours(entry, now) && !used.contains_key(&entry.id())).count()
-    }
-
     /// Saves where a device listens, replacing what was saved; durable with the next commit.
     ///
     /// # Errors

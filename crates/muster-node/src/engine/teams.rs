@@ -3,7 +3,7 @@
 use super::{Engine, check_name};
 use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
-use muster_incident::printable;
+use muster_incident::{People, printable};
 use muster_log::fact::Capability;
 use muster_log::limits::RECOVERY_KEYS_MAX;
 use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId, Ticket};
@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 /// The longest time a ticket may be honoured: a day. Somebody who has not joined by then asks again.
 const TICKET_MINUTES_MAX: u32 = 24 * 60;
+
+/// Tickets that an answer lists: more than any team needs in a day.
+const TICKETS_LISTED_MAX: usize = 100;
 
 impl<S: Storage> Engine<S> {
     /// Creates a team. The words of its recovery keys are in the answer and nowhere else.
@@ -140,7 +143,23 @@ impl<S: Storage> Engine<S> {
             "removals": self.removals_told(&team, &people)?,
             "recovery_keys": ledger.recovery_keys().iter().map(DeviceKey::to_string).collect::<Vec<_>>(),
             "open_tickets": self.replica.open_tickets(&team, self.now()),
+            "tickets": self.tickets_told(&team, &people),
         }))
+    }
+
+    /// The tickets that have not expired, open ones first.
+    fn tickets_told(&self, team: &TeamId, people: &People) -> Vec<Value> {
+        let told = self.replica.tickets(team, self.now()).into_iter().take(TICKETS_LISTED_MAX).map(|ticket| {
+            json!({
+                "id": ticket.invite.to_string(),
+                "by": ticket.by.map(|person| people.name(&person)),
+                "capability": ticket.capability.word(),
+                "incident": ticket.incident.map(|incident| incident.to_string()),
+                "expires_ms": ticket.expires.0,
+                "used_by": ticket.used_by.map(|person| people.name(&person)),
+            })
+        });
+        told.collect()
     }
 
     /// The other device that a typed handle or device means: of a person with several, the first.
