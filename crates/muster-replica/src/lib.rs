@@ -80,8 +80,8 @@ pub use redaction::{ADMIN_WAIT_MS, Erasure, Unerased};
 pub use removal::{Changed, Outlook, Removing};
 pub use replica::{Now, Replica};
 pub use restored::CameBack;
-pub use time_audit::{TimeAudit, TimeFinding};
 pub use tickets::IssuedTicket;
+pub use time_audit::{TimeAudit, TimeFinding};
 pub use verify::{Verification, VerifyScope, Verifying};
 pub use write::Written;
 

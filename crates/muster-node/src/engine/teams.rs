@@ -82,11 +82,21 @@ impl<S: Storage> Engine<S> {
         }))
     }
 
-    /// What to do instead of using a ticket for an incident of a team that this device is in: no ticket opens it then.
-    /// `None` where a ticket is the way, or the incident is here.
+    /// What to do instead of using a ticket of a team that this device is in: no ticket opens an incident then, nor makes a
+    /// guest a member. `None` where a ticket is the way, or there is nothing to do.
     pub(crate) fn instead_of_ticket(&self, ticket: &Ticket) -> Option<String> {
-        let (replica, incident) = (&self.replica, ticket.incident?);
+        let replica = &self.replica;
         replica.person_in(&ticket.team)?;
+        let Some(incident) = ticket.incident else {
+            let name = replica.own_handle(&ticket.team).unwrap_or_else(|| "NAME".to_owned());
+            return replica.is_guest_in(&ticket.team).then(|| {
+                format!(
+                    "you are a guest there: let an admin run `muster team revoke {} --retired` first, then join with this \
+                     ticket as a member",
+                    printable(&name)
+                )
+            });
+        };
         if replica.team_of(&incident).is_some() {
             return None;
         }

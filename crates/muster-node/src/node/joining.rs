@@ -89,7 +89,7 @@ impl Node {
                 Some(JoinAnswer::Welcome) => Ok(()),
                 Some(JoinAnswer::Refused { reason }) => {
                     let instead = self.engine.as_ref().and_then(|engine| engine.instead_of_ticket(&ticket));
-                    let another = || "ask a member for a new ticket: `muster invite`".to_owned();
+                    let another = || "ask an admin of the team for a new ticket: `muster invite`".to_owned();
                     Err(Failure::new(muster_incident::printable(&reason)).hint(instead.unwrap_or_else(another)))
                 }
                 None => Err(Failure::new("the member's answer makes no sense")

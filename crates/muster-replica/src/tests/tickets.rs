@@ -18,7 +18,10 @@ fn a_ticket_is_listed_with_who_made_it_and_who_came_until_it_expires() {
     assert_eq!(room.join(1, &soon), JoinAnswer::Welcome);
     let told = room.desks[0].tickets(&team, room.now());
     let bob = room.desks[0].ledger(&team).unwrap().roster().person_of(&room.key(1));
-    assert_eq!(told.iter().map(|it| (it.invite, it.used_by)).collect::<Vec<_>>(), [(late.invite, None), (soon.invite, bob)]);
+    assert_eq!(
+        told.iter().map(|it| (it.invite, it.used_by)).collect::<Vec<_>>(),
+        [(late.invite, None), (soon.invite, bob)]
+    );
     assert_eq!(room.desks[0].open_tickets(&team, room.now()), 1);
     room.tick += HOUR_MS as u64 + 1;
     assert_eq!(room.desks[0].tickets(&team, room.now()), []);

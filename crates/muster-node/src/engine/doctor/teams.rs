@@ -116,7 +116,10 @@ impl<S: Storage> Engine<S> {
         let check = match open {
             0 => Check::ok("tickets", "none is open"),
             1 => Check::ok("tickets", "1 is open: whoever has it may join until it expires (`muster team show`)"),
-            _ => Check::ok("tickets", format!("{open} are open: whoever has one may join until it expires (`muster team show` lists them)")),
+            _ => Check::ok(
+                "tickets",
+                format!("{open} are open: whoever has one may join until it expires (`muster team show` lists them)"),
+            ),
         };
         check.with(json!({ "open": open }))
     }
