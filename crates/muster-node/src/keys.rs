@@ -88,8 +88,11 @@ fn wrong_file(error: KeyError, from: &Path) -> Failure {
     let beginning = beginning.trim_start();
     let is_private = beginning.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----");
     let is_public = PUBLIC_BEGINNINGS.iter().any(|word| beginning.starts_with(word));
+    if is_public {
+        return Failure::new(format!("`{}` holds a public key", from.display()))
+            .hint("the private key is needed: it is in the file of the same name without `.pub`");
+    }
     let hint = match &error {
-        _ if is_public => "that is a public key: the private one is in the file of the same name without `.pub`",
         KeyError::Corrupt { .. } if is_private => {
             "a part of it is missing or was changed: copy the whole file again, from the line `-----BEGIN` to the line `-----END`"
         }
@@ -135,4 +138,33 @@ fn text_of(secret: &DeviceSecret, protection: &Protection, path: &Path) -> Resul
 fn seasoning() -> Result<Seasoning, EntropyError> {
     let [a, b, c, d, ..] = entropy16()?;
     Ok(Seasoning { salt: entropy16()?, check: u32::from_be_bytes([a, b, c, d]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_that_is_no_key_is_told_by_what_it_is_and_not_by_the_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let whole = KeyText::plain(&DeviceSecret::from_seed(&[7; 32])).unwrap();
+        let cases = [
+            ("ssh-ed25519 AAAAC3 me", 0o644, "public key"),
+            (&whole.as_str()[..200], 0o600, "a part of it is missing"),
+            ("-----BEGIN PRIVATE KEY-----\nMC4C\n", 0o600, "another form"),
+            ("hello", 0o600, "name the file"),
+            ("", 0o600, "name the file"),
+            ("hello", 0o644, "chmod 600"),
+        ];
+        for (text, mode, said) in cases {
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            let failure = wrong_file(keystore::read(&file).err().unwrap(), &file);
+            let told = format!("{} {}", failure.message, failure.hint.unwrap());
+            assert!(told.contains(said) && !told.contains("backup"), "{told}");
+        }
+    }
 }

@@ -165,6 +165,12 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    #[test]
+    fn a_passphrase_with_a_nul_byte_is_none() {
+        let (_dir, path) = file(b"open\0sesame\n", 0o600);
+        assert!(passphrase_of(&path).unwrap_err().to_string().contains("NUL"));
+    }
+
     fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("passphrase");

@@ -248,7 +248,7 @@ mod tests {
         team 7e7e7e7e
         ticket   1a1a1a1a by alice, for one responder: OPEN until 13:30
         ticket   2b2b2b2b by somebody who is gone, for one guest in 6c6c6c6c, as
-                 observer: OPEN until a time out of range
+                 observer: OPEN until out of range
         ticket   3c3c3c3c by alice, for one observer: used by bob
         1 ticket more open
         ");

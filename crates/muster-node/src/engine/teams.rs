@@ -36,7 +36,7 @@ impl<S: Storage> Engine<S> {
             .map(|(seed, key)| json!({ "key": key.to_string(), "words": RecoveryWords::of(seed).text() }))
             .collect();
         let called = called.map(str::trim).filter(|called| !called.is_empty());
-        check_name("the team's name", called.unwrap_or_default(), "type it again, by hand")?;
+        check_name("the team's name", called.unwrap_or_default(), "type it again by hand, without that")?;
         let team = self.found_team_with(name, called, keys)?;
         Ok(json!({ "team": team.to_string(), "name": called, "recovery": words }))
     }
