@@ -284,6 +284,7 @@ fn the_key_of_a_device_that_was_removed_is_not_called_anothers() {
     let (home, bob) = (with_incident(), Home::new("bob"));
     let _node = home.up();
     home.lets_in(&bob);
+    home.json(&["team", "set", "bob", "admin", "--yes"]);
     home.json(&["team", "revoke", "alice", "--retired", "--yes"]);
     check(&home, "team", "bad", &["this device was removed", "muster join TICKET"]);
     check(&home, "key", "ok", &["the one this store belongs to"]);

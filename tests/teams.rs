@@ -78,6 +78,38 @@ fn people_whose_names_can_be_taken_for_one_another_are_marked_where_they_are_lis
 }
 
 #[test]
+fn a_name_that_reads_as_two_is_refused_wherever_it_is_given() {
+    let home = Home::new("bob");
+    for command in [&["team", "create"][..], &["declare", "Checkout is down"], &["join", "muster1aaaa"]] {
+        let answer = Home::at(home.path(), "alice, bob").muster(command);
+        assert!(answer.code != 0 && answer.stderr.contains("would read as two names"), "{}", answer.stderr);
+    }
+    home.muster(&["team", "create", "network, bob"]).refused(&["the team's name has a `,` in it"]);
+}
+
+#[test]
+fn a_ticket_that_was_folded_or_taken_apart_is_read_and_a_wrong_one_is_kept_nowhere() {
+    let (alice, bob, carol) = (Home::new("alice"), Home::new("bob"), Home::new("carol"));
+    let _nodes = (alice.up(), bob.up(), carol.up());
+    let ticket = || alice.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
+    let rows = |ticket: &str| {
+        ticket.as_bytes().chunks(80).map(|row| String::from_utf8_lossy(row).into_owned()).collect::<Vec<_>>()
+    };
+    let damaged = ticket().replacen("muster1", "muster12", 1);
+    bob.muster_with_input(&["join", "-"], &damaged).refused(&["damaged"]);
+    let kept: Vec<_> = std::fs::read_dir(bob.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!kept.iter().any(|name| name.to_string_lossy().starts_with("unsent")), "{kept:?}");
+    bob.muster_with_input(&["join", "-"], &rows(&ticket()).join("\r\n")).with_code(0);
+    let rows = rows(&ticket());
+    let pieces: Vec<&str> = ["join"].into_iter().chain(rows.iter().map(String::as_str)).collect();
+    carol.muster(&pieces).with_code(0);
+    let told = alice.json(&["team", "show"]);
+    let used: Vec<&Value> = told["tickets"].as_array().unwrap().iter().map(|ticket| &ticket["used_by"]).collect();
+    assert_eq!((told["open_tickets"].clone(), used), (json!(1), vec![&Value::Null, &json!("bob"), &json!("carol")]));
+    bob.muster(&["invite"]).refused(&["an admin of the team: alice"]);
+}
+
+#[test]
 fn a_name_in_which_something_cannot_be_seen_is_refused_wherever_it_is_given() {
     for unseen in ["bo\u{200b}b", "bob\u{2060}", "b\u{ad}ob", "bob\u{e0062}", "b\u{200d}ob", "bob\u{3164}"] {
         let home = Home::new("bob");

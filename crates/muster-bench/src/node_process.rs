@@ -59,7 +59,7 @@ impl NodeProcess {
 
     /// A ticket for one newcomer.
     pub(crate) fn invite(&mut self) -> Result<String, Fault> {
-        let invite = Invite { capability: "responder".into(), minutes: 60, incident: None };
+        let invite = Invite { capability: "responder".into(), minutes: 60, incident: None, addresses: Vec::new() };
         text(&self.call(&Request::Invite(invite))?, "ticket")
     }
 

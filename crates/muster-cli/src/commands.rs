@@ -8,6 +8,7 @@ pub(crate) mod admit;
 pub(crate) mod amend;
 pub(crate) mod board;
 pub(crate) mod bundle;
+mod code;
 pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -45,8 +45,9 @@ impl Input {
 
     /// Reads all of it as a secret, which is never kept in a file.
     pub(crate) fn secret(&mut self) -> Result<Vec<u8>, Problem> {
-        self.fill()?;
-        Ok(std::mem::take(&mut self.read))
+        let filled = self.fill();
+        let read = std::mem::take(&mut self.read);
+        filled.map(|()| read)
     }
 
     /// Reads all of it, as bytes.

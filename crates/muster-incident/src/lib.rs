@@ -30,7 +30,7 @@ pub use command::{Act, Aside, CommandError, Prepared, declare, prepare, resolve_
 pub use document::{DeriveError, Document, NeedsRebuild, TEMPLATE_VERSION};
 pub use export::{export_json, export_markdown, export_markdown_with_times, markdown_text};
 pub use people::{People, UnknownPerson};
-pub use printable::{printable, printable_lines, printable_name, unseen_in_name};
+pub use printable::{comma_in_name, printable, printable_lines, printable_name, unseen_in_name};
 pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{

@@ -23,9 +23,32 @@ pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// As [`printable`], of what somebody is called: not even what joins letters stays unseen, or two names could look the same.
+/// As [`printable`], of what somebody is called: not even what joins letters stays unseen, or two names could look the same,
+/// and no comma, or one name could look like two.
 pub fn printable_name(name: &str) -> String {
-    printable(name).chars().map(|c| if is_unseen(c) { REPLACEMENT } else { c }).collect()
+    printable(name).chars().map(|c| if is_unseen(c) || is_comma(c) { REPLACEMENT } else { c }).collect()
+}
+
+/// The first character of a name that parts names from each other: lists of names have commas between them.
+pub fn comma_in_name(name: &str) -> Option<char> {
+    name.chars().find(|c| is_comma(*c))
+}
+
+/// The comma, and those of other scripts and widths.
+fn is_comma(c: char) -> bool {
+    matches!(
+        c,
+        ',' | ';'
+            | '\u{60c}'
+            | '\u{61b}'
+            | '\u{3001}'
+            | '\u{ff0c}'
+            | '\u{ff1b}'
+            | '\u{ff64}'
+            | '\u{fe50}'
+            | '\u{fe51}'
+            | '\u{201a}'
+    )
 }
 
 /// The first character of a name that nobody who reads it sees, or that no line can hold.
@@ -60,8 +83,14 @@ mod tests {
             assert_ne!(printable_name(&name), "bob");
             assert_eq!(printable_name(&name).chars().count(), 4, "it is shown as something");
         }
+        for (name, shown) in [("alice, bob", "alice\u{fffd} bob"), ("a;b", "a\u{fffd}b"), ("甲、乙", "甲\u{fffd}乙")]
+        {
+            assert!(comma_in_name(name).is_some(), "{name}");
+            assert_eq!(printable_name(name), shown);
+        }
         for name in ["bob", "Zoë", "Zoe\u{308}", "日本", "анна к", "ali~12", "O'Neil (net)"] {
-            assert_eq!((unseen_in_name(name), printable_name(name)), (None, name.to_owned()));
+            assert_eq!((unseen_in_name(name), comma_in_name(name)), (None, None));
+            assert_eq!(printable_name(name), name);
         }
     }
 

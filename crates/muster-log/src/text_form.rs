@@ -29,12 +29,14 @@ pub(crate) fn print(prefix: &str, bytes: &[u8]) -> String {
     format!("{prefix}{}", bs58::encode(checked.as_slice()).into_string())
 }
 
-/// The bytes of a text, white space around it left out.
+/// The bytes of a text. White space in it is nothing: folded texts, and such as a shell or a mail took apart, read too.
 pub(crate) fn read(prefix: &str, text: &str) -> Result<Zeroizing<Vec<u8>>, BadCode> {
-    if text.len() > CODE_CHARS_MAX {
+    let mut joined = Zeroizing::new(String::with_capacity(text.len().min(4 * (CODE_CHARS_MAX + 1))));
+    joined.extend(text.chars().filter(|c| !c.is_whitespace()).take(CODE_CHARS_MAX + 1));
+    if joined.chars().count() > CODE_CHARS_MAX {
         return Err(BadCode::TooLong);
     }
-    let digits = text.trim().strip_prefix(prefix).ok_or(BadCode::Form)?;
+    let digits = joined.strip_prefix(prefix).ok_or(BadCode::Form)?;
     let bytes = Zeroizing::new(bs58::decode(digits).into_vec().map_err(|_| BadCode::Check)?);
     let (bytes, check) = bytes.split_last_chunk::<CHECK_BYTES>().ok_or(BadCode::Check)?;
     if *check == check_bytes(bytes) { Ok(Zeroizing::new(bytes.to_vec())) } else { Err(BadCode::Check) }

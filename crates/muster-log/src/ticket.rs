@@ -164,7 +164,11 @@ mod tests {
     fn a_ticket_reads_back_what_it_prints() {
         let ticket = ticket();
         assert_eq!(ticket.to_string().parse(), Ok(ticket.clone()));
-        assert_eq!(format!(" {ticket}\n").parse(), Ok(ticket));
+        let folded: Vec<String> =
+            ticket.to_string().as_bytes().chunks(80).map(|row| String::from_utf8_lossy(row).into()).collect();
+        for space in ["\r\n", " ", "\n\n  ", "\u{a0}"] {
+            assert_eq!(format!(" {}\n", folded.join(space)).parse(), Ok(ticket.clone()), "{space:?}");
+        }
     }
 
     #[test]

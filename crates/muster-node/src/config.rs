@@ -10,7 +10,7 @@ pub use file::Position;
 use crate::logging::{LogFormat, check_filter};
 use file::{Found, Shape};
 use jiff::tz::TimeZone;
-use muster_incident::unseen_in_name;
+use muster_incident::{comma_in_name, unseen_in_name};
 use serde::Serialize;
 use std::fmt;
 use std::io;
@@ -415,6 +415,9 @@ fn check_name(name: String) -> Result<String, String> {
     let unseen = unseen_in_name(&name).filter(|c| !c.is_control());
     if let Some(unseen) = unseen {
         return Err(format!("has a character that nobody sees (U+{:04X}): type it again, by hand", u32::from(unseen)));
+    }
+    if let Some(comma) = comma_in_name(&name) {
+        return Err(format!("has a `{comma}` in it, and would read as two names"));
     }
     match () {
         () if name.trim() != name || name.is_empty() => Err("is empty or begins or ends with a space".into()),

@@ -28,7 +28,7 @@ pub(crate) use verifications::Verifications;
 use crate::clock::{self, SystemClock};
 use crate::request::{Act, Failure, Read, Request, What, Write};
 use muster_incident::command::Aside;
-use muster_incident::{printable, unseen_in_name};
+use muster_incident::{comma_in_name, printable, unseen_in_name};
 use muster_log::fact::Capability;
 use muster_log::{DeviceKey, IncidentId, TeamId};
 use muster_replica::{Entropy, Now, Replica};
@@ -289,13 +289,12 @@ impl<S: Storage> Engine<S> {
     }
 }
 
-/// Whether everything in a name can be seen by those who will read it.
+/// Whether everything in a name can be seen by those who will read it, and as one name.
 fn check_name(whose: &str, name: &str, hint: &str) -> Result<(), Failure> {
-    match unseen_in_name(name) {
-        None => Ok(()),
-        Some(unseen) => {
-            let code = u32::from(unseen);
-            Err(Failure::new(format!("{whose} has a character that nobody sees (U+{code:04X})")).hint(hint))
-        }
-    }
+    let refused = match (unseen_in_name(name), comma_in_name(name)) {
+        (None, None) => return Ok(()),
+        (Some(unseen), _) => format!("{whose} has a character that nobody sees (U+{:04X})", u32::from(unseen)),
+        (None, Some(comma)) => format!("{whose} has a `{comma}` in it, and would read as two names"),
+    };
+    Err(Failure::new(refused).hint(hint))
 }

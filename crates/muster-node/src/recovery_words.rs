@@ -3,9 +3,12 @@
 //! The words are the key: 256 bits and a checksum of eight. They are made once, when a team is created, shown once and kept
 //! nowhere.
 
+use crate::keystore::{self, KeyError, OTHERS_ANYTHING};
+use crate::request::Failure;
 use muster_log::DeviceSecret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Words of a recovery key.
@@ -37,10 +40,31 @@ impl RecoveryWords {
         Self(words.to_string())
     }
 
-    /// Words as they were typed: any white space between them, any case.
+    /// Words as they were typed: any white space between them, any case, with or without the numbers before them on paper.
     pub fn typed(text: &str) -> Self {
         let text = Zeroizing::new(text.to_lowercase());
-        Self(text.split_whitespace().collect::<Vec<_>>().join(" "))
+        // No word has a digit in it.
+        let without_number = |word| str::trim_start_matches(word, |c: char| c.is_ascii_digit() || ".:)".contains(c));
+        let words = text.split_whitespace().map(without_number).filter(|word| !word.is_empty());
+        Self(words.collect::<Vec<_>>().join(" "))
+    }
+
+    /// Words in a file that only its owner can read.
+    ///
+    /// # Errors
+    /// What is wrong with the file, for a person.
+    pub fn of_file(path: &Path) -> Result<Self, Failure> {
+        let failure =
+            |what: &str| Failure::new(format!("the file with the recovery words `{}` {what}", path.display()));
+        let bytes = keystore::read_private(path, OTHERS_ANYTHING).map_err(|error| match error {
+            KeyError::OthersHaveAccess { mode, .. } => failure(&format!("can be read by others (mode {mode:04o})"))
+                .hint("whoever has the words outranks every admin: run `chmod 600` on it, if nobody else has read it"),
+            KeyError::Symlink { .. } => failure("is a symbolic link").hint("name the file itself, or `-` for stdin"),
+            KeyError::NotAFile { .. } => failure("is no regular file").hint("`--words -` reads them from stdin"),
+            _ => failure("cannot be read").hint("look whether it is there and may be read by you"),
+        })?;
+        let bytes = bytes.ok_or_else(|| failure("does not exist").hint("`--words -` reads them from stdin"))?;
+        Ok(Self::typed(&Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
     }
 
     /// The key.
@@ -97,6 +121,27 @@ mod tests {
         let words = RecoveryWords::of(&seed);
         let typed = words.text().to_uppercase().replace(' ', "\n  ");
         assert_eq!(RecoveryWords::typed(&typed).secret().unwrap().public(), public);
+        for mark in [" ", ". ", ".", ") "] {
+            let numbered: Vec<String> =
+                (1..).zip(words.text().split(' ')).map(|(number, word)| format!("{number}{mark}{word}")).collect();
+            let typed = RecoveryWords::typed(&numbered.join("   "));
+            assert_eq!(typed.secret().unwrap().public(), public, "{mark:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_read_from_no_file_that_others_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("words");
+        std::fs::write(&file, ZEROS).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(RecoveryWords::of_file(&file).unwrap_err().message.contains("mode 0644"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(RecoveryWords::of_file(&file).unwrap().text(), ZEROS);
+        for other in [dir.path().join("none"), dir.path().to_owned()] {
+            assert!(RecoveryWords::of_file(&other).unwrap_err().hint.is_some());
+        }
     }
 
     #[test]

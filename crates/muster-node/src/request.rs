@@ -210,6 +210,9 @@ pub struct Invite {
     /// The one incident (id, prefix or slug) that a guest may hold; `None`: a member of the team.
     #[serde(default)]
     pub incident: Option<String>,
+    /// Addresses of this node that go into the ticket instead of those at which it listens; the best two do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
 }
 
 /// A read.

@@ -125,6 +125,7 @@ pub fn passphrase_of(path: &Path) -> Result<Passphrase, NoPassphrase> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match std::str::from_utf8(line) {
+        Ok(line) if line.contains('\0') => Err(no(format!("the first line of `{shown}` has a NUL byte in it"))),
         Ok(line) if (1..=PASSPHRASE_BYTES_MAX).contains(&line.len()) => Ok(Zeroizing::new(line.to_owned())),
         _ => {
             Err(no(format!("the first line of `{shown}` is no passphrase (1 to {PASSPHRASE_BYTES_MAX} bytes of text)")))
@@ -163,6 +164,12 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_passphrase_with_a_nul_byte_is_none() {
+        let (_dir, path) = file(b"open\0sesame\n", 0o600);
+        assert!(passphrase_of(&path).unwrap_err().to_string().contains("NUL"));
+    }
 
     fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();

@@ -9,8 +9,8 @@ use muster_log::device_offer::{DeviceAnswer, DeviceOffer};
 use muster_log::{BodyText, DagId, DeviceKey, EntryId, TeamId};
 use muster_store::Storage;
 
-/// Addresses of one's own device in an offer.
-const OFFER_ADDRESSES_MAX: usize = 8;
+/// Where a new device's answer is taken.
+const THERE: &str = "it is added where its offer was made: `muster team devices add ANSWER` on that person's device";
 
 impl<S: Storage> Replica<S> {
     /// What another device of this person must know. Nothing is written.
@@ -22,7 +22,7 @@ impl<S: Storage> Replica<S> {
             .person_in(&team)
             .ok_or_else(|| ReplicaError::NotAllowed("it is not a member of the team (yet)".into()))?;
         let me = self.device();
-        let addresses = own_addresses.iter().take(OFFER_ADDRESSES_MAX).map(|address| (me, address.clone())).collect();
+        let addresses = crate::ticket_addresses::own(own_addresses).into_iter().map(|address| (me, address)).collect();
         Ok(DeviceOffer { team, person, addresses })
     }
 
@@ -46,16 +46,19 @@ impl<S: Storage> Replica<S> {
     /// [`ReplicaError::NotAllowed`] where the answer is for somebody else, the device is somebody's already, or this
     /// device may not add any; [`ReplicaError::Store`].
     pub fn add_device(&mut self, answer: &DeviceAnswer, now: Now) -> Result<EntryId, ReplicaError> {
-        let refuse = |why: &str| Err(ReplicaError::NotAllowed(why.to_owned()));
+        let refuse = |what: &str, hint| Err(ReplicaError::Pointless { what: what.to_owned(), hint });
         let team = answer.team;
         let Some(person) = self.person_in(&team) else {
-            return refuse("it is not a member of the team that the answer is about");
+            return refuse("this device is not in the team that the answer is about", THERE);
         };
         if person != answer.person {
-            return refuse("the answer is for another person's offer");
+            return refuse("the answer is to another person's offer", THERE);
         }
         if self.ledger(&team)?.roster().person_of(&answer.device).is_some() {
-            return refuse("that device is in the team already");
+            return refuse(
+                "that device is in the team already",
+                "`muster team show` tells whose it is; there `muster up` is all it needs",
+            );
         }
         let fact = answer.fact();
         self.author(team, Some(DagId::from(team)), fact.kind(), fact.fields(), &BodyText::default(), now)

@@ -19,6 +19,14 @@ pub enum ReplicaError {
     /// The own ledger would not take the entry.
     #[error("this device may not write that: {0}")]
     NotAllowed(String),
+    /// It would change nothing, or is for somebody else to do; no rule is against it.
+    #[error("{what}")]
+    Pointless {
+        /// Why.
+        what: String,
+        /// What to do instead.
+        hint: &'static str,
+    },
     /// The team is not at hand.
     #[error("team {0} is not on this device")]
     NoSuchTeam(TeamId),

@@ -6,6 +6,7 @@ use crate::error::ReplicaError;
 use crate::local;
 use crate::replica::{Now, Replica};
 use crate::team::Team;
+use crate::ticket_addresses;
 use muster_log::draft;
 use muster_log::fact::{Capability, PersonKind, RosterFact};
 use muster_log::ticket::Ticket;
@@ -18,9 +19,6 @@ use std::collections::BTreeMap;
 
 /// Tickets that are open at one time. More are a sign of a script gone wrong, and each lets somebody in.
 const OPEN_TICKETS_MAX: usize = 32;
-
-/// Addresses of other members that a ticket carries besides the inviter's own.
-const TICKET_MEMBERS_MAX: usize = 4;
 
 impl<S: Storage> Replica<S> {
     /// Creates a team with this device's person, called `handle`, as its first admin, and makes it the current one.
@@ -91,8 +89,8 @@ impl<S: Storage> Replica<S> {
 
     /// Issues a ticket for one newcomer, good until `expires` by the clocks of the members who honour it.
     ///
-    /// `own_addresses` are where this device listens; saved addresses of other members go along. With an `incident` the
-    /// newcomer becomes a guest, who may hold that one and nothing else of the team.
+    /// `own_addresses` are where this device listens; the best two go into the ticket, and one of each other member, three in all.
+    /// With an `incident` the newcomer becomes a guest, who may hold that one and nothing else of the team.
     ///
     /// # Errors
     /// [`ReplicaError::NotAllowed`] where this person is no admin or has too many tickets open, or the incident is private;
@@ -128,22 +126,14 @@ impl<S: Storage> Replica<S> {
         let roster = DagId::from(team);
         let invite = self.author(team, Some(roster), fact.kind(), fact.fields(), &BodyText::default(), now)?;
         let me = self.device();
-        let mut addresses: Vec<(DeviceKey, String)> = own_addresses.iter().map(|text| (me, text.clone())).collect();
         let members = self.teams.get(&team).map(|team| team.ledger.roster().member_devices()).unwrap_or_default();
-        for member in members.iter().filter(|member| **member != me).take(TICKET_MEMBERS_MAX) {
-            addresses.extend(self.addresses(member)?.into_iter().take(2).map(|address| (*member, address)));
-        }
+        let others: Result<Vec<_>, ReplicaError> = members
+            .into_iter()
+            .filter(|member| *member != me)
+            .map(|member| Ok((member, self.connected.contains(&member), self.addresses(&member)?)))
+            .collect();
+        let addresses = ticket_addresses::of_ticket(me, own_addresses, others?, incident.is_some());
         Ok(Ticket { team, invite, seed: seed.into(), expires, addresses, incident })
-    }
-
-    /// How many tickets of the team could still let somebody in, by this device's clock.
-    pub fn open_tickets(&self, team: &TeamId, now: Now) -> usize {
-        let Some(roster) = self.teams.get(team).and_then(|team| team.ledger.dag(&DagId::from(team.ledger.team())))
-        else {
-            return 0;
-        };
-        let used = vouched_invites(roster);
-        roster.entries().filter(|entry| honours(entry, now) && !used.contains_key(&entry.id())).count()
     }
 
     /// Saves where a device listens, replacing what was saved; durable with the next commit.

@@ -4,7 +4,10 @@
 use crate::team::Team;
 use muster_log::fact::Capability;
 use muster_log::limits::ROSTER_ENTRIES_MAX;
-use muster_log::{DeviceKey, Kind, Refusal};
+use muster_log::{DeviceKey, Kind, PersonId, Refusal};
+
+/// Admins whom a refusal names.
+const ADMINS_NAMED_MAX: usize = 5;
 
 impl Team {
     /// A refusal of what `device` wrote, to stand after "this device may not write that".
@@ -28,8 +31,20 @@ impl Team {
                  nothing about the team"
                     .into()
             }
-            Some(_) if kind.is_roster() => "that is for an admin of the team".into(),
+            Some(_) if kind.is_roster() => format!("that is for an admin of the team: {}", self.admins()),
             Some(_) => refusal.to_string(),
+        }
+    }
+
+    /// Who decides about the team, by name.
+    fn admins(&self) -> String {
+        let (people, roster) = (self.people(), self.ledger.roster());
+        let is_admin = |person: &PersonId| roster.capability(person) == Some(Capability::Admin);
+        let admins: Vec<String> = roster.persons().filter(is_admin).map(|person| people.name(&person)).collect();
+        match admins.len() {
+            0 => "it has none".into(),
+            1..=ADMINS_NAMED_MAX => admins.join(", "),
+            all => format!("{} and {} more", admins[..ADMINS_NAMED_MAX].join(", "), all - ADMINS_NAMED_MAX),
         }
     }
 

@@ -14,6 +14,7 @@ mod record;
 mod redaction;
 mod refused;
 mod resume;
+mod tickets;
 
 use crate::{Effect, Entropy, Input, JoinAnswer, Now, Replica, ReplicaError, VerifyScope};
 use muster_incident::{Act, Aside};

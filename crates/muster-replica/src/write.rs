@@ -234,7 +234,10 @@ fn check_admit(
         return Err(ReplicaError::NotAllowed("a guest brings nobody into an incident of the team".into()));
     }
     if ledger.may_hold(person, incident) {
-        return Err(ReplicaError::NotAllowed(format!("{} may hold this incident already", people.name(person))));
+        return Err(ReplicaError::Pointless {
+            what: format!("{} may hold this incident already", people.name(person)),
+            hint: "they have it as soon as their node meets one that holds it: `muster peers` tells who is linked",
+        });
     }
     Ok(())
 }

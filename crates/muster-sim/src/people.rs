@@ -50,7 +50,7 @@ impl World {
                 Ok(())
             }
             // A guest admits nobody, and nobody is admitted who may hold it already.
-            Err(ReplicaError::NotAllowed(_)) if matches!(act, Act::Admit { .. }) => {
+            Err(ReplicaError::NotAllowed(_) | ReplicaError::Pointless { .. }) if matches!(act, Act::Admit { .. }) => {
                 self.tally.refused += 1;
                 Ok(())
             }

@@ -24,6 +24,9 @@ pub(crate) struct Invite {
     /// Draw the ticket as a QR code too
     #[arg(long)]
     qr: bool,
+    /// Where the newcomer finds this node (again for a second): instead of where it listens
+    #[arg(long = "addr", value_name = "ADDR")]
+    addresses: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +44,12 @@ impl Ask for Invite {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         let capability = if self.observer { "observer" } else { "responder" };
         let (capability, incident) = (capability.to_owned(), setting.incident.clone());
-        Ok(Request::Invite(request::Invite { capability, minutes: self.minutes, incident }))
+        Ok(Request::Invite(request::Invite {
+            capability,
+            minutes: self.minutes,
+            incident,
+            addresses: self.addresses.clone(),
+        }))
     }
 
     fn show(&self, answer: Value, page: &Page) -> Result<String, Problem> {
@@ -63,7 +71,7 @@ impl Ask for Invite {
             }
         };
         // The ticket stands alone on its line and is not wrapped: it is copied whole.
-        let drawn = if self.qr { qr::draw(&ticket).unwrap_or_default() } else { String::new() };
+        let drawn = if self.qr { qr::shown(&ticket) } else { String::new() };
         Ok(format!(
             "{ticket}\n\n{drawn}One {who} may come in with it, {until}: `muster join TICKET`.\n\
             {what}Whoever holds the ticket can use it, so hand it over as you would a key.\n"

@@ -1,6 +1,6 @@
 //! `muster join TICKET`: into a team.
 
-use super::{Ask, read};
+use super::{Ask, code, read};
 use crate::problem::Problem;
 use crate::render::{Page, short};
 use crate::setting::Setting;
@@ -12,8 +12,9 @@ use std::fmt::Write;
 /// What `join` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Join {
-    /// The ticket's text; `-` reads it from stdin
-    ticket: String,
+    /// The ticket's text, whole or in pieces; `-` reads it from stdin
+    #[arg(required = true, value_name = "TICKET")]
+    ticket: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -36,8 +37,8 @@ struct Carried {
 
 impl Ask for Join {
     fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
-        let ticket = if self.ticket == "-" { setting.input.text()? } else { self.ticket.clone() };
-        Ok(Request::Join { ticket: ticket.trim().to_owned(), name: setting.name.clone() })
+        let ticket = code::typed(&self.ticket, &mut setting.input)?;
+        Ok(Request::Join { ticket, name: setting.name.clone() })
     }
 
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {

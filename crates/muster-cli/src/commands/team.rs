@@ -161,7 +161,7 @@ fn created(created: &Created) -> Result<String, Problem> {
             drawn.push('\n');
         }
         drawn.push('\n');
-        drawn.push_str(&qr::draw(&key.words).unwrap_or_default());
+        drawn.push_str(&qr::shown(&key.words));
     }
     if !created.recovery.is_empty() {
         drawn.push_str(

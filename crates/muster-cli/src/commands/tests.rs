@@ -208,6 +208,10 @@ fn teams_tickets_links_and_addresses() {
     for line in ["join TICKET --as bob", "team join TICKET --as bob"] {
         check(line, json!({"join": {"ticket": "TICKET", "name": "bob"}}));
     }
+    check("join TIC KET", json!({"join": {"ticket": "TICKET", "name": null}}));
+    let addressed =
+        json!({"capability": "responder", "minutes": 1440, "incident": null, "addresses": ["192.0.2.7:4001"]});
+    check("invite --addr 192.0.2.7:4001", json!({ "invite": addressed }));
     check("join -", json!({"join": {"ticket": "from stdin", "name": null}}));
     check("team create --as alice", json!({"team-create": {"name": "alice", "team": null, "recovery": 0}}));
     check("net cut", json!({"cut": {"peer": null}}));

@@ -4,6 +4,8 @@ use super::peers::end;
 use super::wrap::{column, name_column, wrapped};
 use super::{Page, short};
 use muster_incident::printable;
+use muster_log::Timestamp;
+use muster_node::when;
 use serde::Deserialize;
 
 /// Columns of a name and of a capability.
@@ -25,6 +27,19 @@ pub(crate) struct Team {
     recovery_keys: Vec<String>,
     #[serde(default)]
     open_tickets: u64,
+    #[serde(default)]
+    tickets: Vec<Ticket>,
+}
+
+/// A ticket that has not expired.
+#[derive(Debug, Deserialize)]
+struct Ticket {
+    id: String,
+    by: Option<String>,
+    capability: String,
+    incident: Option<String>,
+    expires_ms: i64,
+    used_by: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,8 +82,10 @@ pub(crate) fn show(team: &Team, page: &Page) -> String {
         drawn.push_str(&wrapped("TICKET USED TWICE  ", 19, &text));
     }
     drawn.extend(team.removals.iter().map(Removal::draw));
-    if team.open_tickets > 0 {
-        drawn.push_str(&format!("{} open\n", plural(team.open_tickets, "ticket")));
+    drawn.extend(team.tickets.iter().map(|ticket| ticket.draw(page)));
+    let listed = team.tickets.iter().filter(|ticket| ticket.used_by.is_none()).count() as u64;
+    if team.open_tickets > listed {
+        drawn.push_str(&format!("{} more open\n", plural(team.open_tickets - listed, "ticket")));
     }
     if !team.recovery_keys.is_empty() {
         drawn.push_str(&plural(team.recovery_keys.len() as u64, "offline recovery key"));
@@ -100,6 +117,22 @@ impl Removal {
             _ => format!(" and {}", self.seconds.join(", ")),
         };
         wrapped("removal  ", 9, &format!("{} ({taken}), by {}{state}", self.of.join(", "), self.by))
+    }
+}
+
+impl Ticket {
+    fn draw(&self, page: &Page) -> String {
+        let whom = match &self.incident {
+            None => self.capability.clone(),
+            Some(incident) if self.capability == "observer" => format!("guest in {}, as observer", short(incident)),
+            Some(incident) => format!("guest in {}", short(incident)),
+        };
+        let by = self.by.as_deref().unwrap_or("somebody who is gone");
+        let state = match &self.used_by {
+            Some(person) => format!("used by {person}"),
+            None => format!("OPEN until {}", when::human(Timestamp(self.expires_ms), page.now, &page.zone)),
+        };
+        wrapped("ticket   ", 9, &format!("{} by {by}, for one {whom}: {state}", short(&self.id)))
     }
 }
 
@@ -199,6 +232,26 @@ mod tests {
             {"person": "b\u{43e}b", "id": "aa", "capability": "responder", "devices": ["12D3KooWaaaaaa"], "looks_like": ["bob"]}]}));
         assert!(show(&alike, &page()).contains("LOOKS LIKE that of bob"));
         assert!(show(&from(json!({"team": null, "members": []})), &page()).contains("no team yet"));
+    }
+
+    #[test]
+    fn tickets_are_listed_with_what_they_are_for_and_whether_they_are_open() {
+        let team: Team = from(json!({"team": "7e".repeat(32), "members": [], "open_tickets": 3, "tickets": [
+            {"id": "1a".repeat(32), "by": "alice", "capability": "responder", "incident": null,
+             "expires_ms": 1_689_859_800_000_i64, "used_by": null},
+            {"id": "2b".repeat(32), "by": null, "capability": "observer", "incident": "6c".repeat(32),
+             "expires_ms": i64::MAX, "used_by": null},
+            {"id": "3c".repeat(32), "by": "alice", "capability": "observer", "incident": null,
+             "expires_ms": 1_689_859_800_000_i64, "used_by": "bob"},
+        ]}));
+        insta::assert_snapshot!(fits(show(&team, &page())), @r"
+        team 7e7e7e7e
+        ticket   1a1a1a1a by alice, for one responder: OPEN until 13:30
+        ticket   2b2b2b2b by somebody who is gone, for one guest in 6c6c6c6c, as
+                 observer: OPEN until out of range
+        ticket   3c3c3c3c by alice, for one observer: used by bob
+        1 ticket more open
+        ");
     }
 
     #[test]

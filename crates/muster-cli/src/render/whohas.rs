@@ -23,11 +23,15 @@ struct Device {
     person: Option<String>,
     device: String,
     last_heard_ms: Option<i64>,
+    /// Whether it is in the team no more.
+    #[serde(default)]
+    removed: bool,
 }
 
 impl Device {
     fn name(&self) -> String {
-        format!("{} ({})", self.person.as_deref().unwrap_or("unknown"), end(&self.device))
+        let removed = if self.removed { ", removed" } else { "" };
+        format!("{} ({}{removed})", self.person.as_deref().unwrap_or("unknown"), end(&self.device))
     }
 }
 
@@ -73,5 +77,8 @@ mod tests {
         no word from: bob (bbbbbb), last heard 5 min ago; unknown (cccccc), not heard
         yet
         ");
+        let gone: WhoHas = from(json!({"entry": "ab".repeat(32), "only_here": false, "as_of_ms": null, "unknown": [],
+            "holders": [{"person": "bob", "device": "12D3KooWbbbbbb", "removed": true}]}));
+        assert!(show(&gone, &page()).contains("bob (bbbbbb, removed)"));
     }
 }

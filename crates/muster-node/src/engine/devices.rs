@@ -1,7 +1,6 @@
 //! Requests that give this device's person another device, from either side.
 
 use super::Engine;
-use super::teams::reachable;
 use crate::decision::DeviceStep;
 use crate::request::Failure;
 use muster_log::device_offer::{DeviceAnswer, DeviceOffer};
@@ -13,7 +12,10 @@ impl<S: Storage> Engine<S> {
         match step {
             DeviceStep::Offer => self.offer_device(),
             DeviceStep::Accept { offer } => {
-                let hint = "copy the whole line that `muster team devices offer` prints on the other device";
+                let hint = match offer.trim().starts_with("muster1") {
+                    true => "that is a ticket, for somebody who is not in the team yet: `muster join TICKET`",
+                    false => "copy the whole line that `muster team devices offer` prints on the other device",
+                };
                 let offer: DeviceOffer =
                     offer.parse().map_err(|bad| Failure::new(format!("this is no device offer: {bad}")).hint(hint))?;
                 let answer = self.replica.accept_offer(&offer)?;
@@ -38,7 +40,7 @@ impl<S: Storage> Engine<S> {
                 .hint("`muster team create` makes one, `muster join TICKET` joins one")
         })?;
         let addresses = self.own_addresses()?;
-        let offer = self.replica.offer_device(team, &reachable(&addresses))?;
+        let offer = self.replica.offer_device(team, &addresses)?;
         Ok(json!({ "offer": offer.to_string(), "team": team.to_string() }))
     }
 }

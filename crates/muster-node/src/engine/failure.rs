@@ -15,11 +15,12 @@ impl From<ReplicaError> for Failure {
             ReplicaError::NotAllowed(_) => Some(
                 "`muster team show` tells who may do what here, `muster team list` in which other teams you are".into(),
             ),
+            ReplicaError::Pointless { hint, .. } => Some((*hint).into()),
             ReplicaError::Damaged { .. } => {
                 Some("`muster repair` puts aside what does not stand and makes the home usable again".into())
             }
             ReplicaError::ProofLost { .. } => Some(PROOF_HINT.into()),
-            ReplicaError::Ticket(_) => Some("ask a member for a new ticket: `muster invite`".into()),
+            ReplicaError::Ticket(_) => Some("ask an admin of the team for a new ticket: `muster invite`".into()),
             ReplicaError::InTeam => Some(
                 "there is nothing to do here: a ticket is for somebody else; `muster team show` tells who is in".into(),
             ),

@@ -110,7 +110,17 @@ impl<S: Storage> Engine<S> {
         let holders = self.replica.holders(&team, &id)?;
         let peers = self.replica.peers(&team)?;
         let heard = |device: &DeviceKey| peers.iter().find(|peer| peer.device == *device)?.last_heard;
-        let show = |device: &DeviceKey| json!({ "person": names.get(device), "device": device.to_string() });
+        let people = self.replica.people(&team)?;
+        // Of whom the roster does not name any more: who wrote with that device, the roster or this very log.
+        let logs = [ledger.dag(&team.into()), ledger.dag(&dag)];
+        let writer = |device: &DeviceKey| {
+            let own = logs.iter().flatten().flat_map(|log| log.entries()).find(|entry| entry.key() == *device);
+            own.and_then(|entry| ledger.person(&entry.id())).map(|person| people.name(&person))
+        };
+        let show = |device: &DeviceKey| match names.get(device) {
+            Some(name) => json!({ "person": name, "device": device.to_string(), "removed": false }),
+            None => json!({ "person": writer(device), "device": device.to_string(), "removed": true }),
+        };
         let unknown: Vec<Value> = holding
             .not_known_to_hold(&id)
             .filter(|device| !holders.contains(device))

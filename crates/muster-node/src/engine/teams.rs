@@ -3,7 +3,7 @@
 use super::{Engine, check_name};
 use crate::lookalike::lookalikes;
 use crate::request::{Failure, Invite, RecoveryWords};
-use muster_incident::printable;
+use muster_incident::{People, printable};
 use muster_log::fact::Capability;
 use muster_log::limits::RECOVERY_KEYS_MAX;
 use muster_log::{DeviceKey, DeviceSecret, PersonId, TeamId, Ticket};
@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 /// The longest time a ticket may be honoured: a day. Somebody who has not joined by then asks again.
 const TICKET_MINUTES_MAX: u32 = 24 * 60;
+
+/// Tickets that an answer lists: more than any team needs in a day.
+const TICKETS_LISTED_MAX: usize = 100;
 
 impl<S: Storage> Engine<S> {
     /// Creates a team. The words of its recovery keys are in the answer and nowhere else.
@@ -33,7 +36,7 @@ impl<S: Storage> Engine<S> {
             .map(|(seed, key)| json!({ "key": key.to_string(), "words": RecoveryWords::of(seed).text() }))
             .collect();
         let called = called.map(str::trim).filter(|called| !called.is_empty());
-        check_name("the team's name", called.unwrap_or_default(), "type it again, by hand")?;
+        check_name("the team's name", called.unwrap_or_default(), "type it again by hand, without that")?;
         let team = self.found_team_with(name, called, keys)?;
         Ok(json!({ "team": team.to_string(), "name": called, "recovery": words }))
     }
@@ -53,7 +56,10 @@ impl<S: Storage> Engine<S> {
                 .hint("--for 30m, --for 24h; whoever has not joined by then asks again"));
         }
         // First what may be refused: nothing is founded for a ticket that is not made.
-        let addresses = self.own_addresses()?;
+        let addresses = match invite.addresses.as_slice() {
+            [] => self.own_addresses()?,
+            typed => addresses_typed(typed)?,
+        };
         let incident = invite.incident.as_deref().map(|typed| self.incident_typed(typed)).transpose()?;
         let team = match (incident, self.replica.current_team()?) {
             (Some((team, _)), _) | (None, Some(team)) => team,
@@ -66,7 +72,7 @@ impl<S: Storage> Engine<S> {
         };
         let now = self.now();
         let expires = now.wall.plus_ms(i64::from(minutes) * 60_000);
-        let ticket = self.replica.invite(team, capability, incident, expires, &reachable(&addresses), now)?;
+        let ticket = self.replica.invite(team, capability, incident, expires, &addresses, now)?;
         Ok(json!({
             "ticket": ticket.to_string(),
             "expires_ms": expires.0,
@@ -76,11 +82,21 @@ impl<S: Storage> Engine<S> {
         }))
     }
 
-    /// What to do instead of using a ticket for an incident of a team that this device is in: no ticket opens it then.
-    /// `None` where a ticket is the way, or the incident is here.
+    /// What to do instead of using a ticket of a team that this device is in: no ticket opens an incident then, nor makes a
+    /// guest a member. `None` where a ticket is the way, or there is nothing to do.
     pub(crate) fn instead_of_ticket(&self, ticket: &Ticket) -> Option<String> {
-        let (replica, incident) = (&self.replica, ticket.incident?);
+        let replica = &self.replica;
         replica.person_in(&ticket.team)?;
+        let Some(incident) = ticket.incident else {
+            let name = replica.own_handle(&ticket.team).unwrap_or_else(|| "NAME".to_owned());
+            return replica.is_guest_in(&ticket.team).then(|| {
+                format!(
+                    "you are a guest there: let an admin run `muster team revoke {} --retired` first, then join with this \
+                     ticket as a member",
+                    printable(&name)
+                )
+            });
+        };
         if replica.team_of(&incident).is_some() {
             return None;
         }
@@ -137,7 +153,23 @@ impl<S: Storage> Engine<S> {
             "removals": self.removals_told(&team, &people)?,
             "recovery_keys": ledger.recovery_keys().iter().map(DeviceKey::to_string).collect::<Vec<_>>(),
             "open_tickets": self.replica.open_tickets(&team, self.now()),
+            "tickets": self.tickets_told(&team, &people),
         }))
+    }
+
+    /// The tickets that have not expired, open ones first.
+    fn tickets_told(&self, team: &TeamId, people: &People) -> Vec<Value> {
+        let told = self.replica.tickets(team, self.now()).into_iter().take(TICKETS_LISTED_MAX).map(|ticket| {
+            json!({
+                "id": ticket.invite.to_string(),
+                "by": ticket.by.map(|person| people.name(&person)),
+                "capability": ticket.capability.word(),
+                "incident": ticket.incident.map(|incident| incident.to_string()),
+                "expires_ms": ticket.expires.0,
+                "used_by": ticket.used_by.map(|person| people.name(&person)),
+            })
+        });
+        told.collect()
     }
 
     /// The other device that a typed handle or device means: of a person with several, the first.
@@ -176,10 +208,11 @@ impl<S: Storage> Engine<S> {
     }
 }
 
-/// Addresses in the order in which a newcomer should try them: others' first, loopback last, for it leads to the
-/// newcomer's own machine.
-pub(crate) fn reachable(addresses: &[String]) -> Vec<String> {
-    let is_loopback = |address: &&String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
-    let (near, far): (Vec<&String>, Vec<&String>) = addresses.iter().partition(is_loopback);
-    far.into_iter().chain(near).take(8).cloned().collect()
+/// The addresses that somebody wants in a ticket, as multiaddrs; what is typed as `IP:PORT` is TCP.
+fn addresses_typed(typed: &[String]) -> Result<Vec<String>, Failure> {
+    let read = |text: &String| {
+        let parsed = muster_net::parse_address(text);
+        parsed.map(|addr| addr.to_string()).map_err(|error| Failure::new(error.to_string()).hint(error.hint()))
+    };
+    typed.iter().map(read).collect()
 }

@@ -42,9 +42,10 @@ impl Node {
 
     pub(super) fn begin_join(&mut self, text: &str, name: Option<&str>, reply: oneshot::Sender<Reply>) {
         let begun = self.with_engine(|engine| {
-            let ticket: Ticket = text.trim().parse().map_err(|error: muster_log::BadTicket| {
-                Failure::new(error.to_string()).hint("copy the whole ticket; it begins with muster1")
-            })?;
+            let ticket: Ticket = text
+                .trim()
+                .parse()
+                .map_err(|error: muster_log::BadTicket| Failure::new(error.to_string()).hint(not_a_ticket(text)))?;
             engine.replica.check_room()?;
             let handle = engine.own_handle(name)?;
             let now = engine.now();
@@ -88,7 +89,7 @@ impl Node {
                 Some(JoinAnswer::Welcome) => Ok(()),
                 Some(JoinAnswer::Refused { reason }) => {
                     let instead = self.engine.as_ref().and_then(|engine| engine.instead_of_ticket(&ticket));
-                    let another = || "ask a member for a new ticket: `muster invite`".to_owned();
+                    let another = || "ask an admin of the team for a new ticket: `muster invite`".to_owned();
                     Err(Failure::new(muster_incident::printable(&reason)).hint(instead.unwrap_or_else(another)))
                 }
                 None => Err(Failure::new("the member's answer makes no sense")
@@ -117,6 +118,19 @@ impl Node {
             let done = join_result(engine, &joining.ticket);
             self.answers.push(Answer::Request(joining.reply, done));
         }
+    }
+}
+
+/// What to do with a text that is no ticket.
+fn not_a_ticket(text: &str) -> &'static str {
+    match text.trim() {
+        text if text.starts_with("musterdevice1") => {
+            "that is another device's offer, for a device of the same person: `muster team devices accept OFFER`"
+        }
+        text if text.starts_with("musteranswer1") => {
+            "that is a new device's answer, for the device that offered: `muster team devices add ANSWER`"
+        }
+        _ => "copy the whole ticket; it begins with muster1",
     }
 }
 

@@ -34,9 +34,11 @@ fn who_may_not_is_told_why_in_words_and_not_by_the_number_of_a_rule() {
     room.lets_in(2, team, observer, None);
     room.lets_in(3, team, responder, Some(incident));
     room.connect_all();
-    for (desk, words) in
-        [(1, "that is for an admin"), (2, "you are an observer"), (3, "a guest declares nothing, brings nobody in")]
-    {
+    for (desk, words) in [
+        (1, "that is for an admin of the team: alice"),
+        (2, "you are an observer"),
+        (3, "a guest declares nothing, brings nobody in"),
+    ] {
         let (now, expires) = (room.now(), room.now().wall.plus_ms(HOUR_MS));
         let refused = room.desks[desk].invite(team, responder, None, expires, &[], now);
         let told = room.told(refused);

@@ -9,14 +9,11 @@ use crate::run::{made_printable, note};
 use crate::session::Session;
 use crate::setting::Setting;
 use muster_node::client;
-use muster_node::request::{Deciding, Decision, Failure, RecoveryWords, Request};
+use muster_node::request::{Deciding, Decision, RecoveryWords, Request};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-
-/// Bytes of a file with recovery words: 24 words of at most eight letters, and some space.
-const WORDS_FILE_MAX: u64 = 4096;
 
 /// `team confirm`.
 #[derive(Debug, clap::Args)]
@@ -73,7 +70,7 @@ pub(super) struct Asking {
 /// `team recover`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Recover {
-    /// Read the 24 words from a file (`-`: stdin) instead of asking for them
+    /// Read the 24 words from a file that only you can read (`-`: stdin) instead of asking for them
     #[arg(long, value_name = "FILE")]
     words: Option<PathBuf>,
     #[command(subcommand)]
@@ -113,8 +110,10 @@ impl Revoke {
         let until_ms = match &self.until {
             Some(typed) => {
                 let at = setting.at(typed)?;
-                let hint = "for example `--until 10:40` or `--until \"yesterday 23:10\"`";
-                Some(at.start_ms.ok_or_else(|| Problem::usage("`--until` needs one moment", hint))?)
+                let hint =
+                    "for example `--until 10:40` or `--until \"yesterday 23:10\"`; rather too early than too late";
+                let moment = at.start_ms.filter(|_| matches!(at.precision.as_str(), "exact" | "minute"));
+                Some(moment.ok_or_else(|| Problem::usage("`--until` needs one moment", hint))?)
             }
             None => None,
         };
@@ -154,14 +153,7 @@ impl Recover {
                 let bytes = session.setting.input.secret()?;
                 Ok(RecoveryWords::typed(&String::from_utf8_lossy(&bytes)))
             }
-            Some(file) => {
-                use std::io::Read;
-                let mut text = String::new();
-                let taken =
-                    std::fs::File::open(file).and_then(|file| file.take(WORDS_FILE_MAX).read_to_string(&mut text));
-                taken.map_err(|error| Failure::new(format!("cannot read `{}`: {error}", file.display())))?;
-                Ok(RecoveryWords::typed(&text))
-            }
+            Some(file) => Ok(RecoveryWords::of_file(file)?),
         }
     }
 }
@@ -243,7 +235,9 @@ pub(super) fn confirmed(answer: Value) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Team;
+    use super::super::{Step, Team};
+    use super::*;
+    use crate::setting::tests::setting;
     use clap::Parser;
 
     #[derive(Debug, clap::Parser)]
@@ -263,6 +257,19 @@ mod tests {
         assert!(!is_taken("revoke bob --stolen --retired") && !is_taken("revoke bob --retired --until 10:40"));
         assert!(!is_taken("revoke --stolen"));
         assert!(!is_taken("revoke bob --stolen --yes --dry-run"));
+    }
+
+    #[test]
+    fn until_is_one_moment_and_no_range_or_guess() {
+        let deciding = |until: &str| {
+            let words = ["team", "revoke", "bob", "--stolen", "--until", until];
+            let Step::Revoke(revoke) = Line::try_parse_from(words).unwrap().team.step else { panic!("not revoke") };
+            revoke.deciding(&mut setting(""))
+        };
+        assert!(matches!(deciding("10:40"), Ok(Deciding::Revoke { until_ms: Some(_), .. })));
+        for several in ["10:40..10:50", "about 10:40", "unknown"] {
+            assert!(matches!(deciding(several), Err(Problem::Usage { .. })), "{several}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `muster team devices ..`: another device for oneself.
 
-use super::super::{Ask, read};
+use super::super::{Ask, code, read};
 use crate::problem::Problem;
 use crate::render::{Page, qr, short, team};
 use crate::setting::Setting;
@@ -27,18 +27,18 @@ enum Step {
     },
     /// On the new device: agree, and print the answer
     Accept {
-        /// What the other device printed
-        #[arg(value_name = "OFFER")]
-        offer: String,
+        /// What the other device printed, whole or in pieces; `-` reads it from stdin
+        #[arg(value_name = "OFFER", required = true)]
+        offer: Vec<String>,
         /// Draw the answer as a QR code too
         #[arg(long)]
         qr: bool,
     },
     /// On a device you have: add the one that answered
     Add {
-        /// What the new device printed
-        #[arg(value_name = "ANSWER")]
-        answer: String,
+        /// What the new device printed, whole or in pieces; `-` reads it from stdin
+        #[arg(value_name = "ANSWER", required = true)]
+        answer: Vec<String>,
     },
 }
 
@@ -60,17 +60,21 @@ struct Added {
 }
 
 impl Ask for Devices {
-    fn request(&self, _: &mut Setting) -> Result<Request, Problem> {
+    fn request(&self, setting: &mut Setting) -> Result<Request, Problem> {
         Ok(match &self.step {
             None | Some(Step::List) => Request::Read(request::Read { incident: None, what: What::Team }),
             Some(Step::Offer { .. }) => Request::Device(DeviceStep::Offer),
-            Some(Step::Accept { offer, .. }) => Request::Device(DeviceStep::Accept { offer: offer.clone() }),
-            Some(Step::Add { answer }) => Request::Device(DeviceStep::Add { answer: answer.clone() }),
+            Some(Step::Accept { offer, .. }) => {
+                Request::Device(DeviceStep::Accept { offer: code::typed(offer, &mut setting.input)? })
+            }
+            Some(Step::Add { answer }) => {
+                Request::Device(DeviceStep::Add { answer: code::typed(answer, &mut setting.input)? })
+            }
         })
     }
 
     fn show(&self, answer: Value, _: &Page) -> Result<String, Problem> {
-        let drawn = |wanted: bool, text: &str| if wanted { qr::draw(text).unwrap_or_default() } else { String::new() };
+        let drawn = |wanted: bool, text: &str| if wanted { qr::shown(text) } else { String::new() };
         match &self.step {
             None | Some(Step::List) => Ok(team::own_devices(&read(answer)?)),
             Some(Step::Offer { qr }) => {

@@ -115,8 +115,11 @@ impl<S: Storage> Engine<S> {
         let open = self.replica.open_tickets(team, self.now());
         let check = match open {
             0 => Check::ok("tickets", "none is open"),
-            1 => Check::ok("tickets", "1 is open: whoever has it may join until it expires"),
-            _ => Check::ok("tickets", format!("{open} are open: whoever has one may join until it expires")),
+            1 => Check::ok("tickets", "1 is open: whoever has it may join until it expires (`muster team show`)"),
+            _ => Check::ok(
+                "tickets",
+                format!("{open} are open: whoever has one may join until it expires (`muster team show` lists them)"),
+            ),
         };
         check.with(json!({ "open": open }))
     }
