@@ -45,7 +45,28 @@ fn a_stolen_laptop_is_out_and_what_came_after_the_theft_counts_no_more() {
     let done = alice.json(&[&order[..], &["--yes"]].concat());
     assert_eq!(done["signed"], true);
     assert!(member(&alice, "bob").is_none());
-    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "revoked");
+    let revoked = line(&alice, "nothing to see here").unwrap();
+    assert_eq!(revoked["status"], "revoked");
+    let [why] = revoked["why"].as_array().unwrap().as_slice() else { panic!("{revoked}") };
+    assert_eq!((&why["by"], &why["of"], &why["what"]), (&json!("alice"), &json!(["bob"]), &json!("stolen")));
+    assert!(done["entries"].as_array().unwrap().contains(&why["removal"]), "{done} {why}");
+    let said = |arguments: &[&str]| {
+        let shown = alice.muster(arguments).with_code(0).stdout;
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let plain = said(&["timeline"]);
+    assert!(plain.contains("[REVOKED by alice's removal of bob (stolen), "), "{plain}");
+    let audit = said(&["timeline", "--audit"]);
+    assert!(audit.contains("[REVOKED by \"alice\"'s removal of \"bob\" (stolen), "), "{audit}");
+    let file = alice.path().with_extension("audit");
+    alice.muster(&["export", "audit", file.to_str().unwrap()]).with_code(0);
+    for (form, mark) in [
+        ("text", "[REVOKED by \"alice\"'s removal of \"bob\" (stolen), "),
+        ("md", "(REVOKED by alice's removal of bob (stolen), "),
+    ] {
+        let report = said(&["verify", file.to_str().unwrap(), &format!("--report={form}")]);
+        assert!(report.contains(mark), "{report}");
+    }
     let kept = line(&alice, "restarting db-1").unwrap();
     assert_eq!((&kept["status"], &kept["author"]["person"]), (&json!("active"), &json!("bob")), "the name stays");
     // Nobody speaks with the thief any more.

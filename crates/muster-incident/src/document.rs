@@ -26,7 +26,7 @@ use crate::Source;
 use automerge::{ActorId, Automerge, AutomergeError, Change, ChangeHash};
 use graph::{Graph, Slot, Write};
 use muster_log::fact::What;
-use muster_log::{Entry, EntryId, IncidentId, Kind, Status};
+use muster_log::{Entry, EntryId, IncidentId, Kind, Reason, Reasons, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why no document could be derived. Admission rules all of these out, so each is a mistake of the caller or of ours.
@@ -89,6 +89,8 @@ pub struct Document {
     incident: IncidentId,
     automerge: Automerge,
     graph: Graph,
+    /// Beside the document: a further removal is a further reason, and no change.
+    reasons: Reasons,
 }
 
 impl Document {
@@ -137,6 +139,16 @@ impl Document {
         let heads: BTreeSet<ChangeHash> = document.automerge.get_heads().into_iter().collect();
         let expected: BTreeSet<ChangeHash> = document.graph.heads().map(|node| node.change).collect();
         if heads == expected { Ok(document) } else { Err(NeedsRebuild::Snapshot) }
+    }
+
+    /// Takes the reasons of the statuses, in place of those that it had; they are no part of a snapshot.
+    pub fn explain(&mut self, reasons: Reasons) {
+        self.reasons = reasons;
+    }
+
+    /// Why an entry has no effect, as far as that was told.
+    pub(crate) fn reasons(&self, id: &EntryId) -> &[Reason] {
+        self.reasons.get(id).map_or(&[], |reasons| reasons)
     }
 
     /// A snapshot for [`Document::load`]. The bytes are this machine's own and tell nothing about equality.
@@ -215,7 +227,7 @@ impl Document {
         let changes = extend(&mut graph, &fresh);
         // The actor of the document's own hand, which never writes: fixed, so that nothing random is in it.
         let automerge = Automerge::new().with_actor(ActorId::from([0u8; 16].as_slice()));
-        Ok((Self { incident, automerge, graph }, changes))
+        Ok((Self { incident, automerge, graph, reasons: Reasons::new() }, changes))
     }
 }
 

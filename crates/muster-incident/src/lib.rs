@@ -35,6 +35,6 @@ pub use role::{BadRoleName, ROLES_MANY, ROLES_SINGLE, RoleName};
 pub use source::Source;
 pub use view::{
     ActionView, Board, Entries, MilestoneView, Newest, OUT_OF_RANGE, RoleView, Row, SUMMARY_VERSION, Summary, Times,
-    View, actions, board, commanders, incident_view, milestones, roles, status_line, summary, time_words, timeline,
-    timeline_end, timeline_of,
+    View, Why, actions, board, commanders, incident_view, milestones, roles, status_line, status_words, summary,
+    time_words, timeline, timeline_end, timeline_of,
 };

@@ -14,6 +14,7 @@ mod scene;
 mod summary;
 mod timeline;
 mod times;
+mod why;
 mod words;
 
 pub use actions::{ActionView, actions};
@@ -25,6 +26,7 @@ pub use row::{Author, Detail, OriginView, Row};
 pub use summary::{SUMMARY_VERSION, Summary, commanders, status_line, summary};
 pub use timeline::{timeline, timeline_end, timeline_of};
 pub use times::{OUT_OF_RANGE, Times, time_words};
+pub use why::{Why, status_words};
 
 use crate::People;
 use crate::document::{Document, Node};

@@ -5,10 +5,12 @@
 
 mod holders;
 mod let_in;
+mod reasons;
 mod team_history;
 mod what_if;
 
 pub use let_in::LetIn;
+pub use reasons::{Findings, Reason, Reasons};
 pub use team_history::{Joined, TeamDeed, TeamEffect, TeamEvent, TeamHistory};
 pub use what_if::Consequence;
 

@@ -49,7 +49,10 @@ pub use entry::{BodyRef, Draft, Entry, FormError};
 pub use fact::{Fact, Kind, Malformed};
 pub use ids::{BodyHash, DagId, EntryId, IncidentId, LogId, PersonId, SessionId, ShortLog, TeamId};
 pub use key::{DeviceKey, DeviceSecret, GoodKeys, Signature};
-pub use ledger::{Consequence, Joined, Ledger, LetIn, Outcome, Received, TeamDeed, TeamEffect, TeamEvent, TeamHistory};
+pub use ledger::{
+    Consequence, Findings, Joined, Ledger, LetIn, Outcome, Reason, Reasons, Received, TeamDeed, TeamEffect, TeamEvent,
+    TeamHistory,
+};
 pub use pending::PoolSize;
 pub use redaction::Redacted;
 pub use refusal::Refusal;

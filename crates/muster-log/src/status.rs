@@ -45,6 +45,20 @@ pub(crate) fn statuses(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<Entry
     dag.by_id().map(|(id, x)| (id, inquiry.status(x, &late, &witnessed))).collect()
 }
 
+/// As [`statuses`], by number; with the causes in the roster of those that are revoked or late.
+pub(crate) fn with_causes(graph: &Graph, whole: &Fold, dag: &Dag) -> Vec<(Status, Numbers)> {
+    if is_quiet(whole, dag) {
+        return dag.nodes().iter().map(|_| (Status::Active, Numbers::new())).collect();
+    }
+    let inquiry = Inquiry::new(graph, whole, dag);
+    let (late, witnessed) = (inquiry.late_causes(), inquiry.witnessed());
+    let found = (0..dag.len() as u32).map(|x| {
+        let status = inquiry.status(x, &late, &witnessed);
+        (status, inquiry.speaking(x, status).collect())
+    });
+    found.collect()
+}
+
 /// Of an incident's entries, those that count no more because of one removal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TakenEntries {
@@ -64,12 +78,11 @@ pub(crate) fn taken(graph: &Graph, whole: &Fold, dag: &Dag) -> BTreeMap<u32, Tak
     let (late, witnessed) = (inquiry.late_causes(), inquiry.witnessed());
     for x in 0..dag.len() as u32 {
         let status = inquiry.status(x, &late, &witnessed);
-        for cause in &inquiry.outside[x as usize] {
-            let sum = taken.entry(*cause).or_default();
+        for cause in inquiry.speaking(x, status) {
+            let sum = taken.entry(cause).or_default();
             match status {
                 Status::Revoked => sum.revoked += 1,
-                Status::Late if !graph.is_retirement(*cause) => sum.late += 1,
-                _ => {}
+                _ => sum.late += 1,
             }
         }
     }
@@ -125,6 +138,16 @@ impl<'a> Inquiry<'a> {
         }
         // What a retirement leaves late counts as met.
         if outside.iter().any(|cause| !self.graph.is_retirement(*cause)) { Status::Late } else { Status::Active }
+    }
+
+    /// The causes for which an entry of this status is revoked or late; what a retirement leaves late counts as met.
+    fn speaking(&self, x: u32, status: Status) -> impl Iterator<Item = u32> {
+        let outside = self.outside[x as usize].iter().copied();
+        outside.filter(move |cause| match status {
+            Status::Revoked => true,
+            Status::Late => !self.graph.is_retirement(*cause),
+            Status::Active | Status::Forked => false,
+        })
     }
 
     /// For each cause and each person it speaks against: what upright entries of others, which do not know the cause,

@@ -8,6 +8,7 @@ mod guests;
 mod histories;
 mod keys;
 mod pending;
+mod reasons;
 mod redaction;
 mod roster;
 mod team_history;

@@ -47,7 +47,8 @@ impl Documents {
         self.looks += 1;
         let dag = ledger.dag(&DagId::from(*incident)).ok_or(ReplicaError::NoSuchIncident(*incident))?;
         let order = dag.order();
-        let statuses = (!ledger.is_quiet(incident)).then(|| ledger.statuses(incident));
+        let found = (!ledger.is_quiet(incident)).then(|| ledger.findings(incident));
+        let (statuses, reasons) = found.map(|found| (found.statuses, found.reasons)).unzip();
         let is_good = |kept: &Kept| {
             !kept.stale
                 && match (&kept.statuses, &statuses) {
@@ -75,6 +76,7 @@ impl Documents {
         let looks = self.looks;
         let kept = self.kept.entry(*incident).or_insert(kept);
         kept.last_look = looks;
+        kept.document.explain(reasons.unwrap_or_default());
         Ok(&kept.document)
     }
 

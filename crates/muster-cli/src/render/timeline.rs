@@ -3,7 +3,8 @@
 use super::moment::{self, Moment};
 use super::wrap::{behind_a_bar, column, cut_name, name_column, width, wrapped};
 use super::{Page, in_quotes, name_alone, short};
-use muster_incident::{OUT_OF_RANGE, printable, time_words};
+use muster_incident::{OUT_OF_RANGE, Why, printable, status_words, time_words};
+use muster_log::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ pub(crate) struct Row {
     recorded_time: String,
     text: String,
     status: String,
+    #[serde(default)]
+    why: Vec<Why>,
     #[serde(default)]
     detail: Detail,
     #[serde(default)]
@@ -254,7 +257,11 @@ impl Row {
         let detail = &self.detail;
         let mut remarks = Vec::new();
         if self.status != "active" {
-            remarks.push(format!("{}: without effect", self.status.to_uppercase()));
+            let at = |ms| {
+                if self.is_for_audit() { moment::to_the_second(ms, page) } else { moment::day_and_clock(ms, page) }
+            };
+            let words = status_words(&self.status, &self.why, |name| self.typed(name), |ms| at(Timestamp(ms)));
+            remarks.push(format!("{words}: without effect"));
         }
         remarks.extend(self.void.clone());
         if self.kind == "declare" {
@@ -361,7 +368,8 @@ pub(super) mod tests {
             with(
                 row("3a1b2c3d", "12:26", "bob", "amendment", "only the URL builder"),
                 json!({
-                "detail": {"target": "2a1b2c3d".repeat(8)}, "status": "revoked"})
+                "detail": {"target": "2a1b2c3d".repeat(8)}, "status": "revoked",
+                "why": [{"removal": "aa".repeat(32), "by": "alice", "of": ["bob"], "what": "stolen", "recorded_ms": 1_689_850_000_000i64}]})
             ),
             with(
                 row("4a1b2c3d", "12:28", "alice", "milestone", "acknowledged"),
@@ -394,7 +402,8 @@ pub(super) mod tests {
                                                    api-gateway) [undo: deploy again]
                                                    [amended by 3a3a3a3a]
         3a1b2c3d  12:26        bob                 amends 2a1b2c3d: only the URL builder
-                                                   [REVOKED: without effect]
+                                                   [REVOKED by alice's removal of bob
+                                                   (stolen), 10:46: without effect]
         4a1b2c3d  12:28        alice               milestone acknowledged [recorded
                                                    12:40] [written as ffffffff before
                                                    joining]
@@ -416,7 +425,10 @@ pub(super) mod tests {
                 with(
                     row("1a1b2c3d", "12:20", "bob\u{1b}[2J", "note", "second"),
                     json!({"author": {"person": "bob\u{1b}[2J",
-                    "device": "12D3KooWxyz98765"}, "status": "late", "recorded_time": "2022-01-02T03:04:05.000+00:00"})
+                    "device": "12D3KooWxyz98765"}, "status": "late", "recorded_time": "2022-01-02T03:04:05.000+00:00",
+                    "why": [{"removal": "aa".repeat(32), "by": null, "of": ["bob\u{1b}[2J"], "what": "stolen", "recorded_ms": 1_689_850_000_000i64},
+                            {"removal": "ab".repeat(32), "by": "x's removal of y", "of": ["z"], "what": "observer", "recorded_ms": i64::MAX},
+                            {"fork": "ac".repeat(32)}]})
                 ),
                 "early",
                 at("12:17:10"),
@@ -440,9 +452,12 @@ pub(super) mod tests {
         0a1b2c3d  12:17  alice      note [recorded 12:17:00 on 3KooWabc] [written before
                                     12:17:30]
                                     | first
-        1a1b2c3d  12:20  "bob�[2J"  note [LATE: without effect] [recorded 2 Jan 2022
-                                    03:04:05 on xyz98765] [CLOCK EARLY: says 2 Jan 2022
-                                    03:04:05, written between 12:17:10 and 12:19:00]
+        1a1b2c3d  12:20  "bob�[2J"  note [LATE by a recovery key's removal of "bob�[2J"
+                                    (stolen), 10:46:40 and by "x's removal of y"'s
+                                    lowering of "z" to observer, unknown and 1 more:
+                                    without effect] [recorded 2 Jan 2022 03:04:05 on
+                                    xyz98765] [CLOCK EARLY: says 2 Jan 2022 03:04:05,
+                                    written between 12:17:10 and 12:19:00]
                                     | second
         2a1b2c3d  12:21  alice      note [recorded 12:21:00 on 3KooWabc] [CLOCKS
                                     CONTRADICT: written between 12:30:00 and 12:20:00]

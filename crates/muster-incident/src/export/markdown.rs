@@ -2,8 +2,10 @@
 //!
 //! All typed text is escaped, so nobody can write a heading, a link or HTML into the report.
 
-use crate::view::{ActionView, MilestoneView, Row, Summary, Times, time_words};
+use crate::state::rfc3339;
+use crate::view::{ActionView, MilestoneView, Row, Summary, Times, status_words, time_words};
 use crate::{View, printable};
+use muster_log::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -119,7 +121,8 @@ fn write_row(out: &mut String, row: &Row, audit: ForAudit<'_>) -> std::fmt::Resu
         write!(out, " ({void})")?;
     }
     if row.status != "active" {
-        write!(out, " ({})", row.status)?;
+        let at = |recorded_ms| rfc3339(Timestamp(recorded_ms), 0);
+        write!(out, " ({}: without effect)", status_words(row.status, &row.why, escape, at))?;
     }
     for amendment in &row.amended_by {
         write!(out, " (amended by {})", amendment.get(..8).unwrap_or(amendment))?;

@@ -2,6 +2,7 @@
 
 use super::person_name;
 use super::scene::{Line, Scene};
+use super::why::{Why, whys};
 use super::words::{event_text, headline, shown};
 use crate::People;
 use crate::document::{Meaning, Texts, target};
@@ -35,6 +36,9 @@ pub struct Row {
     pub text: String,
     /// `active`, `late`, `revoked` or `forked`. Only active entries have an effect.
     pub status: &'static str,
+    /// Why it has no effect, where it is not active: removals, then forks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<Why>,
     /// The fact's particulars.
     pub detail: Detail,
     /// Ids of the active amendments to it, oldest first. The text above stays as it was.
@@ -149,6 +153,7 @@ pub(super) fn row(scene: &dyn Scene, people: &People, line: &Line<'_>, amended_b
         recorded_time: rfc3339(line.claimed.time, line.claimed.offset_minutes),
         text: headline(scene, people, &line.meaning, texts.as_ref()),
         status: line.status.word(),
+        why: whys(people, scene.reasons(&line.id)),
         detail: detail(scene, people, &line.meaning, &moment, texts.as_ref()),
         amended_by,
         origin: fact.and_then(|fact| fact.origin).map(|origin| OriginView {

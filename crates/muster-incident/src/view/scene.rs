@@ -1,7 +1,7 @@
 //! What lines of the timeline are drawn from: a document, or entries and bodies where no document is needed.
 
 use crate::document::{Document, Meaning, Node, Texts};
-use muster_log::{Claimed, DeviceKey, EntryId, IncidentId, Kind, PersonId, Status};
+use muster_log::{Claimed, DeviceKey, EntryId, IncidentId, Kind, PersonId, Reason, Status};
 use std::borrow::Cow;
 
 /// One incident, as far as lines need it.
@@ -25,6 +25,11 @@ pub(super) trait Scene {
 
     /// Whether an entry is an `admit` whose author could let somebody in.
     fn admits(&self, id: &EntryId) -> bool;
+
+    /// Why an entry has no effect: nothing of one that is active.
+    fn reasons(&self, _id: &EntryId) -> &[Reason] {
+        &[]
+    }
 }
 
 /// What a line says of its entry, but for what was typed.
@@ -76,5 +81,9 @@ impl Scene for Document {
 
     fn admits(&self, id: &EntryId) -> bool {
         self.find(id).is_some_and(|(_, node)| node.admits)
+    }
+
+    fn reasons(&self, id: &EntryId) -> &[Reason] {
+        Document::reasons(self, id)
     }
 }

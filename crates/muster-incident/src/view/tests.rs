@@ -2,9 +2,10 @@
 
 use crate::world::{START_MS, World};
 use crate::{Act, Aside, board, export_json, export_markdown, incident_view, prepare, status_line, summary, timeline};
-use muster_log::fact::{IncidentFact, Origin, Saying, What};
+use muster_log::fact::{Capability, IncidentFact, Origin, RevokeMode, Saying, What};
 use muster_log::time::PointPrecision;
-use muster_log::{BodyText, Claimed, EntryId, Kind, Timestamp, Value, When};
+use muster_log::{BodyText, Claimed, EntryId, Kind, Reason, Removal, Standing, Status, Taken, Timestamp, Value, When};
+use serde_json::json;
 
 fn say(text: &str) -> Act {
     Act::Say { text: text.into() }
@@ -187,6 +188,58 @@ fn opaque_and_void_entries_are_shown_with_the_reason_and_do_nothing() {
         ]
     );
     assert_eq!(summary(&world.document(), &world.people).severity, Some(2));
+}
+
+#[test]
+fn what_has_no_effect_says_by_whose_removal_or_what_fork() {
+    let (mut world, mut authors) = World::declared(&["alice", "bob"]);
+    let said: Vec<EntryId> =
+        ["one", "two", "three"].iter().map(|text| world.act(&mut authors[1], say(text)).unwrap()).collect();
+    let removal = |byte: u8, by_recovery: bool, taken: Taken| Reason::Removal {
+        removal: Removal {
+            id: EntryId::from_bytes([byte; 32]),
+            by: authors[0].person,
+            by_recovery,
+            of: [authors[1].person].into(),
+            taken,
+            standing: Standing::Counts,
+            seconds: [].into(),
+        },
+        recorded: Timestamp(START_MS),
+    };
+    let stolen = Taken::Devices { devices: vec![authors[1].key], mode: RevokeMode::Compromise };
+    let lowered = Taken::Capability { person: authors[1].person, left: Capability::Observer };
+    let reasons = [
+        (said[0], Status::Revoked, vec![removal(3, false, stolen.clone())]),
+        (
+            said[1],
+            Status::Late,
+            vec![removal(3, true, stolen), removal(4, false, lowered), Reason::Fork(EntryId::from_bytes([5; 32]))],
+        ),
+        (said[2], Status::Forked, vec![Reason::Fork(EntryId::from_bytes([5; 32]))]),
+    ];
+    world.statuses.extend(reasons.iter().map(|(id, status, _)| (*id, *status)));
+    let mut document = world.document();
+    document.explain(reasons.into_iter().map(|(id, _, why)| (id, why.into())).collect());
+    let view = incident_view(&document, &world.people);
+    let row = serde_json::to_value(&view.timeline[1]).unwrap();
+    let told =
+        json!({"removal": "03".repeat(32), "by": "alice", "of": ["bob"], "what": "stolen", "recorded_ms": START_MS});
+    assert_eq!(row["why"], json!([told]));
+    assert_eq!(serde_json::to_value(&view.timeline[3].why).unwrap(), json!([{"fork": "05".repeat(32)}]));
+    assert!(serde_json::to_value(&view.timeline[0]).unwrap().get("why").is_none());
+    let report = export_markdown(&view);
+    let marks: Vec<&str> = report.lines().filter_map(|line| Some(line.split_once(": without effect)")?.0)).collect();
+    let mark = |at: usize| marks[at].rsplit_once(" (").unwrap().1;
+    assert!(marks[0].ends_with(" (REVOKED by alice's removal of bob (stolen), 2023-07-20T12:17:00+00:00"), "{report}");
+    assert!(
+        marks[1]
+            .contains("(LATE by a recovery key's removal of bob (stolen), 2023-07-20T12:17:00+00:00 and by alice's")
+    );
+    assert!(marks[1].ends_with(" lowering of bob to observer, 2023-07-20T12:17:00+00:00 and 1 more"), "{report}");
+    assert_eq!(mark(2), "FORKED with 05050505");
+    document.explain(Default::default());
+    assert!(timeline(&document, &world.people).iter().all(|row| row.why.is_empty()));
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl Graph {
         removals.filter_map(|x| self.removal(x, whole)).collect()
     }
 
-    fn removal(&self, x: u32, whole: &Fold) -> Option<Removal> {
+    /// An entry as the removal that it is.
+    pub(crate) fn removal(&self, x: u32, whole: &Fold) -> Option<Removal> {
         let node = self.node(x);
         let Verdict { standing, counted, .. } = &node.own.verdict;
         let sight = Sight { graph: self, world: &Settled { standing, counted }, within: Some(&node.past) };
@@ -103,6 +104,12 @@ impl Graph {
     pub(crate) fn rivals(&self, whole: &Fold) -> Vec<BTreeSet<PersonId>> {
         let person = |join: &u32| PersonId::of_genesis(self.node(*join).id);
         self.unsettled_joins(whole).iter().map(|joins| joins.iter().map(person).collect()).collect()
+    }
+
+    /// Depth and id: the order of the fold, which is the same on every node.
+    pub(crate) fn place(&self, x: u32) -> (u32, EntryId) {
+        let node = self.node(x);
+        (node.depth, node.id)
     }
 
     /// Whether an entry takes a device or a capability from somebody.

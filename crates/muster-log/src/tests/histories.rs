@@ -9,7 +9,7 @@ use crate::entry::Entry;
 use crate::fact::{Capability, Fact, IncidentFact, Kind, RevokeMode, RosterFact, Visibility, What};
 use crate::ids::{DagId, EntryId, IncidentId, PersonId};
 use crate::key::{DeviceKey, Signature};
-use crate::ledger::{Ledger, Received};
+use crate::ledger::{Findings, Ledger, Reasons, Received};
 use crate::redaction::Redacted;
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -25,6 +25,7 @@ const SEEDS: u64 = 24;
 pub(super) struct Derived {
     admitted: View,
     statuses: BTreeMap<EntryId, Status>,
+    reasons: Reasons,
     redacted: BTreeMap<EntryId, Redacted>,
     brackets: BTreeMap<EntryId, Bracket>,
     heads: Vec<EntryId>,
@@ -51,6 +52,7 @@ pub(super) fn derived(ledger: &Ledger) -> Derived {
     Derived {
         admitted: ledger.dags().flat_map(|(_, dag)| dag.order()).copied().collect(),
         statuses: ledger.incidents().flat_map(|incident| ledger.statuses(&incident)).collect(),
+        reasons: ledger.incidents().flat_map(|incident| reasons(ledger, &incident)).collect(),
         redacted: ledger.incidents().flat_map(|incident| ledger.redacted(&incident)).collect(),
         brackets: ledger.incidents().flat_map(|incident| brackets(ledger, &incident)).collect(),
         heads: ledger.roster_heads(),
@@ -66,6 +68,17 @@ pub(super) fn derived(ledger: &Ledger) -> Derived {
         guests: roster.persons().filter_map(|person| Some((person, roster.guest_of(&person)?))).collect(),
         holders: ledger.incidents().map(|incident| (incident, ledger.holders(&incident))).collect(),
     }
+}
+
+/// Why entries have no effect; of each that has none there is a reason, and of no other.
+fn reasons(ledger: &Ledger, incident: &IncidentId) -> Reasons {
+    let Findings { statuses, reasons } = ledger.findings(incident);
+    assert_eq!(statuses, ledger.statuses(incident));
+    for (id, status) in statuses {
+        let why = reasons.get(&id).map_or(&[][..], |why| why);
+        assert_eq!(why.is_empty(), status == Status::Active, "{id} is {status:?}: {why:?}");
+    }
+    reasons
 }
 
 /// The brackets as worked out in one go.
