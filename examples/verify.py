@@ -133,11 +133,11 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
         (magic, team, device, now, dags, absent, gone), at = first(data)
         need(magic == "muster/audit/1" and has(team, 32) and has(device, 32) and type(now) is int and number(gone, 0, 2**63))
         need(all(has(dag, 32) and ids(names, 2**32) for dag, names in dags) and ids(absent, 2**32))
-        order = [name for _, names in dags for name in names]
-        listed, absent_ids = {name: place for place, name in reversed([*enumerate(order)])}, set(absent)
-        need(absent == sorted(absent_ids) and absent_ids <= listed.keys())
-    except (Bad, TypeError, ValueError):
-        return [(None, "the manifest is damaged")], "0 entries stand"
+        order, absent_ids = [name for _, names in dags for name in names], set(absent)
+        listed, filed = {name: place for place, name in enumerate(order)}, {name: dag for dag, names in dags for name in names}
+        need(absent == sorted(absent_ids) and absent_ids <= listed.keys() and len(order) == len(listed) and all(names for _, names in dags))
+        need([dag for dag, _ in dags] == [team] + sorted({dag for dag, _ in dags} - {team}))
+    except (Bad, TypeError, ValueError): return [(None, "the manifest is damaged")], "0 entries stand"
     record, seen, textless, reached = Record(team), set(), set(), 0
     problems, end = [(None, "the manifest is not signed by its device")], at
     with contextlib.suppress(Bad, AttributeError, ValueError):
@@ -154,12 +154,13 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
             reached = max(reached, listed[name])
             e = entry(raw)
             place = e.team, e.incident, e.key, e.session, e.seq.to_bytes(4, "big")
-            if body is not None and e.body != [H("muster/body/1", *place, body), len(body)]:
-                problems.append((name, "its body is not the one that was signed"))
+            is_other = body is not None and e.body != [H("muster/body/1", *place, body), len(body)]
+            problems += [(name, "its body is not the one that was signed")] if is_other else []
+            problems += [(name, "it is listed under another DAG than its own")] if filed[name] != e.dag else []
+            problems += [(name, "it is listed as absent and names no text")] if e.body is None and name in absent_ids else []
             textless |= {name} if body is None and e.body is not None else set()
             record.push(e, signature)
-        except Bad as why:
-            problems.append((name, str(why)))
+        except Bad as why: problems.append((name, str(why)))
     lost = record.unproven()
     problems += [(name, "its text is not in the file, nor listed as absent") for name in sorted(textless - absent_ids)]
     problems += [(name, "it is in the manifest and not in the file") for name in sorted(listed.keys() - seen)]
@@ -167,8 +168,7 @@ def check(data):  # section 14: what is wrong, as pairs of an id or None and wor
     let_in = {}
     with contextlib.suppress(TypeError, IndexError):
         let_in = record.past([name for name, e in record.entries.items() if e.dag == team and name not in lost])[1]
-    if device not in let_in:
-        problems.append((None, "nobody in the file ever let in the device that signed the manifest"))
+    if device not in let_in: problems.append((None, "nobody in the file ever let in the device that signed the manifest"))
     said = f", its writer had lost {gone} entries" if gone else ""
     return problems, f"{len(record.entries) - len(lost)} entries stand, {len(textless)} texts are absent{said}"
 

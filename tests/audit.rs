@@ -505,6 +505,81 @@ fn a_file_by_a_device_that_nobody_let_in_is_bad_and_one_by_a_removed_device_is_t
     assert_eq!(by_script(&python, &[by_bob, by_stranger]), [Named::new(), Named::from(["file".into()])]);
 }
 
+type Id = [u8; 32];
+
+/// A manifest with other DAGs and other absent entries than the one of a file.
+fn manifest_with(bytes: &[u8], dags: &[(Id, Vec<Id>)], absent: &[Id]) -> Vec<u8> {
+    let (mut at, list) = (1, |items: usize| [&[0x99][..], &u16::try_from(items).unwrap().to_be_bytes()].concat());
+    // The shortest form is the canonical one.
+    let list = |items: usize| match items {
+        0..24 => vec![0x80 + items as u8],
+        24..256 => vec![0x98, items as u8],
+        _ => list(items),
+    };
+    let id = |id: &Id| [&[0x58, 0x20], &id[..]].concat();
+    (0..4).for_each(|_| skip(bytes, &mut at));
+    let mut made = [bytes[..at].to_vec(), list(dags.len())].concat();
+    for (dag, ids) in dags {
+        made.extend([vec![0x82], id(dag), list(ids.len()), ids.iter().flat_map(id).collect()].concat());
+    }
+    (0..2).for_each(|_| skip(bytes, &mut at));
+    let from = at;
+    skip(bytes, &mut at);
+    [made, list(absent.len()), absent.iter().flat_map(id).collect(), bytes[from..at].to_vec()].concat()
+}
+
+/// A member signs what no honest program writes: both verifiers took it for a record.
+#[test]
+fn a_manifest_that_lists_something_twice_or_in_the_wrong_place_is_bad_to_both_verifiers_whoever_signed_it() {
+    let test = "a_manifest_that_lists_something_twice_or_in_the_wrong_place_is_bad_to_both_verifiers_whoever_signed_it";
+    let there = Command::new("ssh-keygen").arg("-?").output().map(drop).map_err(|error| format!("ssh-keygen: {error}"));
+    let Some(()) = or_skip(test, there) else { return };
+    let record = Record::new();
+    let (form, dir) = (Form::of(&record.bytes), tempfile::tempdir().unwrap());
+    let key = dir.path().join("alice");
+    record.alice.muster(&["key", "export", key.to_str().unwrap(), "--no-passphrase"]).with_code(0);
+    let all: Vec<Id> = form.ids.iter().map(|(place, _)| record.bytes[place.clone()].try_into().unwrap()).collect();
+    // Each DAG has the name of its first entry, and the second begins with the only `declare`.
+    let row = record.alice.json(&["timeline"])[0].clone();
+    let declared = form.ids.iter().position(|(_, id)| row["incident"] == id.as_str()).unwrap();
+    let (ros, inc) = all.split_at(declared);
+    let (roster, incident) = ((ros[0], ros.to_vec()), (inc[0], inc.to_vec()));
+    let bodyless = form.rows.iter().zip(&all).find(|(row, _)| without_body(&record.bytes[(*row).clone()]).is_none());
+    let bodyless = *bodyless.unwrap().1;
+    let hex = |id: &Id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let named = |ids: &[Id]| ids.iter().map(hex).collect::<Named>();
+    let damaged = || Named::from(["file".into()]);
+    let twice = (incident.0, [inc, &inc[..1]].concat());
+    let split = (incident.0, [&ros[2..], inc].concat());
+    let cases: [(&str, Vec<(Id, Vec<Id>)>, Vec<Id>, Named); 10] = [
+        ("as it was", vec![roster.clone(), incident.clone()], vec![], Named::new()),
+        ("an id twice", vec![roster.clone(), twice], vec![], damaged()),
+        ("a DAG twice", vec![roster.clone(), incident.clone(), incident.clone()], vec![], damaged()),
+        ("an empty DAG", vec![roster.clone(), incident.clone(), ([0xff; 32], vec![])], vec![], damaged()),
+        ("the incident first", vec![incident.clone(), roster.clone()], vec![], damaged()),
+        ("no roster", vec![incident.clone()], vec![], damaged()),
+        ("under a name of nothing", vec![roster.clone(), ([7; 32], inc.to_vec())], vec![], named(inc)),
+        ("all as the roster", vec![(roster.0, all.clone())], vec![], named(inc)),
+        ("a roster in two", vec![(roster.0, ros[..2].to_vec()), split], vec![], named(&ros[2..])),
+        ("absent and without a text", vec![roster.clone(), incident.clone()], vec![bodyless], named(&[bodyless])),
+    ];
+    let files: Vec<PathBuf> = cases.iter().map(|(what, ..)| dir.path().join(what)).collect();
+    for ((_, dags, absent, _), file) in cases.iter().zip(&files) {
+        let manifest = manifest_with(&record.bytes, dags, absent);
+        let rows = manifest.len() + 1..usize::MAX;
+        let bytes = [&manifest[..], &[0x60], &record.bytes[form.rows[0].start..]].concat();
+        let form = Form { manifest: 0..manifest.len(), ids: Vec::new(), rows: vec![rows] };
+        fs::write(file, as_if_by(&bytes, &form, &key, dir.path())).unwrap();
+    }
+    let expected: Vec<Named> = cases.iter().map(|(.., named)| named.clone()).collect();
+    for ((what, .., named), file) in cases.iter().zip(&files) {
+        let (found, told) = by_muster(file);
+        assert_eq!(&found, named, "{what}: {told}");
+    }
+    let Some(python) = or_skip(test, python()) else { return };
+    assert_eq!(by_script(&python, &files), expected);
+}
+
 #[test]
 fn the_manifest_is_checked_with_openssh_alone_as_the_export_says() {
     let test = "the_manifest_is_checked_with_openssh_alone_as_the_export_says";

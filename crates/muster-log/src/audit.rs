@@ -76,6 +76,11 @@ impl Manifest {
         w.finish()
     }
 
+    /// Of each entry that is listed, under which DAG.
+    pub fn filed(&self) -> impl Iterator<Item = (EntryId, DagId)> + '_ {
+        self.dags.iter().flat_map(|(dag, ids)| ids.iter().map(|id| (*id, *dag)))
+    }
+
     /// All entries that are listed, in the order of the rows.
     pub fn ids(&self) -> impl Iterator<Item = EntryId> + '_ {
         self.dags.iter().flat_map(|(_, ids)| ids.iter().copied())
@@ -110,7 +115,18 @@ impl Manifest {
         };
         let listed: BTreeSet<EntryId> = read.ids().collect();
         let is_listed = read.absent.iter().all(|id| listed.contains(id));
-        (is_listed && read.absent.is_sorted_by(|a, b| a < b)).then_some(read)
+        let is_once = listed.len() == read.len() && read.absent.is_sorted_by(|a, b| a < b);
+        (is_listed && is_once && read.is_in_order()).then_some(read)
+    }
+
+    /// The roster, then incidents by id, each once and none without entries.
+    fn is_in_order(&self) -> bool {
+        let roster = DagId::from(self.team);
+        let Some(((first, _), incidents)) = self.dags.split_first() else { return false };
+        *first == roster
+            && incidents.iter().all(|(dag, _)| *dag != roster)
+            && incidents.is_sorted_by(|(a, _), (b, _)| a < b)
+            && self.dags.iter().all(|(_, ids)| !ids.is_empty())
     }
 }
 

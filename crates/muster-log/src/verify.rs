@@ -6,7 +6,7 @@
 use crate::body::Body;
 use crate::clocks::Clocks;
 use crate::entry::Entry;
-use crate::ids::{EntryId, IncidentId, TeamId, tagged_hash};
+use crate::ids::{DagId, EntryId, IncidentId, TeamId, tagged_hash};
 use crate::key::{GoodKeys, Signature};
 use crate::ledger::{Ledger, is_signature_due};
 use crate::proof::{Claim, largest_proven_set};
@@ -33,6 +33,12 @@ pub enum Fault {
     /// Its body is not there, and nobody said so.
     #[error("its text is not in the file, nor listed as absent")]
     BodyGone,
+    /// It is listed under a DAG that is not its own.
+    #[error("it is listed under another DAG than its own")]
+    Misfiled,
+    /// It names no body, and is listed as one whose body is not there.
+    #[error("it is listed as absent and names no text")]
+    NoText,
     /// It is listed and is not there.
     #[error("it is listed and is not there")]
     Absent,
@@ -100,6 +106,8 @@ pub struct Verifier {
     seen: BTreeMap<EntryId, usize>,
     /// What is expected, each with its place.
     listed: Option<BTreeMap<EntryId, usize>>,
+    /// The DAG under which each is listed, where that was said.
+    filed: BTreeMap<EntryId, DagId>,
     /// The last place of those that came.
     reached: usize,
     /// Whose bodies may be absent, where that was said.
@@ -129,6 +137,7 @@ impl Verifier {
             rows: Vec::new(),
             seen: BTreeMap::new(),
             listed: None,
+            filed: BTreeMap::new(),
             reached: 0,
             lacking: None,
             bad: BTreeSet::new(),
@@ -162,6 +171,13 @@ impl Verifier {
             listed.entry(id).or_insert(place);
         }
         self.listed = Some(listed);
+        self
+    }
+
+    /// Expects these entries to be of these DAGs.
+    #[must_use]
+    pub fn filed(mut self, dags: impl IntoIterator<Item = (EntryId, DagId)>) -> Self {
+        self.filed = dags.into_iter().collect();
         self
     }
 
@@ -207,6 +223,9 @@ impl Verifier {
     /// The second half of [`Verifier::push`].
     pub fn judge(&mut self, entry: Entry, signature: Option<Signature>, body: Option<&[u8]>) {
         let id = entry.id();
+        if self.filed.get(&id).is_some_and(|dag| *dag != entry.dag()) {
+            self.faults.push((id, Fault::Misfiled));
+        }
         self.check_body(&entry, body);
         let mut is_signed = None;
         if let Some(signature) = signature.filter(|_| self.is_every) {
@@ -244,6 +263,9 @@ impl Verifier {
     }
 
     fn check_body(&mut self, entry: &Entry, body: Option<&[u8]>) {
+        if entry.body().is_none() && self.lacking.as_ref().is_some_and(|lacking| lacking.contains(&entry.id())) {
+            self.faults.push((entry.id(), Fault::NoText));
+        }
         match (entry.body(), body) {
             (None, None) => {}
             (Some(_), None) => {

@@ -215,8 +215,8 @@ fn verify_audit(
     if !is_signed {
         others.push(format!("the manifest is not signed by {}", manifest.device));
     }
-    let mut verifier =
-        Verifier::new(manifest.team).every().expecting(manifest.ids()).lacking(manifest.absent.iter().copied());
+    let verifier = Verifier::new(manifest.team).every().expecting(manifest.ids()).filed(manifest.filed());
+    let mut verifier = verifier.lacking(manifest.absent.iter().copied());
     let mut reading = Reading::new(is_read);
     let buffer = bytes.get(file.rows_at()..).unwrap_or_default().to_vec();
     let mut rows = RowReader { source, buffer, at: 0, before: file.rows_at(), is_at_end: false };

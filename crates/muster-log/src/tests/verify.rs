@@ -212,6 +212,47 @@ fn what_is_absent_must_be_listed_and_in_order() {
     }
 }
 
+#[test]
+fn a_manifest_lists_the_roster_and_then_incidents_by_id_and_nothing_twice_or_empty() {
+    let (manifest, ..) = audit_file();
+    let is_read = |dags: &[(DagId, Vec<EntryId>)]| {
+        AuditFile::open(&Manifest { dags: dags.to_vec(), ..manifest.clone() }.encode()).is_ok()
+    };
+    let [roster, incident] = manifest.dags.as_slice() else { panic!("{manifest:?}") };
+    let other = |byte: u8| {
+        let id = EntryId::from_bytes([byte; 32]);
+        (DagId::from(IncidentId::of_genesis(id)), vec![id])
+    };
+    let (low, high) = (other(0), other(255));
+    assert!(is_read(&[roster.clone(), low.clone(), incident.clone(), high.clone()]));
+    let twice = (incident.0, [&incident.1[..], &incident.1[..1]].concat());
+    for dags in [
+        vec![],
+        vec![incident.clone(), roster.clone()],
+        vec![roster.clone(), incident.clone(), low.clone()],
+        vec![roster.clone(), incident.clone(), incident.clone()],
+        vec![roster.clone(), incident.clone(), (high.0, Vec::new())],
+        vec![roster.clone(), incident.clone(), (high.0, incident.1.clone())],
+        vec![roster.clone(), (roster.0, high.1.clone()), incident.clone()],
+        vec![roster.clone(), twice],
+    ] {
+        assert!(!is_read(&dags), "{dags:?}");
+    }
+}
+
+#[test]
+fn an_entry_under_another_dag_than_its_own_is_named_and_so_is_one_that_lacks_what_it_never_had() {
+    let (team, kept, log) = record();
+    let dags = || kept.iter().map(|(entry, _)| (entry.id(), entry.dag()));
+    assert!(verified(Verifier::new(team).filed(dags()), &kept).is_ok());
+    let wrong = dags().map(|(id, dag)| (id, if id == log[1] { team.into() } else { dag }));
+    assert_eq!(verified(Verifier::new(team).filed(wrong), &kept).problems, [(log[1], Fault::Misfiled)]);
+    let bodyless = kept.iter().find(|(entry, _)| entry.body().is_none()).unwrap().0.id();
+    let all = kept.iter().map(|(entry, _)| entry).filter(|entry| entry.body().is_some() || entry.id() == bodyless);
+    let problems = verified(Verifier::new(team).lacking(all.map(Entry::id)), &kept).problems;
+    assert_eq!(problems, [(bodyless, Fault::NoText)]);
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_reader_of_audit_files_panic_and_none_are_read_twice_the_same(
