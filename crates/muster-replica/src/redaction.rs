@@ -10,7 +10,9 @@ use crate::replica::{Now, Replica};
 use crate::team::{Bodies, Team};
 use muster_log::fact::What;
 use muster_log::ledger::Ledger;
-use muster_log::{Body, BodyHash, DagId, Entry, EntryId, Fact, IncidentId, Kind, Redacted, TeamId, Timestamp};
+use muster_log::{
+    Body, BodyHash, DagId, Entry, EntryId, Fact, IncidentId, Kind, Redacted, Standing, Taken, TeamId, Timestamp,
+};
 use muster_store::{ErasureStep, Storage, StoreError};
 use muster_sync::Tick;
 use std::collections::{BTreeMap, BTreeSet};
@@ -243,8 +245,19 @@ impl<S: Storage> Replica<S> {
             return Err(ReplicaError::NotAllowed("only the author of an entry or an admin redacts it".into()));
         }
         // What becomes of the text is told when that is known: [`Replica::erasure_by`].
-        let mut notes =
-            vec!["copies that left muster before stay: exports, bundles, backups, a terminal's history".to_owned()];
+        let has_removed = state
+            .ledger
+            .removals()
+            .iter()
+            .any(|removal| removal.standing == Standing::Counts && matches!(removal.taken, Taken::Devices { .. }));
+        let mut notes = vec![
+            "copies that left muster before stay: exports, bundles, backups, a terminal's history, `unsent-N.txt` of a \
+             command that failed"
+                .to_owned(),
+        ];
+        if has_removed {
+            notes.push("a device that was removed from the team hears nothing of this and keeps the text".to_owned());
+        }
         let repeats = self.repeats(team, incident, target)?;
         if !repeats.is_empty() {
             let ids: Vec<String> = repeats.iter().map(|id| id.to_string()[..8].to_owned()).collect();

@@ -388,3 +388,23 @@ fn a_revoked_claim_holds_nothing_and_cannot_push_the_commander_out() {
     assert_eq!(role(&world, "incident-commander").holders, ["alice"]);
     assert_eq!(timeline(&world.document(), &world.people).last().unwrap().status, "revoked");
 }
+
+#[test]
+fn whoever_redacts_is_told_of_amendments_that_are_not_redacted() {
+    let (mut world, mut authors) = World::declared(&["alice"]);
+    let said = world.act(&mut authors[0], say("the password is hunter2")).unwrap();
+    let redact = |id: &EntryId| Act::Redact { id: id.to_string(), reason: "a password".into() };
+    assert!(world.prepare(&authors[0], &redact(&said)).unwrap().notes.is_empty());
+    let mut amend = || {
+        world.act(&mut authors[0], Act::Amend { id: said.to_string(), text: "hunter2 was the old one".into() }).unwrap()
+    };
+    let (one, other) = (amend(), amend());
+    let digits = |id: EntryId| id.to_string()[..8].to_owned();
+    let notes = world.prepare(&authors[0], &redact(&said)).unwrap().notes;
+    assert_eq!(notes, [format!("{}, {} amend it and may say the same; redact them too", digits(one), digits(other))]);
+    let by = world.act(&mut authors[0], redact(&one)).unwrap();
+    world.redacted.insert(one, vec![by]);
+    let notes = world.prepare(&authors[0], &redact(&said)).unwrap().notes;
+    assert_eq!(notes, [format!("{} amends it and may say the same; redact it too", digits(other))]);
+    assert!(world.prepare(&authors[0], &redact(&other)).unwrap().notes.is_empty());
+}
