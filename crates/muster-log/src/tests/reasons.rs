@@ -22,6 +22,7 @@ fn why(w: &World, incident: IncidentId, id: &EntryId) -> (Status, Vec<EntryId>) 
 #[test]
 fn a_revoked_entry_names_each_removal_that_speaks_against_it_and_an_active_one_none() {
     let (mut w, incident) = World::small("BC");
+    let (a, d) = (w.person("A1"), w.person("D1"));
     let known = w.say("D1", incident);
     w.sync("A1", "D1");
     let apart = w.view["D1"].clone();
@@ -35,7 +36,7 @@ fn a_revoked_entry_names_each_removal_that_speaks_against_it_and_an_active_one_n
     let Some(Reason::Removal { removal, recorded }) = reasons[&said].iter().find(|reason| is_of(reason, first)) else {
         panic!("{reasons:?}")
     };
-    assert_eq!((removal.by, &removal.of), (w.person("A1"), &BTreeSet::from([w.person("D1")])));
+    assert_eq!((removal.by, &removal.of), (a, &BTreeSet::from([d])));
     assert!(matches!(removal.taken, Taken::Devices { mode: RevokeMode::Compromise, .. }));
     assert_eq!(*recorded, w.entries[&first].claimed().time);
     // As many as the team's past counts.
