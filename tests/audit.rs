@@ -507,6 +507,9 @@ fn a_file_by_a_device_that_nobody_let_in_is_bad_and_one_by_a_removed_device_is_t
 
 type Id = [u8; 32];
 
+/// DAGs with their entries, as a manifest lists them.
+type Dags = Vec<(Id, Vec<Id>)>;
+
 /// A manifest with other DAGs and other absent entries than the one of a file.
 fn manifest_with(bytes: &[u8], dags: &[(Id, Vec<Id>)], absent: &[Id]) -> Vec<u8> {
     let (mut at, list) = (1, |items: usize| [&[0x99][..], &u16::try_from(items).unwrap().to_be_bytes()].concat());
@@ -551,7 +554,7 @@ fn a_manifest_that_lists_something_twice_or_in_the_wrong_place_is_bad_to_both_ve
     let damaged = || Named::from(["file".into()]);
     let twice = (incident.0, [inc, &inc[..1]].concat());
     let split = (incident.0, [&ros[2..], inc].concat());
-    let cases: [(&str, Vec<(Id, Vec<Id>)>, Vec<Id>, Named); 10] = [
+    let cases: [(&str, Dags, Vec<Id>, Named); 10] = [
         ("as it was", vec![roster.clone(), incident.clone()], vec![], Named::new()),
         ("an id twice", vec![roster.clone(), twice], vec![], damaged()),
         ("a DAG twice", vec![roster.clone(), incident.clone(), incident.clone()], vec![], damaged()),

@@ -48,8 +48,8 @@ impl Ledger {
         let Some(dag) = self.dag(&(*incident).into()) else { return Findings::default() };
         let found = status::with_causes(&self.graph, self.whole(), dag);
         let statuses = dag.by_id().filter_map(|(id, x)| Some((id, found.get(x as usize)?.0))).collect();
-        let mut forks =
-            found.iter().any(|(status, _)| *status == Status::Forked).then(|| forks(dag)).unwrap_or_default();
+        let has_forked = found.iter().any(|(status, _)| *status == Status::Forked);
+        let mut forks = if has_forked { forks(dag) } else { BTreeMap::new() };
         // Entries share their causes: there are few sets of them, and many entries.
         let mut known = BTreeMap::new();
         let mut reasons = Reasons::new();
