@@ -28,7 +28,25 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// [`ReplicaError::Body`] where the handle is too long, [`ReplicaError::Store`].
     pub fn create_team(&mut self, handle: &str, now: Now) -> Result<TeamId, ReplicaError> {
-        self.found(handle, None, Vec::new(), now)
+        let joined = self.joined_without_roster()?;
+        let team = self.found(handle, None, Vec::new(), now)?;
+        if let Some(to) = joined {
+            // What is declared while the roster is still to come goes along like what was declared before joining.
+            self.set_local(local::coming(&team), Some(to.to_string().into_bytes()))?;
+            self.set_current(to)?;
+        }
+        Ok(team)
+    }
+
+    /// The current team, where it was joined as a member and its roster has not come yet.
+    fn joined_without_roster(&self) -> Result<Option<TeamId>, ReplicaError> {
+        let chosen = self.store.local(local::CURRENT_TEAM)?;
+        let chosen: Option<TeamId> = chosen.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+        let waits = |team: &TeamId| {
+            let state = self.teams.get(team);
+            state.is_some_and(|state| !state.sponsors.is_empty() && state.person_of(&self.device()).is_none())
+        };
+        Ok(chosen.filter(waits))
     }
 
     /// As [`Replica::create_team`], on purpose: what is in the team stays there, whatever other team is joined. It goes by

@@ -683,3 +683,21 @@ fn what_waited_for_a_join_is_on_disk_once_the_join_is_brought_as_a_request() {
     assert!(room.desks[1].ledger(&team).unwrap().contains(&vouch));
     assert!(room.desks[1].store().contains(&vouch).unwrap(), "what is told to peers is on disk");
 }
+
+#[test]
+fn what_is_declared_while_the_roster_of_a_joined_team_is_still_to_come_comes_along() {
+    let mut room = Room::new(2);
+    let now = room.now();
+    let team = room.desks[0].create_team("alice", now).unwrap();
+    room.desks[0].commit(now).unwrap();
+    let ticket = room.ticket(team, HOUR_MS);
+    assert_eq!(room.join(1, &ticket), JoinAnswer::Welcome);
+    let alone = room.desks[1].create_team("desk 1", now).unwrap();
+    let declared = room.write(1, alone, None, &declare("the link went down as well"));
+    assert_eq!(room.desks[1].current_team().unwrap(), Some(team));
+    room.connect_all();
+    let there: Vec<IncidentId> = room.desks[0].ledger(&team).unwrap().incidents().collect();
+    assert_eq!(there.len(), 1);
+    assert_eq!(room.desks[1].carried_to(declared).unwrap(), there[0]);
+    assert!(room.timeline(0, team, there[0]).contains("the link went down as well"));
+}
