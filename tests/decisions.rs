@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states its expectation by unwrapping")]
 
-use muster_tests::{Home, until};
+use muster_tests::{Home, Node, until};
 use serde_json::{Value, json};
 
 fn member(home: &Home, name: &str) -> Option<Value> {
@@ -16,21 +16,35 @@ fn line(home: &Home, text: &str) -> Option<Value> {
     timeline.as_array().unwrap().iter().find(|line| line["text"] == text).cloned()
 }
 
+/// Alice's and bob's homes with their nodes, an incident, and a line of bob's from before and after his laptop was stolen.
+struct Theft {
+    alice: Home,
+    bob: Home,
+    _nodes: [Node; 2],
+    /// When, as `--until` takes it.
+    at: String,
+}
+
+impl Theft {
+    fn new() -> Self {
+        let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+        alice.write(&["declare", "Checkout is down"]);
+        let node = alice.up();
+        alice.lets_in(&bob);
+        let stolen = bob.up();
+        until("the incident to come to bob", || line(&bob, "Checkout is down"));
+        bob.write(&["say", "restarting db-1"]);
+        until("what bob said", || line(&alice, "restarting db-1"));
+        let at = format!("{:.3}", jiff::Timestamp::now());
+        bob.write(&["say", "nothing to see here"]);
+        until("what the thief said", || line(&alice, "nothing to see here"));
+        Self { alice, bob, _nodes: [node, stolen], at }
+    }
+}
+
 #[test]
 fn a_stolen_laptop_is_out_and_what_came_after_the_theft_counts_no_more() {
-    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-    alice.write(&["declare", "Checkout is down"]);
-    let node = alice.up();
-    alice.lets_in(&bob);
-    let stolen = bob.up();
-    until("the incident to come to bob", || line(&bob, "Checkout is down"));
-    bob.write(&["say", "restarting db-1"]);
-    until("what bob said", || line(&alice, "restarting db-1"));
-    let theft = jiff::Timestamp::now();
-    let theft = format!("{theft:.3}");
-    bob.write(&["say", "nothing to see here"]);
-    until("what the thief said", || line(&alice, "nothing to see here"));
-
+    let Theft { alice, bob, at: theft, _nodes } = Theft::new();
     alice.muster(&["team", "revoke", "bob"]).with_code(2);
     alice.muster(&["team", "revoke", "bob", "--stolen"]).refused(&["--dry-run", "--yes"]);
     let order = ["team", "revoke", "bob", "--stolen", "--until", &theft];
@@ -76,7 +90,6 @@ fn a_stolen_laptop_is_out_and_what_came_after_the_theft_counts_no_more() {
     let _ = bob.muster(&["say", "still here"]);
     assert!(line(&bob, "between us").is_none() && line(&alice, "still here").is_none());
     assert!(alice.muster(&["team", "show"]).with_code(0).stdout.contains("stolen"));
-    drop((stolen, node));
 }
 
 #[test]
@@ -187,29 +200,18 @@ fn among_three_admins_one_removes_nobody_alone() {
 
 #[test]
 fn of_a_device_that_turns_out_to_be_stolen_earlier_less_counts() {
-    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-    alice.write(&["declare", "Checkout is down"]);
-    let node = alice.up();
-    alice.lets_in(&bob);
-    let stolen = bob.up();
-    until("the incident to come to bob", || line(&bob, "Checkout is down"));
-    bob.write(&["say", "restarting db-1"]);
-    until("what bob said", || line(&alice, "restarting db-1"));
-    let theft = format!("{:.3}", jiff::Timestamp::now());
-    bob.write(&["say", "nothing to see here"]);
-    until("what the thief said", || line(&alice, "nothing to see here"));
+    let Theft { alice, at: theft, .. } = &Theft::new();
     let shown = alice.muster(&["team", "revoke", "bob", "--stolen", "--dry-run"]).with_code(0).stdout;
     assert!(shown.contains("2 of theirs go on counting") && shown.contains("--until"), "{shown}");
     alice.json(&["team", "revoke", "bob", "--stolen", "--yes"]);
-    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "active");
-    let again = ["team", "revoke", "bob", "--stolen", "--until", &theft];
+    assert_eq!(line(alice, "nothing to see here").unwrap()["status"], "active");
+    let again = ["team", "revoke", "bob", "--stolen", "--until", theft];
     let shown = alice.muster(&[&again[..], &["--dry-run"]].concat()).with_code(0).stdout;
     assert!(shown.contains("nothing to see here") && shown.contains("1 of theirs goes on counting"), "{shown}");
     let outlook = alice.json(&[&again[..], &["--yes"]].concat());
     assert_eq!((&outlook["counts"], &outlook["changed_count"]), (&json!(true), &json!(1)), "{outlook}");
-    assert_eq!(line(&alice, "nothing to see here").unwrap()["status"], "revoked");
-    assert_eq!(line(&alice, "restarting db-1").unwrap()["status"], "active");
-    drop((stolen, node));
+    assert_eq!(line(alice, "nothing to see here").unwrap()["status"], "revoked");
+    assert_eq!(line(alice, "restarting db-1").unwrap()["status"], "active");
 }
 
 #[test]

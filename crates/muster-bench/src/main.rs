@@ -91,7 +91,7 @@ fn measure(args: &Args) -> Result<(), Fault> {
         report.add(verify::measure(&Outage::write(&dir.path().join("verify"), args.entries)?)?);
     }
     if args.wants(What::Roster) {
-        progress("roster: six that an admin has made long");
+        progress("roster: seven that an admin has made long");
         report.add(roster::measure()?);
     }
     if args.wants(What::Writers) {

@@ -7,7 +7,6 @@
 use crate::error::ReplicaError;
 use crate::join::JoinAnswer;
 use crate::replica::{Now, Replica};
-use crate::source::LedgerSource;
 use crate::team::{Held, Team};
 use minicbor::{Decoder, Encoder};
 use muster_log::{DagId, DeviceKey, EntryId, TeamId};
@@ -19,7 +18,7 @@ use std::collections::BTreeMap;
 /// The first item of an appeal, where a request to join has 1.
 const APPEAL: u8 = 2;
 
-/// Longest appeal, in bytes: what a stranger may send ([`crate::JoinAnswer`] goes back the same way). Some 300 entries.
+/// Longest appeal, in bytes: what a stranger may send ([`crate::JoinAnswer`] goes back the same way). Some 700 entries.
 const APPEAL_BYTES_MAX: usize = 64 * 1024;
 
 /// Until the same roster is shown to the same peer again, in milliseconds: meanwhile they may have heard what lacked.
@@ -78,13 +77,7 @@ impl<S: Storage> Replica<S> {
 
     /// The roster as one request, without what somebody is known to hold; `None` where they hold all of it.
     fn roster_without(&self, team: TeamId, state: &Team, held: Option<&Held>) -> Result<Option<Vec<u8>>, TooLong> {
-        let source = LedgerSource {
-            ledger: &state.ledger,
-            speaker: None,
-            missing_bodies: &state.missing_bodies,
-            hidden: &state.hidden,
-            store: &self.store,
-        };
+        let source = self.source(state);
         let dag = DagId::from(team);
         let held = held.and_then(|held| held.get(&dag)).into_iter().flatten();
         let base = States::up_to(&source, &dag, held);

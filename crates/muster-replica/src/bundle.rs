@@ -271,7 +271,8 @@ impl<S: Storage> Replica<S> {
         self.teams.get(team).ok_or(ReplicaError::NoSuchTeam(*team))
     }
 
-    fn source<'a>(&'a self, state: &'a Team) -> LedgerSource<'a, S> {
+    /// All of a team, for a file or a request: what its reader may not see is left out by who packs.
+    pub(crate) fn source<'a>(&'a self, state: &'a Team) -> LedgerSource<'a, S> {
         LedgerSource {
             ledger: &state.ledger,
             speaker: None,

@@ -82,15 +82,15 @@ impl<S: Storage> Replica<S> {
     /// # Errors
     /// As [`Replica::outlook`].
     pub fn remove(&mut self, team: TeamId, removing: &Removing, now: Now) -> Result<Outlook, ReplicaError> {
-        // Refused before anything is written.
-        self.outlook(team, removing, now)?;
+        // What is refused is refused before anything is written.
+        let outlook = self.outlook(team, removing, now)?;
         self.build_on_in_private(team, removing, now)?;
+        // It means the same, with less to name.
         let entries = self.removal_entries(team, (self.device(), self.session), removing, now)?;
-        let outlook = self.weigh(team, &entries)?;
         for entry in &entries {
             self.admit_own(team, entry, None, now)?;
         }
-        Ok(outlook)
+        Ok(Outlook { entries: entries.iter().map(Entry::id).collect(), ..outlook })
     }
 
     /// Agrees to a removal that needs a second.
@@ -229,7 +229,7 @@ impl<S: Storage> Replica<S> {
             if is_private {
                 let is_by = |id: &EntryId| dag.entry(id).is_some_and(|entry| entry.key() == remover);
                 let built: Vec<EntryId> = dag.tips().map(|tip| tip.id).filter(is_by).collect();
-                heads.retain(|head| !built.iter().any(|own| dag.is_past(head, own)));
+                heads.retain(|head| !built.iter().any(|own| head == own || dag.is_past(head, own)));
             }
             if !heads.is_empty() {
                 heads.sort_unstable();

@@ -58,7 +58,7 @@ pub struct Replica<S> {
     pub(crate) began: Option<Timestamp>,
     /// Own entries that peers gave back.
     pub(crate) came_back: crate::restored::CameBack,
-    pub(crate) erasing: crate::redaction::Erasing,
+    pub(crate) erasing: crate::erasing::Erasing,
     /// Until when a compaction under way waits for its next step.
     pub(crate) compacting_until: Option<Tick>,
     /// Inputs for replicators that must not be given before the commit.
@@ -149,7 +149,7 @@ impl<S: Storage> Replica<S> {
             is_new: true,
             began: None,
             came_back: crate::restored::CameBack::default(),
-            erasing: crate::redaction::Erasing::begin(),
+            erasing: crate::erasing::Erasing::begin(),
             compacting_until: None,
             after_commit: Vec::new(),
             connected: BTreeSet::new(),

@@ -156,9 +156,35 @@ impl World {
         }) || self.honest().any(|other| other != n && self.are_together(n, other, team))
     }
 
+    /// The roster is everybody's: no honest device's removal names a private incident there. A recovery key's may.
+    fn check_unnamed(&self, team: TeamId) -> Result<(), Wrong> {
+        for n in self.honest() {
+            let Some(Ok(ledger)) = self.nodes[n].replica.as_ref().map(|replica| replica.ledger(&team)) else {
+                continue;
+            };
+            let roster = ledger.dag(&DagId::from(team)).into_iter().flat_map(|dag| dag.entries());
+            for entry in roster {
+                let frontier = match ledger.fact(&entry.id()) {
+                    Some(Fact::Roster(RosterFact::Revoke { frontier, .. } | RosterFact::Cut { frontier, .. })) => {
+                        frontier
+                    }
+                    _ => continue,
+                };
+                let is_honest = self.number_of(&entry.key()).is_some_and(|author| !self.is_liar(author));
+                let private = frontier.iter().find(|(incident, _)| ledger.is_private(incident));
+                if let (true, Some((incident, _))) = (is_honest, private) {
+                    let what = format!("removal {} names {incident}, which is private", entry.id());
+                    return Err(Wrong::ToldOutsider { node: n, peer: n, kind: 2, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Nobody honest forks, whoever decides what; and how much was decided.
     pub(crate) fn check_decided(&mut self, team: TeamId) -> Result<(), Wrong> {
         self.check_unheard(team)?;
+        self.check_unnamed(team)?;
         let mut discounted: BTreeSet<EntryId> = BTreeSet::new();
         let (mut counted, mut overruled) = (BTreeSet::new(), BTreeSet::new());
         for n in self.honest() {

@@ -1,6 +1,9 @@
 //! Histories in which people decide who is in the team, apart too, and liars who lie about that.
 
+mod played;
+
 use muster_sim::{Lie, Setup, Tally, play};
+use played::check;
 use std::ops::Range;
 
 /// Seeds in the ordinary test run. `cargo xtask sim --seeds N --decisions 200` plays more.
@@ -17,18 +20,6 @@ const TOLD_MIN: u64 = 6;
 
 /// Of 1,000 acts so many are decisions.
 const DECISIONS: u64 = 200;
-
-#[track_caller]
-fn check(seeds: Range<u64>, setup: &Setup) -> Tally {
-    let mut tally = Tally::default();
-    for seed in seeds {
-        match play(seed, setup) {
-            Ok(played) => tally.add(&played),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
-    tally
-}
 
 #[track_caller]
 fn check_half(half: u64) {

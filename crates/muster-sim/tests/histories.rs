@@ -1,6 +1,9 @@
 //! Whole histories: seeds that found something once, two hundred others, and the proof that the simulator is not blind.
 
-use muster_sim::{Failure, Setup, Shell, Tally, Wrong, found_seeds, play};
+mod played;
+
+use muster_sim::{Failure, Setup, Shell, Wrong, found_seeds, play};
+use played::check;
 use std::ops::Range;
 
 /// Seeds in the ordinary test run. `cargo xtask sim --seeds N` plays more.
@@ -16,14 +19,8 @@ const SEEDS_WITH_GUESTS: u64 = 30;
 const SEEDS_TO_NOTICE: u64 = 20;
 
 #[track_caller]
-fn check(seeds: Range<u64>) {
-    let mut tally = Tally::default();
-    for seed in seeds {
-        match play(seed, &Setup::default()) {
-            Ok(played) => tally.add(&played),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
+fn check_half(half: u64) {
+    let tally = check(half * SEEDS / 2..(half + 1) * SEEDS / 2, &Setup::default());
     assert!(tally.crashes > 0 && tally.cuts > 0 && tally.carried > 0 && tally.compared > 0, "too calm: {tally}");
 }
 
@@ -38,12 +35,12 @@ fn seeds_that_found_something_once_find_nothing_now() {
 
 #[test]
 fn the_first_half_of_the_seeds_ends_in_agreement() {
-    check(0..SEEDS / 2);
+    check_half(0);
 }
 
 #[test]
 fn the_second_half_of_the_seeds_ends_in_agreement() {
-    check(SEEDS / 2..SEEDS);
+    check_half(1);
 }
 
 #[test]
@@ -87,14 +84,7 @@ fn two_nodes_that_never_meet_are_found_out_though_they_hold_the_same() {
 
 #[test]
 fn hundreds_of_incidents_end_in_agreement_and_are_compared_by_ranges() {
-    let mut tally = Tally::default();
-    for seed in SEEDS_OF_MANY {
-        let setup = Setup { replicas: 4, incidents: 200, ..Setup::default() };
-        match play(seed, &setup) {
-            Ok(played) => tally.add(&played),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
+    let tally = check(SEEDS_OF_MANY, &Setup { replicas: 4, incidents: 200, ..Setup::default() });
     assert!(tally.ranges > 0 && tally.cuts > 0, "too calm: {tally}");
 }
 
@@ -107,13 +97,7 @@ fn a_failure_names_the_command_that_replays_it() {
 
 #[test]
 fn guests_and_members_who_admit_each_other_agree_on_what_each_may_hold() {
-    let mut tally = Tally::default();
-    for seed in 0..SEEDS_WITH_GUESTS {
-        let setup = Setup { replicas: 6, incidents: 3, guests: 600, ..Setup::default() };
-        match play(seed, &setup) {
-            Ok(played) => tally.add(&played),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
+    let setup = Setup { replicas: 6, incidents: 3, guests: 600, ..Setup::default() };
+    let tally = check(0..SEEDS_WITH_GUESTS, &setup);
     assert!(tally.compared > 0 && tally.crashes > 0, "too calm: {tally}");
 }

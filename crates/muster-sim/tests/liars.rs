@@ -1,7 +1,9 @@
 //! Histories in which two of seven members lie on the wire, and the proof that the checks can fail.
 
-use muster_sim::{Lie, Setup, Shell, Tally, Wrong, play};
-use std::ops::Range;
+mod played;
+
+use muster_sim::{Lie, Setup, Shell, Wrong, play};
+use played::check;
 
 /// Seeds in the ordinary test run. `cargo xtask sim --seeds N --liars 2` plays more.
 const SEEDS: u64 = 300;
@@ -17,18 +19,6 @@ const SEEDS_TO_NOTICE: u64 = 20;
 
 fn setup() -> Setup {
     Setup { liars: 2, ..Setup::default() }
-}
-
-#[track_caller]
-fn check(seeds: Range<u64>, setup: &Setup) -> Tally {
-    let mut tally = Tally::default();
-    for seed in seeds {
-        match play(seed, setup) {
-            Ok(played) => tally.add(&played),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
-    tally
 }
 
 #[track_caller]

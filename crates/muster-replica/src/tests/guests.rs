@@ -293,6 +293,26 @@ fn a_removal_names_no_private_incident_and_what_was_written_there_counts_as_ever
 }
 
 #[test]
+fn who_puts_the_own_device_away_names_no_private_incident() {
+    let mut scene = Scene::new();
+    let (team, private) = (scene.team, scene.private);
+    scene.say(BOB, private, "last words");
+    let devices = BTreeSet::from([scene.room.key(BOB)]);
+    let retired = Removing::Devices { devices, mode: RevokeMode::Retire, until: None };
+    let (now, entries) = (scene.room.now(), scene.holds(BOB, private));
+    let done = scene.room.desks[BOB].remove(team, &retired, now).unwrap();
+    scene.room.desks[BOB].commit(now).unwrap();
+    assert_eq!(
+        (done.changed.len(), scene.holds(BOB, private)),
+        (0, entries),
+        "all counts, and nothing need be said there"
+    );
+    for entry in scene.room.desks[BOB].ledger(&team).unwrap().dag(&team.into()).unwrap().entries() {
+        assert!(!scene.tap.names(entry.bytes(), &private.into()), "{:?} names it", entry.kind());
+    }
+}
+
+#[test]
 fn a_bundle_holds_what_its_reader_may_hold() {
     let mut scene = Scene::new();
     scene.invite_carol();
